@@ -1,0 +1,22 @@
+# SPDX-FileCopyrightText: 2026 xenstack.image_services contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+# Private to this collection: no compatibility is promised to other importers.
+"""Run a module's job and turn our one exception into a failure."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from ansible.module_utils.basic import AnsibleModule
+
+from .errors import ImageServicesError
+
+
+def run(module: AnsibleModule, job: Callable[[AnsibleModule], dict[str, Any]]) -> None:
+    """Exit with what ``job`` returns, or fail with its sentence and structured error."""
+    try:
+        result = job(module)
+    except ImageServicesError as exc:
+        module.fail_json(**exc.as_result())
+    module.exit_json(**result)

@@ -1,0 +1,54 @@
+# SPDX-FileCopyrightText: 2026 xenstack.image_services contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+# Private to this collection: no compatibility is promised to other importers.
+"""Waiting for a state with one monotonic clock, so that tests need not sleep."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from typing import TypeVar
+
+State = TypeVar("State")
+
+
+class Clock:
+    """The time as waiting code sees it; tests hand in one that jumps."""
+
+    def now(self) -> float:
+        return time.monotonic()
+
+    def sleep(self, seconds: float) -> None:
+        time.sleep(seconds)
+
+
+class Stalled(Exception):
+    """Nothing has moved for the time allowed; ``state`` is the last one seen."""
+
+    def __init__(self, state: object) -> None:
+        super().__init__(f"last state seen: {state}")
+        self.state = state
+
+
+def wait_while_moving(
+    probe: Callable[[], State],
+    done: Callable[[State], bool],
+    patience: float,
+    clock: Clock | None = None,
+    interval: float = 0.25,
+    longest_interval: float = 5.0,
+) -> State:
+    """Probe until ``done``; give up only when the probed state has not changed for ``patience`` seconds."""
+    clock = clock or Clock()
+    last: State | None = None
+    moved_at = clock.now()
+    while True:
+        state = probe()
+        if done(state):
+            return state
+        if state != last:
+            last, moved_at, pause = state, clock.now(), interval
+        elif clock.now() - moved_at >= patience:
+            raise Stalled(state)
+        clock.sleep(pause)
+        pause = min(pause * 1.5, longest_interval)
