@@ -1,0 +1,189 @@
+# SPDX-FileCopyrightText: 2026 xenstack.image_services contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+# Private to this collection: no compatibility is promised to other importers.
+"""Glance's v2 API, one method a call. Source: the Image service API reference, checked against Glance 33."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from .http import GlanceError, HttpClient
+
+PAGE_SIZE = 1000
+PATCH_TYPE = "application/openstack-images-v2.1-json-patch"
+Record = dict[str, Any]
+
+
+class Glance:
+    """The image service as one project sees it."""
+
+    def __init__(self, http: HttpClient, project_id: str | None) -> None:
+        self.http = http
+        self.project_id = project_id
+
+    # Images
+
+    def images(self, filters: Sequence[tuple[str, Any]] = ()) -> Iterator[Record]:
+        """Every image that passes Glance's filters, page by page; a filter may occur twice, as ``tag`` does."""
+        path: str | None = "/v2/images"
+        params: list[tuple[str, Any]] | None = [*filters, ("limit", PAGE_SIZE)]
+        while path:
+            page = self.http.get(path, params).json()
+            yield from page["images"]
+            path, params = page.get("next"), None
+
+    def image(self, image_id: str) -> Record | None:
+        """The image, or None where there is none that the project may see."""
+        try:
+            return dict(self.http.get(f"/v2/images/{image_id}").json())
+        except GlanceError as exc:
+            if exc.status == 404:
+                return None
+            raise
+
+    def create(self, body: Mapping[str, Any]) -> Record:
+        """Register an image; ``body`` holds its id, so that after an answer lost on the way the image can be looked up."""
+        lost_answer = False
+
+        def once() -> Record:
+            nonlocal lost_answer
+            try:
+                return dict(self.http.request("POST", "/v2/images", json=dict(body)).json())
+            except GlanceError as exc:
+                registered = self.image(body["id"]) if exc.status == 409 and lost_answer else None
+                lost_answer = lost_answer or exc.retryable
+                if registered is None:
+                    raise
+                return registered
+
+        return dict(self.http.repeat(once))
+
+    def patch(self, image_id: str, operations: Sequence[Mapping[str, Any]]) -> Record:
+        """Apply a JSON patch; all or nothing. Only operations that may be applied twice are sent here."""
+        headers = {"Content-Type": PATCH_TYPE}
+        return dict(self.http.repeat(lambda: self.http.request("PATCH", f"/v2/images/{image_id}", json=list(operations), headers=headers)).json())
+
+    def delete(self, image_id: str) -> None:
+        """Delete; an image that is gone already is what was asked for."""
+
+        def once() -> None:
+            try:
+                self.http.request("DELETE", f"/v2/images/{image_id}")
+            except GlanceError as exc:
+                if exc.status != 404:
+                    raise
+
+        self.http.repeat(once)
+
+    def deactivate(self, image_id: str) -> None:
+        self.http.repeat(lambda: self.http.request("POST", f"/v2/images/{image_id}/actions/deactivate"))
+
+    def reactivate(self, image_id: str) -> None:
+        self.http.repeat(lambda: self.http.request("POST", f"/v2/images/{image_id}/actions/reactivate"))
+
+    # Data
+
+    def upload(self, image_id: str, body: Any, size: int | None, store: str | None = None, timeout: float | None = None) -> None:
+        """Send the data; ``timeout`` is for silence of the far end. Never repeated here: what happened to a broken upload has to be looked at first."""
+        headers = _data_headers(size)
+        if store is not None:
+            headers["X-Image-Meta-Store"] = store
+        self.http.request("PUT", f"/v2/images/{image_id}/file", data=body, headers=headers, timeout=timeout)
+
+    def stage(self, image_id: str, body: Any, size: int | None, timeout: float | None = None) -> None:
+        """Send the data to the staging area, for an import to follow."""
+        self.http.request("PUT", f"/v2/images/{image_id}/stage", data=body, headers=_data_headers(size), timeout=timeout)
+
+    def import_image(self, image_id: str, method: Mapping[str, Any], stores: Sequence[str] | None) -> None:
+        """Start an import; it goes on in Glance after the answer."""
+        body: Record = {"method": dict(method)}
+        if stores is not None:
+            body.update(stores=list(stores), all_stores_must_succeed=True)
+        self.http.request("POST", f"/v2/images/{image_id}/import", json=body)
+
+    def tasks(self, image_id: str) -> list[Record]:
+        """Import tasks of an image, the oldest first; an older Glance or a stricter policy shows none."""
+        try:
+            tasks = self.http.get(f"/v2/images/{image_id}/tasks").json()["tasks"]
+        except GlanceError as exc:
+            if exc.status in (403, 404):
+                return []
+            raise
+        return sorted(tasks, key=lambda task: task["created_at"])
+
+    # Members
+
+    def members(self, image_id: str) -> dict[str, str]:
+        """Status of each member project by its id."""
+        answer = self.http.get(f"/v2/images/{image_id}/members").json()
+        return {member["member_id"]: member["status"] for member in answer["members"]}
+
+    def add_member(self, image_id: str, project_id: str) -> None:
+        def once() -> None:
+            try:
+                self.http.request("POST", f"/v2/images/{image_id}/members", json={"member": project_id})
+            except GlanceError as exc:
+                if exc.status != 409:
+                    raise
+
+        self.http.repeat(once)
+
+    def remove_member(self, image_id: str, project_id: str) -> None:
+        def once() -> None:
+            try:
+                self.http.request("DELETE", f"/v2/images/{image_id}/members/{project_id}")
+            except GlanceError as exc:
+                if exc.status != 404:
+                    raise
+
+        self.http.repeat(once)
+
+    def member(self, image_id: str, project_id: str) -> str | None:
+        """Status of one membership, as far as the caller may see it."""
+        try:
+            return str(self.http.get(f"/v2/images/{image_id}/members/{project_id}").json()["status"])
+        except GlanceError as exc:
+            if exc.status == 404:
+                return None
+            raise
+
+    def set_member_status(self, image_id: str, project_id: str, status: str) -> None:
+        self.http.repeat(lambda: self.http.request("PUT", f"/v2/images/{image_id}/members/{project_id}", json={"status": status}))
+
+    # The service
+
+    def hash_algorithm(self) -> str | None:
+        """The algorithm of `os_hash_value` for new images, read off the newest one; None where there is none."""
+        page = self.http.get("/v2/images", {"limit": 1, "status": "active", "sort_key": "created_at", "sort_dir": "desc"}).json()
+        return next((image.get("os_hash_algo") for image in page["images"]), None)
+
+    def stores(self) -> list[Record] | None:
+        """Stores that the service offers; None where it does not know several stores."""
+        try:
+            return list(self.http.get("/v2/info/stores").json()["stores"])
+        except GlanceError as exc:
+            if exc.status == 404:
+                return None
+            raise
+
+    def stores_detail(self) -> list[Record]:
+        """Stores with type, weight and properties; for administrators."""
+        return list(self.http.get("/v2/info/stores/detail").json()["stores"])
+
+    def import_methods(self) -> list[str]:
+        """Import methods that are switched on."""
+        try:
+            return list(self.http.get("/v2/info/import").json()["import-methods"]["value"])
+        except GlanceError as exc:
+            if exc.status == 404:
+                return []
+            raise
+
+
+def _data_headers(size: int | None) -> dict[str, str]:
+    """Glance refuses a body of another length than the size header says (31.0.0 and newer)."""
+    headers = {"Content-Type": "application/octet-stream"}
+    if size is not None:
+        headers["X-OpenStack-Image-Size"] = str(size)
+    return headers

@@ -1,0 +1,102 @@
+# SPDX-FileCopyrightText: 2026 xenstack.image_services contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+# Private to this collection: no compatibility is promised to other importers.
+"""Options of every module that talks to a cloud, and the module class that keeps their secrets out of logs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from ansible.module_utils.basic import AnsibleModule
+
+from .._common.argspec import ArgumentSpec
+
+# Every other value of an auth dictionary counts as a secret, those of plugins that we never heard of included.
+HARMLESS_AUTH_KEYS = frozenset(
+    {
+        "application_credential_id",
+        "application_credential_name",
+        "auth_type",
+        "auth_url",
+        "default_domain",
+        "default_domain_id",
+        "default_domain_name",
+        "domain_id",
+        "domain_name",
+        "endpoint",
+        "identity_provider",
+        "project_domain_id",
+        "project_domain_name",
+        "project_id",
+        "project_name",
+        "protocol",
+        "system_scope",
+        "tenant_id",
+        "tenant_name",
+        "trust_id",
+        "user_domain_id",
+        "user_domain_name",
+        "user_id",
+        "username",
+    }
+)
+
+
+def create_cloud_argspec(timeout: int = 600) -> ArgumentSpec:
+    """The options of openstack.cloud's modules, under the same names and aliases."""
+    return ArgumentSpec(
+        options={
+            "cloud": {"type": "raw"},
+            "auth": {"type": "dict"},
+            "auth_type": {"type": "str"},
+            "region_name": {"type": "str"},
+            "interface": {"type": "str", "choices": ["admin", "internal", "public"], "aliases": ["endpoint_type"]},
+            "validate_certs": {"type": "bool", "aliases": ["verify"]},
+            "ca_cert": {"type": "str", "aliases": ["cacert"]},
+            "client_cert": {"type": "str", "aliases": ["cert"]},
+            "client_key": {"type": "str", "aliases": ["key"], "no_log": False},
+            "wait": {"type": "bool", "default": True},
+            "timeout": {"type": "int", "default": timeout},
+            "api_timeout": {"type": "int"},
+            "sdk_log_path": {"type": "str"},
+            "sdk_log_level": {"type": "str", "choices": ["INFO", "DEBUG"], "default": "INFO"},
+        }
+    )
+
+
+def auth_secrets(auth: object) -> Iterator[str]:
+    """Every value below an auth dictionary that may be a secret."""
+    if not isinstance(auth, Mapping):
+        return
+    for key, value in auth.items():
+        if key not in HARMLESS_AUTH_KEYS:
+            yield from _texts(value)
+
+
+def _texts(value: object) -> Iterator[str]:
+    if isinstance(value, Mapping):
+        for item in value.values():
+            yield from _texts(item)
+    elif isinstance(value, (list, tuple)):
+        for item in value:
+            yield from _texts(item)
+    elif value is not None and not isinstance(value, bool) and str(value):
+        yield str(value)
+
+
+class CloudModule(AnsibleModule):
+    """Knows the secrets inside ``auth`` and ``cloud`` before the first line about its options is logged.
+
+    ``no_log`` on the whole dictionaries would mask user and project names in every result.
+    """
+
+    def __init__(self, spec: ArgumentSpec, **kwargs: Any) -> None:
+        super().__init__(**spec.module_kwargs(), **kwargs)
+
+    def _log_invocation(self) -> None:
+        self.no_log_values.update(auth_secrets(self.params.get("auth")))
+        cloud = self.params.get("cloud")
+        if isinstance(cloud, Mapping):
+            self.no_log_values.update(auth_secrets(cloud.get("auth")))
+        super()._log_invocation()

@@ -1,0 +1,120 @@
+# SPDX-FileCopyrightText: 2026 xenstack.image_services contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+# Private to this collection: no compatibility is promised to other importers.
+"""From a module's options to a client of the image service, by openstacksdk's configuration."""
+
+from __future__ import annotations
+
+import re
+import traceback
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from ansible.module_utils.basic import missing_required_lib
+
+from .._common.errors import ImageServicesError
+from .api import Glance
+from .http import HttpClient
+from .identity import Identity
+
+try:
+    import openstack
+    import openstack.config
+    from keystoneauth1 import exceptions as ks
+    from openstack import exceptions as sdk_exceptions
+except ImportError:
+    SDK_IMPORT_ERROR: str | None = traceback.format_exc()
+else:
+    SDK_IMPORT_ERROR = None
+
+if TYPE_CHECKING:
+    from .._common.wait import Clock
+
+# Option of ours -> keyword of openstack.config.get_cloud_region, as openstack.cloud maps them.
+SDK_KEYWORDS = {
+    "auth": "auth",
+    "auth_type": "auth_type",
+    "region_name": "region_name",
+    "interface": "interface",
+    "validate_certs": "verify",
+    "ca_cert": "cacert",
+    "client_cert": "cert",
+    "client_key": "key",
+    "api_timeout": "api_timeout",
+}
+
+
+class Cloud:
+    """One session with the services that the modules use."""
+
+    def __init__(self, params: Mapping[str, Any], clock: Clock | None = None) -> None:
+        if SDK_IMPORT_ERROR is not None:
+            raise ImageServicesError(missing_required_lib("openstacksdk", reason="to talk to the image service"), code="missing_library")
+        if params.get("sdk_log_path"):
+            debug = params.get("sdk_log_level") == "DEBUG"
+            openstack.enable_logging(debug=debug, http_debug=debug, path=params["sdk_log_path"])
+        try:
+            region = openstack.config.get_cloud_region(**_sdk_arguments(params))
+            session = region.get_session()
+            project_id = session.get_project_id()
+            glance_url = _endpoint(region, session, "image")
+        except (sdk_exceptions.SDKException, ks.ClientException) as exc:
+            raise _no_connection(exc) from exc
+        self._region = region
+        self._session = session
+        self._clock = clock
+        self._identity: Identity | None = None
+        http = HttpClient(session, _unversioned(glance_url), clock, params.get("api_timeout"))
+        self.glance = Glance(http, project_id)
+
+    @property
+    def identity(self) -> Identity:
+        """Project names are looked up only when an option holds one."""
+        if self._identity is None:
+            try:
+                url = _endpoint(self._region, self._session, "identity")
+            except ks.ClientException as exc:
+                raise _no_connection(exc) from exc
+            self._identity = Identity(HttpClient(self._session, _unversioned(url), self._clock))
+        return self._identity
+
+
+def _sdk_arguments(params: Mapping[str, Any]) -> dict[str, Any]:
+    given = {keyword: params[option] for option, keyword in SDK_KEYWORDS.items() if params.get(option) is not None}
+    cloud = params.get("cloud")
+    if isinstance(cloud, Mapping):
+        if given:
+            raise ImageServicesError(
+                f"Cannot use cloud: it is a dictionary, and {', '.join(sorted(given))} is given beside it. Put all settings into one of the two places.",
+                code="bad_cloud",
+            )
+        return {"app_name": "xenstack.image_services", **cloud}
+    if cloud is not None:
+        given["cloud"] = str(cloud)
+    return {"app_name": "xenstack.image_services", **given}
+
+
+def _endpoint(region: Any, session: Any, service_type: str) -> str:
+    """The catalogue's own word: a version discovery would cost a request in every task."""
+    configured = region.get_endpoint(service_type)
+    if configured:
+        return str(configured)
+    interface = region.get_interface(service_type) or "public"
+    region_name = region.get_region_name(service_type)
+    url = session.get_endpoint(service_type=service_type, interface=interface, region_name=region_name)
+    if not url:
+        where = f" in region '{region_name}'" if region_name else ""
+        raise ImageServicesError(
+            f"Cannot find service '{service_type}': the catalogue has no {interface} endpoint of it{where}. Check interface and region_name.",
+            code="no_endpoint",
+        )
+    return str(url)
+
+
+def _unversioned(url: str) -> str:
+    return re.sub(r"/v\d+(\.\d+)?/?$", "", url.rstrip("/"))
+
+
+def _no_connection(exc: Exception) -> ImageServicesError:
+    cause = " ".join(str(exc).split())
+    return ImageServicesError(f"Cannot connect to cloud: {cause.rstrip('.')}. Check cloud, auth and the identity service.", code=type(exc).__name__)

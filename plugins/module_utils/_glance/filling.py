@@ -1,0 +1,119 @@
+# SPDX-FileCopyrightText: 2026 xenstack.image_services contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+# Private to this collection: no compatibility is promised to other importers.
+"""Content into an image by the way that the task and the service allow, and the proof that it arrived."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from .._image.body import Progress
+from .._image.source import FileSource, Source
+from .._plan.image_content import DEFAULT_ALGORITHM
+from .._plan.image_desired import SOURCE_DIGEST, SOURCE_FINGERPRINT, SourceFacts
+from .api import Glance, Record
+from .http import GlanceError
+from .transfer import Sending, Sent, put_data, run_import, stage_data
+
+
+class Filling:
+    """One image's content: sent by us, or fetched by Glance in an import of its own."""
+
+    def __init__(
+        self,
+        glance: Glance,
+        facts: SourceFacts | None,
+        source: Source | None,
+        import_method: Mapping[str, Any] | None,
+        stores: Sequence[str] | None,
+        patience: float,
+        wait: bool,
+        progress: Progress | None,
+    ) -> None:
+        self._glance = glance
+        self._facts = facts
+        self._source = source
+        self._import_method = import_method
+        self._stores = stores
+        self._patience = patience
+        self._wait = wait
+        self._progress = progress
+        self.sent = Sent()
+        self.warnings: list[str] = []
+
+    @property
+    def complete(self) -> bool:
+        """False while an import goes on that the task does not wait for."""
+        return self._wait or self._import_method is None
+
+    def fill(self, image: Record) -> Record:
+        """Move the content and verify it; the image as Glance shows it then."""
+        image_id = str(image["id"])
+        self.sent = self._move(image_id)
+        if not self.complete:
+            return image
+        return self._verified(image_id)
+
+    def _move(self, image_id: str) -> Sent:
+        if self._source is None:
+            return Sent(stores=run_import(self._glance, image_id, self._import_method or {}, self._stores, self._patience, self._wait))
+        algorithms = [self._glance.hash_algorithm() or DEFAULT_ALGORITHM]
+        if self._facts is not None and self._facts.checksum is not None and self._facts.checksum[0] not in algorithms:
+            algorithms.append(self._facts.checksum[0])
+        sending = Sending(self._source, algorithms, self._progress, self._patience)
+        if self._import_method is None:
+            store = self._stores[0] if self._stores else None
+            sent = put_data(self._glance, image_id, sending, store)
+            sent.stores = [{"id": name, "status": "active"} for name in self._stores or ()]
+        else:
+            sent = stage_data(self._glance, image_id, sending)
+            sent.stores = run_import(self._glance, image_id, self._import_method, self._stores, self._patience, self._wait)
+        if isinstance(self._source, FileSource):
+            self._source.remember(dict(sent.digests))
+        return sent
+
+    def _verified(self, image_id: str) -> Record:
+        image = self._glance.image(image_id)
+        if image is None or image["status"] != "active":
+            status = "deleted" if image is None else image["status"]
+            raise GlanceError(f"the data was sent, and the image is in status '{status}'", kind="not_active")
+        self._check_declared_checksum(image)
+        notes = self._notes(image)
+        if notes:
+            return self._glance.patch(image_id, [{"op": "add", "path": f"/{key}", "value": value} for key, value in notes.items()])
+        return image
+
+    def _check_declared_checksum(self, image: Record) -> None:
+        if self._facts is None or self._facts.checksum is None:
+            return
+        algorithm, declared = self._facts.checksum
+        found = self.sent.digests.get(algorithm)
+        if found is None:
+            found = image.get("checksum") if algorithm == "md5" else image.get("os_hash_value") if image.get("os_hash_algo") == algorithm else None
+        if found is None:
+            self.warnings.append(f"Glance fetched the content of image {image['id']} itself and keeps no {algorithm} digest, so checksum was not verified.")
+        elif found != declared:
+            raise GlanceError(f"the content has the {algorithm} digest {found}, and checksum declares {declared}", kind="checksum_mismatch")
+
+    def _notes(self, image: Record) -> dict[str, str]:
+        """Properties by which the next run knows this content again where Glance's own digest cannot tell it."""
+        notes: dict[str, str] = {}
+        facts = self._facts
+        if facts is not None and facts.fingerprint is not None:
+            notes[SOURCE_FINGERPRINT] = facts.fingerprint
+        if self._source is None:
+            return notes
+        algorithm = str(image.get("os_hash_algo"))
+        digest = self.sent.digests.get(algorithm) or self._source.digests([algorithm])[algorithm]
+        if digest != image.get("os_hash_value"):
+            if not self._converted(image):
+                raise GlanceError(f"Glance has the {algorithm} digest {image.get('os_hash_value')} of what was sent as {digest}", kind="digest_mismatch")
+            notes[SOURCE_DIGEST] = f"{algorithm}:{digest}"
+        elif facts is not None and facts.checksum is not None and facts.checksum[0] not in (algorithm, "md5"):
+            notes[SOURCE_DIGEST] = f"{facts.checksum[0]}:{facts.checksum[1]}"
+        return notes
+
+    def _converted(self, image: Record) -> bool:
+        """An import plugin rewrites the data; a plain upload is stored as it is or not at all."""
+        return self._import_method is not None and self._source is not None and image.get("size") != self._source.size

@@ -1,0 +1,170 @@
+# SPDX-FileCopyrightText: 2026 xenstack.image_services contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+# Private to this collection: no compatibility is promised to other importers.
+"""Requests to Glance: one session, one error type, retries of what may be repeated."""
+
+from __future__ import annotations
+
+import html
+import random
+import re
+from collections.abc import Mapping, Sequence
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+from .._common.errors import ImageServicesError, cannot
+from .._common.wait import Clock
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    import requests
+
+    Params = Mapping[str, Any] | Sequence[tuple[str, Any]]
+
+RETRYABLE_STATUS = frozenset({429, 500, 502, 503, 504})
+READ_ATTEMPTS = 6
+LONGEST_PAUSE = 15.0
+DEFAULT_TIMEOUT = 120.0
+
+ADVICE = {
+    400: "Correct the option that Glance names",
+    401: "Check the credentials, then run the task again",
+    403: "Use a project or a role that may do this",
+    404: "Check the name or id and the project that the task runs as",
+    409: "Wait for the other operation on this image to end, then run the task again",
+    413: "Free space in the store or raise the quota, then run the task again",
+}
+
+
+class GlanceError(ImageServicesError):
+    """Glance, or the way to it, refused; ``status`` is None where no answer came."""
+
+    def __init__(self, cause: str, *, status: int | None = None, request_id: str | None = None, kind: str | None = None) -> None:
+        super().__init__(cause, code=status if kind is None else kind, details=None, request_id=request_id)
+        self.status = status
+
+    @property
+    def retryable(self) -> bool:
+        return self.code in RETRYABLE_STATUS or self.code == "connection"
+
+    @property
+    def advice(self) -> str:
+        if self.retryable:
+            return "See that Glance answers, then run the task again"
+        return ADVICE.get(self.status or 0, "See Glance's log for the request id" if self.request_id else "Check the cloud's settings")
+
+
+@contextmanager
+def explaining(verb: str, kind: str, name: str, advice: str | None = None) -> Iterator[None]:
+    """Say which task a refusal of Glance has ended."""
+    try:
+        yield
+    except GlanceError as exc:
+        raise cannot(verb, kind, name, str(exc), advice or exc.advice, code=exc.code, details=exc.details, request_id=exc.request_id) from exc
+
+
+def pauses(first: float = 0.5, longest: float = LONGEST_PAUSE) -> Iterator[float]:
+    """Growing pauses with jitter, so that many tasks do not come back at once."""
+    pause = first
+    while True:
+        yield pause * random.uniform(0.75, 1.25)
+        pause = min(pause * 2, longest)
+
+
+class HttpClient:
+    """Requests below one endpoint through a keystoneauth session."""
+
+    def __init__(self, session: Any, base_url: str, clock: Clock | None = None, timeout: float | None = None) -> None:
+        """``timeout`` in seconds is how long the far end may be silent; DEFAULT_TIMEOUT where it is None."""
+        self._session = session
+        self._base_url = base_url.rstrip("/")
+        self._timeout = timeout or DEFAULT_TIMEOUT
+        self.clock = clock or Clock()
+
+    def get(self, path: str, params: Params | None = None) -> requests.Response:
+        """A read, repeated while the far end is out of reach or busy."""
+        return self.repeat(lambda: self.request("GET", path, params=params))
+
+    def repeat(self, call: Any, attempts: int = READ_ATTEMPTS) -> Any:
+        """Make a call that may be made twice until it succeeds, the refusal is final, or the attempts are used up."""
+        for attempt, pause in enumerate(pauses(), start=1):
+            try:
+                return call()
+            except GlanceError as exc:
+                if attempt == attempts or not exc.retryable:
+                    raise
+            self.clock.sleep(pause)
+        raise AssertionError("pauses() never ends")
+
+    def request(
+        self,
+        method: str,
+        path: str,
+        *,
+        params: Params | None = None,
+        json: Any = None,
+        data: Any = None,
+        headers: Mapping[str, str] | None = None,
+        timeout: float | None = None,
+    ) -> requests.Response:
+        """One request, never repeated here but for an expired token; anything but success raises GlanceError."""
+        from keystoneauth1 import exceptions as ks
+
+        url = path if path.startswith(("http://", "https://")) else self._base_url + path
+        extra: dict[str, Any] = {}
+        if json is not None:
+            extra["json"] = json
+        if data is not None:
+            extra["data"] = data
+        try:
+            response = self._session.request(
+                url,
+                method,
+                params=params,
+                headers=dict(headers or {}),
+                raise_exc=False,
+                connect_retries=0,
+                status_code_retries=0,
+                timeout=timeout or self._timeout,
+                **extra,
+            )
+        except ks.ConnectFailure as exc:
+            raise GlanceError(f"no answer from {_origin(url)} ({_short(exc)})", kind="connection") from exc
+        except (ks.SSLFailure, ks.RetriableConnectionFailure) as exc:
+            raise GlanceError(f"no secure connection to {_origin(url)} ({_short(exc)})", kind="tls") from exc
+        except ks.HttpError as exc:
+            raise GlanceError(
+                f"the identity service refused: {_short(exc)}", status=exc.http_status, request_id=exc.request_id, kind=_identity_kind(exc.http_status)
+            ) from exc
+        except ks.ClientException as exc:
+            raise GlanceError(_short(exc), kind="client") from exc
+        if response.status_code >= 300:
+            raise GlanceError(_reason(response), status=response.status_code, request_id=response.headers.get("x-openstack-request-id"))
+        return response
+
+
+def _identity_kind(status: int) -> str | None:
+    """An identity service that is away for a moment is worth another try, as Glance is."""
+    return "connection" if status in RETRYABLE_STATUS else None
+
+
+def _origin(url: str) -> str:
+    return "/".join(url.split("/", 3)[:3])
+
+
+def _short(exc: Exception) -> str:
+    """The inmost reason, in one line: urllib3 wraps it four times."""
+    text = " ".join(str(exc).split())
+    inner = re.search(r"\[Errno -?\d+\] [^'\")]+|Connection aborted|Read timed out|Connection reset by peer|CERTIFICATE_VERIFY_FAILED[^'\")]*", text)
+    return inner.group(0) if inner else text[:300]
+
+
+def _reason(response: requests.Response) -> str:
+    """Glance answers errors as small HTML pages, proxies as large ones."""
+    text = response.text[:4000]
+    body = re.search(r"<body[^>]*>(.*)</body>", text, re.DOTALL | re.IGNORECASE)
+    plain = re.sub(r"<h1>.*?</h1>", "", body.group(1) if body else text, flags=re.DOTALL | re.IGNORECASE)
+    plain = " ".join(html.unescape(re.sub(r"<[^>]*>", " ", plain)).split())
+    label = f"Glance answered {response.status_code} {response.reason or ''}".strip()
+    return f"{label}: {plain[:500]}" if plain else label

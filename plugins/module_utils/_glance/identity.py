@@ -1,0 +1,61 @@
+# SPDX-FileCopyrightText: 2026 xenstack.image_services contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+# Private to this collection: no compatibility is promised to other importers.
+"""Project names to ids, asked of the identity service."""
+
+from __future__ import annotations
+
+import re
+
+from .._common.errors import cannot
+from .http import GlanceError, HttpClient
+
+PROJECT_ID = re.compile(r"[0-9a-f]{32}|[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
+
+
+class Identity:
+    def __init__(self, http: HttpClient) -> None:
+        self._http = http
+
+    def project_id(self, name_or_id: str, domain: str | None = None) -> str:
+        """An id passes as it is; a name must belong to exactly one project that the caller may see."""
+        if PROJECT_ID.fullmatch(name_or_id):
+            return name_or_id
+        params = {"name": name_or_id}
+        if domain:
+            params["domain_id"] = self._domain_id(domain)
+        try:
+            found = self._projects(params)
+        except GlanceError as exc:
+            raise cannot("find", "project", name_or_id, str(exc), "Give the project's id", code=exc.code, request_id=exc.request_id) from exc
+        if not found:
+            raise cannot("find", "project", name_or_id, "no project of this name is visible", "Check the name, or give the project's id", code="not_found")
+        if len(found) > 1:
+            raise cannot(
+                "find",
+                "project",
+                name_or_id,
+                f"{len(found)} projects have this name: {', '.join(sorted(found))}",
+                "Give owner_domain, or the id",
+                code="duplicate",
+            )
+        return found[0]
+
+    def _projects(self, params: dict[str, str]) -> list[str]:
+        try:
+            return [project["id"] for project in self._http.get("/v3/projects", params).json()["projects"]]
+        except GlanceError as exc:
+            if exc.status != 403:
+                raise
+        # A plain member may not list projects, but may list those it belongs to.
+        mine = self._http.get("/v3/auth/projects").json()["projects"]
+        return [project["id"] for project in mine if all(project.get(key) == value for key, value in params.items())]
+
+    def _domain_id(self, name_or_id: str) -> str:
+        try:
+            domains = self._http.get("/v3/domains", {"name": name_or_id}).json()["domains"]
+        except GlanceError as exc:
+            if exc.status != 403:
+                raise
+            domains = []
+        return str(domains[0]["id"]) if domains else name_or_id

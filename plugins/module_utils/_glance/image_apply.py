@@ -1,0 +1,188 @@
+# SPDX-FileCopyrightText: 2026 xenstack.image_services contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+# Private to this collection: no compatibility is promised to other importers.
+"""Carry out a plan for one image. What exists stays as it is until its successor is verified; what was half made goes."""
+
+from __future__ import annotations
+
+import datetime
+import uuid
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from .._common.errors import cannot
+from .._plan.image import Plan
+from .._plan.image_desired import INCOMING, REPLACES
+from .api import Glance, Record
+from .filling import Filling
+from .http import GlanceError, explaining
+from .transfer import Stuck
+
+CREATE_ATTEMPTS = 3
+MOST_NAME_CHARACTERS = 255
+
+
+@dataclass
+class Outcome:
+    """What a run has done, beyond the image itself."""
+
+    image: Record | None = None
+    bytes_transferred: int = 0
+    stores: list[Mapping[str, Any]] = field(default_factory=list)
+    warnings: list[str] = field(default_factory=list)
+
+
+class ImageApplier:
+    """The only place that changes images."""
+
+    def __init__(self, glance: Glance, name: str, replaced: str, filling: Filling) -> None:
+        self._glance = glance
+        self._name = name
+        self._replaced = replaced
+        self._filling = filling
+        self._warnings: list[str] = []
+
+    def apply(self, plan: Plan, current: Record | None) -> Outcome:
+        for image_id in plan.remove_incoming:
+            with explaining("remove", "unfinished image", image_id):
+                self._glance.delete(image_id)
+        if plan.finish_replacing is not None:
+            self._finish_replacing(plan.finish_replacing, plan.superseded)
+        if plan.delete is not None:
+            self._delete(plan.delete)
+            return self._outcome(None)
+        if plan.create is not None:
+            image_id = self._create(plan)
+        elif current is not None:
+            image_id = self._update(plan, current)
+        else:
+            return self._outcome(None)
+        self._apply_members(plan, image_id)
+        if plan.deactivate:
+            with explaining("deactivate", "image", self._name):
+                self._glance.deactivate(image_id)
+        with explaining("read", "image", self._name):
+            return self._outcome(self._glance.image(image_id))
+
+    def _outcome(self, image: Record | None) -> Outcome:
+        sent = self._filling.sent
+        return Outcome(image, sent.bytes_transferred, list(sent.stores), [*self._warnings, *self._filling.warnings])
+
+    def _create(self, plan: Plan) -> str:
+        body = dict(plan.create or {})
+        if not plan.upload:
+            with explaining("create", "image", self._name):
+                return str(self._glance.create({"id": str(uuid.uuid4()), **body})["id"])
+        hidden = bool(body.get("os_hidden", False))
+        with explaining("upload", "image", self._name):
+            if not self._filling.complete:
+                # Nobody stays to reveal it, so it is what it shall be from the start.
+                return str(self._filling.fill(self._glance.create({"id": str(uuid.uuid4()), **body}))["id"])
+            image = self._create_filled(body)
+            self._reveal(image, hidden, plan.replaces)
+        if plan.replaces is not None:
+            self._finish_replacing(image, (plan.replaces,))
+        return str(image["id"])
+
+    def _create_filled(self, body: Record) -> Record:
+        """A new hidden image with verified content; after a failure there is none."""
+        for attempt in range(1, CREATE_ATTEMPTS + 1):
+            image = self._glance.create({"id": str(uuid.uuid4()), **body, "os_hidden": True, INCOMING: _now()})
+            try:
+                return self._filling.fill(image)
+            except Stuck:
+                self._remove_half_made(image["id"])
+                # Glance never gives an id out twice, so a fixed one has this one try.
+                if attempt == CREATE_ATTEMPTS or "id" in body:
+                    raise
+            except BaseException:
+                self._remove_half_made(image["id"])
+                raise
+        raise AssertionError("the last attempt returns or raises")
+
+    def _remove_half_made(self, image_id: str) -> None:
+        """Best effort with a voice: the cause of the failure comes first, and the next run finds the mark on what is left."""
+        try:
+            self._glance.delete(image_id)
+        except GlanceError as exc:
+            self._warnings.append(f"The unfinished image {image_id} could not be removed ({exc}); the next run of this task removes it.")
+
+    def _reveal(self, image: Record, hidden: bool, replaces: Record | None = None) -> None:
+        """One patch makes a verified image the declared one: never half visible, never unmarked while it has a predecessor."""
+        operations: list[dict[str, Any]] = [{"op": "replace", "path": "/os_hidden", "value": hidden}]
+        if replaces is not None:
+            operations.append({"op": "add", "path": f"/{REPLACES}", "value": replaces["id"]})
+        operations.append({"op": "remove", "path": f"/{INCOMING}"})
+        self._glance.patch(image["id"], operations)
+
+    # Images that are there
+
+    def _update(self, plan: Plan, current: Record) -> str:
+        image_id = str(current["id"])
+        if plan.patch:
+            with explaining("update", "image", self._name):
+                self._glance.patch(image_id, plan.patch)
+        if plan.upload:
+            with explaining("upload", "image", self._name):
+                self._filling.fill(current)
+        if plan.reveal and (self._filling.complete or not plan.upload):
+            with explaining("update", "image", self._name):
+                self._reveal(current, bool(plan.after.get("os_hidden", False)))
+        if plan.reactivate:
+            with explaining("reactivate", "image", self._name):
+                self._glance.reactivate(image_id)
+        return image_id
+
+    def _delete(self, image: Record) -> None:
+        with explaining("delete", "image", self._name):
+            if image.get("protected"):
+                self._glance.patch(image["id"], [{"op": "replace", "path": "/protected", "value": False}])
+            self._glance.delete(image["id"])
+
+    def _finish_replacing(self, successor: Record, superseded: tuple[Record, ...]) -> None:
+        """Treat the images that have a verified successor, then take the mark off it."""
+        for image in superseded:
+            with explaining("replace", "image", self._name):
+                self._retire(image)
+        with explaining("update", "image", self._name):
+            self._glance.patch(successor["id"], [{"op": "remove", "path": f"/{REPLACES}"}])
+
+    def _retire(self, image: Record) -> None:
+        image_id = image["id"]
+        if self._replaced == "delete":
+            self._delete(image)
+            return
+        operations: list[dict[str, Any]] = [{"op": "replace", "path": "/name", "value": retired_name(image)}]
+        if self._replaced == "hide":
+            operations.append({"op": "replace", "path": "/os_hidden", "value": True})
+        self._glance.patch(image_id, operations)
+        if self._replaced == "deactivate" and image.get("status") == "active":
+            self._glance.deactivate(image_id)
+
+    # Members
+
+    def _apply_members(self, plan: Plan, image_id: str) -> None:
+        with explaining("share", "image", self._name):
+            for project_id in plan.members.add:
+                self._glance.add_member(image_id, project_id)
+            for project_id in plan.members.remove:
+                self._glance.remove_member(image_id, project_id)
+        if plan.members.own_status is not None:
+            if self._glance.project_id is None:
+                raise cannot(
+                    "answer", "membership of image", self._name, "the session has no project", "Use credentials of the member project", code="no_project"
+                )
+            with explaining("answer", "membership of image", self._name):
+                self._glance.set_member_status(image_id, self._glance.project_id, plan.members.own_status)
+
+
+def retired_name(image: Record) -> str:
+    """The name that a replaced image goes on under: its own and the time of its making, so that no two are alike."""
+    made = str(image.get("created_at", "")).replace("-", "").replace(":", "")
+    suffix = f"-{made or str(image['id'])[:8]}"
+    return str(image["name"])[: MOST_NAME_CHARACTERS - len(suffix)] + suffix
+
+
+def _now() -> str:
+    return datetime.datetime.now(datetime.UTC).strftime("%Y-%m-%dT%H:%M:%SZ")

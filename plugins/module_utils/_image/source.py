@@ -1,0 +1,212 @@
+# SPDX-FileCopyrightText: 2026 xenstack.image_services contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+# Private to this collection: no compatibility is promised to other importers.
+"""Where image bytes come from: a local file or an http(s) address."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import os
+import stat
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Protocol
+
+from .._common.errors import cannot
+from .._common.wait import Clock
+from .digest import BLOCK_SIZE, DigestCache
+from .formats import HEAD_SIZE, TAIL_SIZE
+
+if TYPE_CHECKING:
+    import requests
+
+CONNECT_TIMEOUT = 30
+READ_TIMEOUT = 120
+HTTP_ATTEMPTS = 5
+
+
+class Source(Protocol):
+    """Bytes that can be read again from the start any number of times."""
+
+    @property
+    def label(self) -> str:
+        """The source as the operator named it."""
+
+    @property
+    def size(self) -> int | None:
+        """Length in bytes, where it is known before reading."""
+
+    @property
+    def fingerprint(self) -> str | None:
+        """Changes when the content changes, without reading it; None where nothing of the kind is known."""
+
+    def head(self) -> bytes:
+        """The first HEAD_SIZE bytes, or all there are."""
+
+    def tail(self) -> bytes:
+        """The last TAIL_SIZE bytes, or nothing where they cannot be had without reading all."""
+
+    def blocks(self) -> Iterator[bytes]:
+        """All bytes, from the start."""
+
+    def digests(self, algorithms: Iterable[str]) -> dict[str, str]:
+        """Hex digests of the content."""
+
+
+class FileSource:
+    """A regular file on the host that the module runs on."""
+
+    fingerprint = None
+
+    def __init__(self, path: str, cache: DigestCache | None = None) -> None:
+        self._path = path
+        self._cache = cache or DigestCache()
+        try:
+            status = os.stat(path)
+        except OSError as exc:
+            raise cannot("read", "file", path, os.strerror(exc.errno or 0), "Check filename on the host that the task runs on", code="bad_source") from exc
+        if not stat.S_ISREG(status.st_mode):
+            kind = "a directory" if stat.S_ISDIR(status.st_mode) else "not a regular file"
+            raise cannot("read", "file", path, f"it is {kind}", "Give the path of an image file", code="bad_source")
+        if status.st_size == 0:
+            raise cannot("read", "file", path, "it is empty", "Give the path of a complete image file", code="bad_source")
+        self.status = status
+
+    @property
+    def label(self) -> str:
+        return self._path
+
+    @property
+    def size(self) -> int:
+        return self.status.st_size
+
+    def head(self) -> bytes:
+        with self._open() as stream:
+            return stream.read(HEAD_SIZE)
+
+    def tail(self) -> bytes:
+        with self._open() as stream:
+            stream.seek(max(0, self.size - TAIL_SIZE))
+            return stream.read(TAIL_SIZE)
+
+    def blocks(self) -> Iterator[bytes]:
+        with self._open() as stream:
+            while block := stream.read(BLOCK_SIZE):
+                yield block
+            status = os.fstat(stream.fileno())
+        if (status.st_size, status.st_mtime_ns) != (self.status.st_size, self.status.st_mtime_ns):
+            raise cannot("read", "file", self._path, "it changed while it was read", "Run the task again when nothing writes to it", code="bad_source")
+
+    def digests(self, algorithms: Iterable[str]) -> dict[str, str]:
+        try:
+            return self._cache.digests(self._path, algorithms)
+        except OSError as exc:
+            raise self._unreadable(exc) from exc
+
+    def remember(self, digests: dict[str, str]) -> None:
+        """Digests that were computed while the blocks passed."""
+        self._cache.remember(self._path, self.status, digests)
+
+    @contextmanager
+    def _open(self) -> Iterator[io.FileIO]:
+        try:
+            with io.FileIO(self._path) as stream:
+                yield stream
+        except OSError as exc:
+            raise self._unreadable(exc) from exc
+
+    def _unreadable(self, exc: OSError) -> Exception:
+        return cannot("read", "file", self._path, os.strerror(exc.errno or 0), "Check the file's mode and its disk", code="bad_source")
+
+
+class HttpSource:
+    """An image behind http(s), streamed; a broken transfer goes on where it stopped if the server can do that."""
+
+    def __init__(self, uri: str, clock: Clock | None = None) -> None:
+        self._uri = uri
+        self._clock = clock or Clock()
+        import requests
+
+        with self._request() as answer:
+            length = answer.headers.get("Content-Length", "")
+            self.size = int(length) if length.isdigit() else None
+            self._validator = answer.headers.get("ETag") or answer.headers.get("Last-Modified")
+            try:
+                self._head = _first_bytes(answer)
+            except requests.RequestException as exc:
+                raise self._unreadable(f"the transfer broke at its start ({type(exc).__name__})") from exc
+        if not self._head:
+            raise self._unreadable("it is empty")
+        marks = (uri, self._validator, length)
+        self.fingerprint = hashlib.sha256("\n".join(str(mark) for mark in marks).encode()).hexdigest() if self._validator else None
+
+    @property
+    def label(self) -> str:
+        return self._uri
+
+    def head(self) -> bytes:
+        return self._head
+
+    def tail(self) -> bytes:
+        return b""
+
+    def blocks(self) -> Iterator[bytes]:
+        import requests
+
+        done = 0
+        for attempt in range(1, HTTP_ATTEMPTS + 1):
+            try:
+                with self._request(start=done) as answer:
+                    for block in answer.iter_content(BLOCK_SIZE):
+                        yield block
+                        done += len(block)
+                if self.size is None or done == self.size:
+                    return
+                cause = f"the server closed after {done} of {self.size} bytes"
+            except requests.RequestException as exc:
+                cause = f"the transfer broke after {done} bytes ({type(exc).__name__})"
+            if attempt == HTTP_ATTEMPTS or (done and self._validator is None):
+                raise self._unreadable(cause)
+            self._clock.sleep(min(2.0**attempt, 15.0))
+
+    def digests(self, algorithms: Iterable[str]) -> dict[str, str]:
+        hashes = {name: hashlib.new(name, usedforsecurity=False) for name in algorithms}
+        for block in self.blocks():
+            for digest in hashes.values():
+                digest.update(block)
+        return {name: digest.hexdigest() for name, digest in hashes.items()}
+
+    def _request(self, start: int = 0) -> requests.Response:
+        import requests
+
+        headers = {"Accept-Encoding": "identity"}
+        if start:
+            headers.update({"Range": f"bytes={start}-", "If-Range": str(self._validator)})
+        try:
+            answer = requests.get(self._uri, headers=headers, stream=True, timeout=(CONNECT_TIMEOUT, READ_TIMEOUT))
+        except requests.ConnectionError as exc:
+            if start:
+                raise
+            raise self._unreadable("no answer from the server") from exc
+        except (requests.RequestException, ValueError) as exc:
+            raise self._unreadable(f"the request failed ({type(exc).__name__})") from exc
+        if answer.status_code >= 400:
+            answer.close()
+            raise self._unreadable(f"the server answered {answer.status_code} {answer.reason}")
+        if start and answer.status_code != 206:
+            answer.close()
+            raise self._unreadable("the transfer broke, and the content changed or the server cannot go on in the middle")
+        return answer
+
+    def _unreadable(self, cause: str) -> Exception:
+        return cannot("read", "uri", self._uri, cause, "Check uri from the host that the task runs on", code="bad_source")
+
+
+def _first_bytes(answer: requests.Response) -> bytes:
+    collected = bytearray()
+    for block in answer.iter_content(HEAD_SIZE):
+        collected += block
+        if len(collected) >= HEAD_SIZE:
+            break
+    return bytes(collected[:HEAD_SIZE])

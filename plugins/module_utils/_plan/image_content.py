@@ -1,0 +1,59 @@
+# SPDX-FileCopyrightText: 2026 xenstack.image_services contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+# Private to this collection: no compatibility is promised to other importers.
+"""Whether the content that Glance holds is the content that a task names. No I/O."""
+
+from __future__ import annotations
+
+from .image_desired import SOURCE_DIGEST, SOURCE_FINGERPRINT, Record, SourceFacts
+
+DEFAULT_ALGORITHM = "sha512"
+
+
+def has_data(image: Record | None) -> bool:
+    return image is not None and image.get("status") in ("active", "deactivated")
+
+
+def recorded_digest(image: Record) -> tuple[str, str] | None:
+    """Digest of the source where the service did not keep its bytes as they were (conversion, decompression)."""
+    algorithm, _colon, value = str(image.get(SOURCE_DIGEST, "")).partition(":")
+    return (algorithm, value) if value else None
+
+
+def same_content(image: Record, source: SourceFacts) -> bool | None:
+    """True or False where the facts decide it; None where digests of the source are needed first."""
+    if source.checksum is not None:
+        known = comparable(image, source.checksum[0])
+        if known is not None:
+            return known == source.checksum[1]
+    if source.kind == "import":
+        return image.get(SOURCE_FINGERPRINT) == source.fingerprint
+    for algorithm, value in source.digests.items():
+        known = comparable(image, algorithm)
+        if known is not None:
+            return known == value
+    if source.fingerprint is not None and image.get(SOURCE_FINGERPRINT) == source.fingerprint:
+        return True
+    if source.size is not None and recorded_digest(image) is None and image.get("size") not in (None, source.size):
+        return False
+    return None
+
+
+def comparable(image: Record, algorithm: str) -> str | None:
+    """The image's digest by this algorithm, where Glance or we have kept one."""
+    recorded = recorded_digest(image)
+    if recorded is not None:
+        return recorded[1] if recorded[0] == algorithm else None
+    if image.get("os_hash_algo") == algorithm:
+        return image.get("os_hash_value")
+    return image.get("checksum") if algorithm == "md5" else None
+
+
+def algorithms_to_compare(image: Record) -> list[str]:
+    """What to compute of a source so that `same_content` can decide."""
+    recorded = recorded_digest(image)
+    if recorded is not None:
+        return [recorded[0]]
+    if image.get("os_hash_algo"):
+        return [str(image["os_hash_algo"])]
+    return ["md5"]
