@@ -23,7 +23,10 @@ if TYPE_CHECKING:
 
 CONNECT_TIMEOUT = 30
 READ_TIMEOUT = 120
+# Attempts in a row that bring nothing.
 HTTP_ATTEMPTS = 5
+# What is read of a block when a connection breaks is lost, so blocks are small here.
+HTTP_BLOCK_SIZE = 64 * 1024
 
 
 class Source(Protocol):
@@ -154,11 +157,12 @@ class HttpSource:
     def blocks(self) -> Iterator[bytes]:
         import requests
 
-        done = 0
-        for attempt in range(1, HTTP_ATTEMPTS + 1):
+        done, attempt = 0, 0
+        while True:
+            began_at = done
             try:
                 with self._request(start=done) as answer:
-                    for block in answer.iter_content(BLOCK_SIZE):
+                    for block in answer.iter_content(HTTP_BLOCK_SIZE):
                         yield block
                         done += len(block)
                 if self.size is None or done == self.size:
@@ -166,6 +170,7 @@ class HttpSource:
                 cause = f"the server closed after {done} of {self.size} bytes"
             except requests.RequestException as exc:
                 cause = f"the transfer broke after {done} bytes ({type(exc).__name__})"
+            attempt = 1 if done > began_at else attempt + 1
             if attempt == HTTP_ATTEMPTS or (done and self._validator is None):
                 raise self._unreadable(cause)
             self._clock.sleep(min(2.0**attempt, 15.0))
