@@ -14,9 +14,11 @@ from .errors import ImageServicesError
 
 
 def run(module: AnsibleModule, job: Callable[[AnsibleModule], dict[str, Any]]) -> None:
-    """Exit with what ``job`` returns, or fail with its sentence and structured error."""
+    """Exit with what ``job`` returns, its ``warnings`` as warnings, or fail with its sentence and structured error."""
     try:
         result = job(module)
     except ImageServicesError as exc:
         module.fail_json(**exc.as_result())
+    for warning in result.pop("warnings", ()):
+        module.warn(warning)
     module.exit_json(**result)

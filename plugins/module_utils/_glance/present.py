@@ -19,5 +19,6 @@ def present_image(record: Mapping[str, Any]) -> dict[str, Any]:
     operators = {key: value for key, value in record.items() if key not in OWN_PROPERTIES and key != "self"}
     shown = dict(Image.existing(**operators).to_dict(computed=False, original_names=False))
     shown.pop("location", None)
+    shown["tags"] = sorted(shown.get("tags") or ())
     shown["stores"] = [store for store in str(record.get("stores", "")).split(",") if store]
     return shown

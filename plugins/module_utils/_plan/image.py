@@ -32,6 +32,8 @@ CARRIED_ATTRIBUTES = ("visibility", "protected", "os_hidden", "min_disk", "min_r
 UPDATABLE_ATTRIBUTES = ("name", *CARRIED_ATTRIBUTES)
 # A signature and its like vouch for the old bytes.
 CONTENT_PROPERTIES = ("img_signature", "img_signature_hash_method", "img_signature_key_type", "img_signature_certificate_uuid")
+# What Glance gives an image where the request says nothing.
+GLANCE_DEFAULTS: Mapping[str, Any] = {"visibility": "shared", "protected": False, "os_hidden": False, "min_disk": 0, "min_ram": 0, "tags": ()}
 BUSY_STATES = ("saving", "importing", "uploading", "pending_delete")
 
 
@@ -324,7 +326,7 @@ def predicted(made: Plan, current: Record | None) -> dict[str, Any] | None:
         return None
     if made.create is not None:
         status = "queued" if not made.upload else "deactivated" if made.deactivate else "active"
-        return {"id": None, "status": status, **made.create}
+        return {"id": None, "status": status, **GLANCE_DEFAULTS, **made.create}
     if current is None:
         return None
     status = "deactivated" if made.deactivate else "active" if made.reactivate or made.upload else current.get("status")
