@@ -1,0 +1,97 @@
+# SPDX-FileCopyrightText: 2026 xenstack.image_services contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Filter: what a list of stores becomes on the hosts that serve it."""
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+name: glance_stores_config
+short_description: Turn a list of stores into Glance's configuration
+version_added: 0.1.0
+author: xenstack.image_services contributors
+description:
+  - Writes the sections of a list of stores that P(xenstack.image_services.glance_stores_lint#filter) has found nothing wrong with.
+  - The text holds the stores' secrets.
+positional: _input
+options:
+  _input:
+    description: The stores, as O(xenstack.image_services.glance_stores#role:glance_stores) of the role.
+    type: list
+    elements: dict
+    required: true
+  backend_defaults:
+    description: Options for all stores, see the role's C(glance_stores_backend_defaults).
+    type: dict
+    default: {}
+  reserved:
+    description: Glance's own directories, see the role's C(glance_stores_reserved).
+    type: dict
+    default: {}
+  swift_accounts:
+    description: Accounts of the Swift stores, see the role's C(glance_stores_swift_accounts).
+    type: list
+    elements: dict
+    default: []
+  extra_config:
+    description: Further sections, see the role's C(glance_stores_extra_config).
+    type: dict
+    default: {}
+  header:
+    description: Comment at the top of each file.
+    type: str
+    default: ""
+  swift_file:
+    description: Path of the file of Swift accounts as the service sees it.
+    type: str
+    default: /etc/glance/glance-swift.conf
+  deployed:
+    description: Text of the configuration that is in place, to tell which stores are no longer wanted.
+    type: str
+    default: ""
+"""
+
+EXAMPLES = r"""
+- name: Write the stores
+  ansible.builtin.copy:
+    content: "{{ (glance_stores | xenstack.image_services.glance_stores_config).stores }}"
+    dest: /etc/glance/glance-stores.conf
+    mode: "0640"
+  no_log: true
+"""
+
+RETURN = r"""
+_value:
+  description: >-
+    C(stores) and C(swift), the texts of the two files; C(directories), a list of C(name), C(path) and C(settings) for every directory that the
+    stores need; C(removed), the names of deployed stores that are not declared any more.
+  type: dict
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from ansible_collections.xenstack.image_services.plugins.module_utils._plan.stores import Declaration, managed_directories
+from ansible_collections.xenstack.image_services.plugins.module_utils._plan.stores_ini import backends
+from ansible_collections.xenstack.image_services.plugins.module_utils._plan.stores_render import render_stores, render_swift_accounts
+
+
+def glance_stores_config(
+    stores: Sequence[Mapping[str, Any]],
+    header: str = "",
+    swift_file: str = "/etc/glance/glance-swift.conf",
+    deployed: str = "",
+    **settings: Any,
+) -> dict[str, Any]:
+    declaration = Declaration(stores=stores, **settings)
+    declared = {store["name"] for store in stores}
+    return {
+        "stores": render_stores(declaration, header, swift_file),
+        "swift": render_swift_accounts(declaration, header) if declaration.swift_accounts else "",
+        "directories": managed_directories(declaration),
+        "removed": sorted(set(backends(deployed)) - declared),
+    }
+
+
+class FilterModule:
+    def filters(self) -> dict[str, Callable[..., Any]]:
+        return {"glance_stores_config": glance_stores_config}

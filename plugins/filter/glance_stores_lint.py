@@ -1,0 +1,80 @@
+# SPDX-FileCopyrightText: 2026 xenstack.image_services contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Filter: why a list of stores must not be configured."""
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+name: glance_stores_lint
+short_description: Find what Glance would silently do wrong with a list of stores
+version_added: 0.1.0
+author: xenstack.image_services contributors
+description:
+  - Judges a list of stores without touching a host or a service.
+  - Finds single-store options mixed with several stores, two stores in one directory, names and types that Glance drops without a word, options that
+    nobody reads, and everything else that the role P(xenstack.image_services.glance_stores#role) refuses.
+positional: _input
+options:
+  _input:
+    description: The stores, as O(xenstack.image_services.glance_stores#role:glance_stores) of the role.
+    type: list
+    elements: dict
+    required: true
+  backend_defaults:
+    description: Options for all stores, see the role's C(glance_stores_backend_defaults).
+    type: dict
+    default: {}
+  reserved:
+    description: Glance's own directories, see the role's C(glance_stores_reserved).
+    type: dict
+    default: {}
+  swift_accounts:
+    description: Accounts of the Swift stores, see the role's C(glance_stores_swift_accounts).
+    type: list
+    elements: dict
+    default: []
+  extra_config:
+    description: Further sections, see the role's C(glance_stores_extra_config).
+    type: dict
+    default: {}
+  api_hosts:
+    description: Hosts that serve these stores.
+    type: list
+    elements: str
+    default: []
+  other_config:
+    description: Text of the service's other configuration files, by path.
+    type: dict
+    default: {}
+"""
+
+EXAMPLES = r"""
+- name: Refuse stores that would lose images
+  ansible.builtin.assert:
+    that: findings is empty
+    fail_msg: "{{ findings | join('\n') }}"
+  vars:
+    findings: "{{ glance_stores | xenstack.image_services.glance_stores_lint }}"
+"""
+
+RETURN = r"""
+_value:
+  description: One sentence for each finding, empty where there is none. No value of a secret option is repeated.
+  type: list
+  elements: str
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from ansible_collections.xenstack.image_services.plugins.module_utils._plan.stores import Declaration
+from ansible_collections.xenstack.image_services.plugins.module_utils._plan.stores_lint import lint
+
+
+def glance_stores_lint(stores: Sequence[Mapping[str, Any]], **settings: Any) -> list[str]:
+    return lint(Declaration(stores=stores, **settings))
+
+
+class FilterModule:
+    def filters(self) -> dict[str, Callable[..., Any]]:
+        return {"glance_stores_lint": glance_stores_lint}
