@@ -1,0 +1,14 @@
+#!/usr/bin/env bash
+# SPDX-FileCopyrightText: 2026 xenstack.image_services contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+#
+# venv.sh <directory> <lock> [first|newest]: makes the virtual environment hold exactly what the lock pins.
+set -euo pipefail
+
+directory=$1 lock=$2 which=${3:-first}
+uv=$(tests/support/ci/uv.sh)
+if ! "$directory/bin/python" -c '' 2>/dev/null; then
+    "$uv" venv --quiet --no-project --clear --relocatable --python "$(tests/support/ci/python.sh "$which")" "$directory"
+fi
+"$uv" pip sync --quiet --require-hashes --compile-bytecode --python "$directory/bin/python" "$lock"
+touch "$directory/.stamp"
