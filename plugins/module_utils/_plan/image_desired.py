@@ -110,11 +110,11 @@ def property_text(value: Any) -> str:
 
 
 def same_property(declared: Any, stored: str | None) -> bool:
-    """Equal by value: `true`, `'True'` and `'true'` are one, so are `4` and `'4'`."""
+    """Equal by value: `true`, `'True'` and `'true'` are one, as they are to all who read them; so are `4` and `'4'`."""
     if stored is None:
         return False
-    if isinstance(declared, bool):
-        return stored.lower() == property_text(declared)
+    if stored.lower() in ("true", "false"):
+        return stored.lower() == property_text(declared).lower()
     if isinstance(declared, float):
         try:
             return float(stored) == declared

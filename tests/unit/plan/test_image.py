@@ -95,7 +95,7 @@ def test_a_difference_is_one_operation_and_shows_in_the_diff(desired: Desired, o
 
 
 @pytest.mark.parametrize(
-    ("declared", "stored"), [(True, "True"), (True, "true"), (False, "false"), (4, "4"), ("4", "4"), (1.5, "1.50"), ([1, 2], "[1, 2]"), ({"a": 1}, '{"a":1}')]
+    ("declared", "stored"), [(True, "True"), (True, "true"), (False, "false"), ("True", "true"), (4, "4"), ("4", "4"), (1.5, "1.50"), ([1, 2], "[1, 2]"), ({"a": 1}, '{"a":1}')]
 )
 def test_properties_are_equal_by_value_whatever_their_yaml_type(declared: Any, stored: str) -> None:
     assert not made(wanted(properties={"p": declared}), image(p=stored)).changed
