@@ -1,0 +1,97 @@
+# SPDX-FileCopyrightText: 2026 xenstack.image_services contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Run playbooks in a test as a user would, with the same roles, and look at what they leave running."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import socket
+import subprocess
+import sys
+import tempfile
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+ROOT = Path(__file__).parents[2].resolve()
+RECAP = re.compile(r"^localhost\s+: ok=\d+\s+changed=(\d+)\s", re.MULTILINE)
+
+
+@dataclass(frozen=True)
+class Run:
+    """What a playbook did on localhost."""
+
+    returncode: int
+    output: str
+
+    @property
+    def changed(self) -> int:
+        recap = RECAP.search(self.output)
+        assert recap is not None, self.output
+        return int(recap[1])
+
+    def succeeded(self) -> Run:
+        assert self.returncode == 0, self.output
+        return self
+
+
+def run_playbook(playbook: Path, variables: Mapping[str, Any], *arguments: str) -> Run:
+    """Run a playbook; ``arguments`` are those of ansible-playbook. Variables may be secrets, so they travel in a file."""
+    environment = {name: value for name, value in os.environ.items() if not name.startswith(("ANSIBLE_", "OS_"))}
+    environment["ANSIBLE_CONFIG"] = str(ROOT / "ansible.cfg")
+    with tempfile.NamedTemporaryFile("w", suffix=".json") as extra_vars:
+        json.dump(dict(variables), extra_vars)
+        extra_vars.flush()
+        command = [str(Path(sys.executable).with_name("ansible-playbook")), "--extra-vars", f"@{extra_vars.name}", *arguments, str(playbook)]
+        done = subprocess.run(command, cwd=ROOT, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False)
+    return Run(done.returncode, done.stdout)
+
+
+def run_roles(roles: list[str], variables: Mapping[str, Any], *arguments: str) -> Run:
+    """Run roles of the collection on localhost in a play of their own."""
+    local = {"ansible_connection": "local", "ansible_python_interpreter": sys.executable, "ansible_pipelining": True}
+    play = {"hosts": "localhost", "gather_facts": False, "vars": local, "roles": [f"xenstack.image_services.{role}" for role in roles]}
+    with tempfile.NamedTemporaryFile("w", suffix=".yml") as playbook:
+        yaml.safe_dump([play], playbook)
+        playbook.flush()
+        return run_playbook(Path(playbook.name), variables, *arguments)
+
+
+def service_variables(role: str, base: Path) -> dict[str, Any]:
+    """Everything of one service below one directory, as the user who runs the tests."""
+    directories = {f"{role}_{name}_dir": str(base / role / name) for name in ("config", "state", "log")}
+    user = str(os.getuid())
+    return {**directories, f"{role}_home": str(base / role), f"{role}_user": user, f"{role}_group": user, f"{role}_service_manager": "supervisor"}
+
+
+def control(role: str, base: Path, action: str) -> str:
+    """Let the control program of a service start, stop or restart it."""
+    program = base / role / "bin" / f"{role}-service"
+    return subprocess.run([str(program), action], stdout=subprocess.PIPE, text=True, check=True).stdout
+
+
+def serving_processes(role: str, base: Path) -> dict[int, str]:
+    """Process ids of a service's servers and the version whose compiled modules each has loaded; a server may rename itself."""
+    venvs = re.compile(re.escape(f"{base}/{role}/venvs/") + r"([^/\s]+)/")
+    found: dict[int, str] = {}
+    for process in Path("/proc").glob("[0-9]*"):
+        try:
+            version = venvs.search((process / "maps").read_text())
+            arguments = (process / "cmdline").read_text()
+        except OSError:
+            continue
+        if version is not None and "supervisord" not in arguments:
+            found[int(process.name)] = version[1]
+    return found
+
+
+def free_port() -> int:
+    """A port of the loopback that nobody listens on now."""
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        return int(listener.getsockname()[1])

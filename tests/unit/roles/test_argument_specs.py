@@ -1,0 +1,44 @@
+# SPDX-FileCopyrightText: 2026 xenstack.image_services contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What defaults/main.yml sets and what meta/argument_specs.yml documents are the same, for every role."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+ROLES = sorted(path for path in (Path(__file__).parents[3] / "roles").iterdir() if (path / "tasks").is_dir())
+
+
+def load(path: Path) -> dict[str, Any]:
+    return yaml.safe_load(path.read_text()) or {}
+
+
+def documented(role: Path) -> dict[str, dict[str, Any]]:
+    """All options of all entry points; an option of several has to be the same in each."""
+    options: dict[str, dict[str, Any]] = {}
+    for entry_point in load(role / "meta" / "argument_specs.yml")["argument_specs"].values():
+        for name, option in entry_point.get("options", {}).items():
+            assert options.setdefault(name, option) == option, f"{name} differs between entry points"
+    return options
+
+
+@pytest.mark.parametrize("role", ROLES, ids=lambda role: role.name)
+def test_every_default_is_documented_with_its_value(role: Path) -> None:
+    defaults = load(role / "defaults" / "main.yml")
+    specified = {name: option["default"] for name, option in documented(role).items() if "default" in option}
+    assert specified == defaults
+
+
+@pytest.mark.parametrize("role", ROLES, ids=lambda role: role.name)
+def test_an_option_is_required_or_optional_but_not_both(role: Path) -> None:
+    for name, option in documented(role).items():
+        assert not (option.get("required") and "default" in option), name
+
+
+@pytest.mark.parametrize("role", ROLES, ids=lambda role: role.name)
+def test_public_variables_carry_the_name_of_their_role(role: Path) -> None:
+    assert [name for name in documented(role) if not name.startswith(f"{role.name}_")] == []
