@@ -1,0 +1,2 @@
+def test_a(host):
+    assert host.file("/a").exists
