@@ -8,7 +8,8 @@ DOCUMENTATION = r"""
 name: glance_stores_config
 short_description: Turn a list of stores into Glance's configuration
 version_added: 0.1.0
-author: xenstack.image_services contributors
+author:
+  - xenstack.image_services contributors (@xenstack)
 description:
   - Writes the sections of a list of stores that P(xenstack.image_services.glance_stores_lint#filter) has found nothing wrong with.
   - The text holds the stores' secrets.

@@ -8,7 +8,8 @@ DOCUMENTATION = r"""
 name: glance_stores_lint
 short_description: Find what Glance would silently do wrong with a list of stores
 version_added: 0.1.0
-author: xenstack.image_services contributors
+author:
+  - xenstack.image_services contributors (@xenstack)
 description:
   - Judges a list of stores without touching a host or a service.
   - Finds single-store options mixed with several stores, two stores in one directory, names and types that Glance drops without a word, options that

@@ -16,7 +16,7 @@ from .stores import Declaration, Store, datadirs, given
 from .stores_ini import parse
 from .stores_options import BACKENDS, COMMON, DIRECTORY, GLANCE_SECTIONS, RESERVED_STORES, SINGLE_STORE_OPTIONS, SWIFT_ACCOUNT, Option
 from .stores_paths import normal, overlap
-from .stores_values import value_fault, unknown
+from .stores_values import unknown, value_fault
 
 TYPE_HINTS = {"filesystem": "file", "local": "file", "nfs": "file", "ceph": "rbd", "https": "http", "aws": "s3", "radosgw": "s3", "vsphere": "vmware"}
 OWNER_OF_OPTION = {name: kind for kind, options in BACKENDS.items() for name in options}

@@ -5,8 +5,6 @@
 
 from __future__ import annotations
 
-import posixpath
-
 # Nothing at or below these may become a store.
 SYSTEM_TREES = ("/bin", "/boot", "/dev", "/etc", "/lib", "/lib32", "/lib64", "/libx32", "/proc", "/run", "/sbin", "/sys", "/usr", "/var/run")
 # Directories below these may, they themselves may not.
@@ -22,10 +20,12 @@ def normal(path: str) -> str:
 
 def fault(path: str) -> str | None:
     """Why a path cannot be a store's directory."""
-    if not posixpath.isabs(path):
+    if not path.startswith("/"):
         return f"'{path}' is not an absolute path"
     if ".." in path.split("/"):
         return f"'{path}' contains '..'"
+    if not path.isprintable():
+        return "it holds a control character"
     path = normal(path)
     if path in SYSTEM_DIRECTORIES or any(within(path, tree) for tree in SYSTEM_TREES):
         return f"'{path}' belongs to the system"

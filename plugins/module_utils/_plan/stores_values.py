@@ -29,7 +29,7 @@ def value_fault(name: str, option: Option, value: Any) -> Finding | None:
 
 
 def _text_fault(value: Any) -> Finding | None:
-    if isinstance(value, (dict, list)) or isinstance(value, bool):
+    if isinstance(value, (dict, list, bool)):
         return "is not a text", "Give one quoted text"
     if re.search(r"[\x00-\x08\x0a-\x1f\x7f\x85\u2028\u2029]", str(value)):
         return "holds a line break or a control character", "Give it in one line"
