@@ -19,9 +19,9 @@ endif
 
 CI := tests/support/ci
 COLLECTION := .build/ansible_collections/xenstack/image_services
-IN_COLLECTION := cd $(COLLECTION) &&
 
-.PHONY: help demo demo-stop demo-clean test units integration bench lint sanity package matrix molecule lock clean
+.PHONY: help demo demo-stop demo-clean test units integration bench sanity package newest molecule lock clean
+.PHONY: lint lint-python lint-types lint-shell lint-yaml lint-ansible lint-docs lint-changelog lint-licences
 
 help: ## Show what there is to make
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/\1|\2/p' Makefile | column -t -s '|'
@@ -37,14 +37,56 @@ demo-clean: ## End the services of the demo and remove all of it
 
 test: units integration ## Run every test that needs no container engine
 
-units: .venv-test/.stamp .build/collection
+units: .build/qemu-img .venv-test/.stamp .build/collection
 	.venv-test/bin/python -m pytest tests/unit --junitxml=.test/logs/units.xml
 
-integration: .venv-test/.stamp .build/collection
+integration: .build/qemu-img .venv-test/.stamp .build/collection
 	.venv-test/bin/python -m pytest tests/integration --junitxml=.test/logs/integration.xml
 
 bench: .venv/.stamp .build/collection ## Measure, and write the tables in docs/benchmarks.md
 	.venv/bin/python tests/benchmarks/run.py
+
+LINT := export PATH="$(CURDIR)/.venv-lint/bin:$$PATH";
+
+lint: lint-python lint-types lint-shell lint-yaml lint-ansible lint-docs lint-changelog lint-licences ## Check style, types, documentation, changelog and licences
+
+lint-python: .venv-lint/.stamp
+	.venv-lint/bin/ruff check .
+	.venv-lint/bin/black --check --quiet --diff .
+
+lint-types: .venv-lint/.stamp .build/collection
+	.venv-lint/bin/mypy --cache-dir .build/mypy -p ansible_collections.xenstack.image_services.plugins
+
+lint-shell: .venv-lint/.stamp
+	.venv-lint/bin/shellcheck .ci/run $(CI)/*.sh
+
+lint-yaml: .venv-lint/.stamp
+	.venv-lint/bin/yamllint --strict .
+
+lint-ansible: .venv-lint/.stamp .build/collection
+	$(LINT) ansible-lint
+
+lint-docs: .venv-lint/.stamp .build/collection
+	$(LINT) cd $(COLLECTION) && antsibull-docs lint-collection-docs --plugin-docs --validate-collection-refs all --disallow-unknown-collection-refs .
+
+lint-changelog: .venv-lint/.stamp .build/collection
+	$(LINT) cd $(COLLECTION) && antsibull-changelog lint
+
+lint-licences: .venv-lint/.stamp
+	.venv-lint/bin/reuse lint --quiet || .venv-lint/bin/reuse lint --lines
+
+sanity: .venv-lint/.stamp ## Run ansible-test's sanity tests
+	$(CI)/sanity.sh .venv-lint
+
+package: .venv-lint/.stamp ## Build the collection, install it into an empty environment, and read its documentation there
+	$(CI)/package.sh
+
+newest: .venv-newest/.stamp .venv-lint/.stamp .build/collection .build/qemu-img ## Run units, a short integration and sanity on the newest ansible-core and Python
+	.venv-newest/bin/python -m pytest tests/unit tests/integration/test_targets.py -k info --junitxml=.test/logs/newest.xml
+	$(CI)/sanity.sh .venv-newest
+
+molecule: .venv-molecule/.stamp .build/collection ## Deploy the roles in systemd containers, as root
+	$(CI)/molecule.sh $(SCENARIO)
 
 lock: ## Lock requirements/*.in again
 	$(CI)/lock.sh
@@ -53,9 +95,13 @@ clean: demo-clean ## Remove everything that make made
 	rm -rf .test .build .venv .venv-*
 
 .build/collection:
-	@mkdir -p .build/home $(dir $(COLLECTION)) .test/logs
+	@mkdir -p .build/home $(dir $(COLLECTION))
 	@ln -sfn ../../.. $(COLLECTION)
 	@touch $@
+
+.build/qemu-img:
+	@$(CI)/packages.sh qemu-img:qemu-utils
+	@mkdir -p .build && touch $@
 
 .venv/.stamp: requirements/runtime.txt
 	@$(CI)/venv.sh .venv $<

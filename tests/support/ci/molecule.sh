@@ -7,6 +7,7 @@ set -euo pipefail
 
 export PATH=$PWD/.venv-molecule/bin:$PATH CONTAINERS_CONF=$PWD/.config/molecule/containers.conf
 export MOLECULE_GLOB="$PWD/molecule/*/molecule.yml"
+[ -t 1 ] || export NO_COLOR=1 ANSIBLE_NOCOLOR=1 COLUMNS=160
 # molecule writes an ansible.cfg for each scenario.
 unset ANSIBLE_CONFIG
 
@@ -14,12 +15,7 @@ if [ "$(id -u)" != 0 ]; then
     echo "Cannot run containers with systemd as an ordinary user. Run it as root." >&2
     exit 1
 fi
-for program in podman runc mmdebstrap ssh; do
-    if ! command -v "$program" >/dev/null; then
-        echo "Cannot find $program. Install it (Debian: apt-get install podman runc netavark aardvark-dns mmdebstrap openssh-client)." >&2
-        exit 1
-    fi
-done
+tests/support/ci/packages.sh podman runc mmdebstrap netavark aardvark-dns ssh:openssh-client
 [ "$#" -gt 0 ] || set -- molecule/*/
 for scenario in "$@"; do
     molecule test --scenario-name "$(basename "$scenario")"

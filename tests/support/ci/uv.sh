@@ -17,12 +17,7 @@ fi
 if ! works "$OWN/bin/uv"; then
     python=$(tests/support/ci/python.sh)
     if ! "$python" -I -c 'import ensurepip, venv' 2>/dev/null; then
-        if [ "$(id -u)" != 0 ] || ! command -v apt-get >/dev/null; then
-            echo "Cannot make a virtual environment: $python has no venv module. Install it (Debian: apt-get install python3-venv), or put uv on PATH." >&2
-            exit 1
-        fi
-        DEBIAN_FRONTEND=noninteractive apt-get -qq -o DPkg::Lock::Timeout=300 update >&2
-        DEBIAN_FRONTEND=noninteractive apt-get -qq -o DPkg::Lock::Timeout=300 install -y --no-install-recommends python3-venv >&2
+        tests/support/ci/packages.sh ensurepip:python3-venv >&2
     fi
     "$python" -m venv --clear "$OWN"
     "$OWN/bin/python" -m pip install --quiet --disable-pip-version-check --require-hashes -r "$LOCK" >&2

@@ -145,6 +145,7 @@ def server() -> Iterator[str]:
     thread.start()
     yield f"http://127.0.0.1:{running.server_address[1]}"
     running.shutdown()
+    running.server_close()
     thread.join()
 
 
