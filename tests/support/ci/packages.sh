@@ -15,6 +15,11 @@ if [ "$(id -u)" != 0 ] || ! command -v apt-get >/dev/null; then
     echo "Cannot run without ${missing[*]}. Let root install it (Debian: apt-get install ${missing[*]})." >&2
     exit 1
 fi
+echo "Installing ${missing[*]}." >&2
 export DEBIAN_FRONTEND=noninteractive
-apt-get -qq -o DPkg::Lock::Timeout=300 update
-apt-get -qq -o DPkg::Lock::Timeout=300 install -y --no-install-recommends "${missing[@]}"
+# Silent when it works, everything it said when it does not.
+said=$({ apt-get -q -o DPkg::Lock::Timeout=300 update &&
+    apt-get -q -o DPkg::Lock::Timeout=300 install -y --no-install-recommends "${missing[@]}"; } 2>&1) || {
+    printf '%s\n' "$said" >&2
+    exit 1
+}

@@ -6,6 +6,7 @@
 set -euo pipefail
 
 directory=$1 lock=$2 which=${3:-first}
+echo "Setting up $directory from $lock." >&2
 uv=$(tests/support/ci/uv.sh)
 if ! "$directory/bin/python" -c '' 2>/dev/null; then
     "$uv" venv --quiet --no-project --clear --relocatable --python "$(tests/support/ci/python.sh "$which")" "$directory"
