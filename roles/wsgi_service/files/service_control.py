@@ -22,6 +22,8 @@ from typing import Any
 POLL_SECONDS = 0.2
 # supervisord tries a crashing program three times, 1, 2 and 3 s apart.
 CRASH_SECONDS = 8.0
+# systemd never gives up, so this many attempts are a crash.
+CRASH_COUNT = 3
 
 
 class ControlError(Exception):
@@ -53,19 +55,26 @@ def answers(url: str) -> bool:
 class Systemd:
     def __init__(self, settings: dict[str, Any]) -> None:
         self.unit = f"{settings['name']}.service"
+        self._restarts_before = self._restarts()
 
     def _systemctl(self, *arguments: str) -> int:
         return subprocess.run(["systemctl", "--quiet", *arguments, self.unit], check=False).returncode
+
+    def _restarts(self) -> int:
+        """How often systemd has started the unit again by itself."""
+        command = ["systemctl", "show", "--property=NRestarts", "--value", self.unit]
+        return int(subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True).stdout)
 
     def runs(self) -> bool:
         return self._systemctl("is-active") == 0
 
     def crashed(self) -> bool:
-        return self._systemctl("is-failed") == 0
+        return self._systemctl("is-failed") == 0 or self._restarts() >= self._restarts_before + CRASH_COUNT
 
     def start(self) -> None:
         if self._systemctl("start"):
             raise ControlError("systemd refuses to start it")
+        self._restarts_before = self._restarts()
 
     def stop(self) -> None:
         if self._systemctl("stop"):
