@@ -64,14 +64,15 @@ RETURN = r"""
 _value:
   description: >-
     C(stores) and C(swift), the texts of the two files; C(directories), a list of C(name), C(path) and C(settings) for every directory that the
-    stores need; C(removed), the names of deployed stores that are not declared any more.
+    stores need; C(removed), the names of deployed stores that are not declared any more; C(expected), the stores as
+    M(xenstack.image_services.glance_store_proof) wants them.
   type: dict
 """
 
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from ansible_collections.xenstack.image_services.plugins.module_utils._plan.stores import Declaration, managed_directories
+from ansible_collections.xenstack.image_services.plugins.module_utils._plan.stores import Declaration, expected_stores, managed_directories
 from ansible_collections.xenstack.image_services.plugins.module_utils._plan.stores_ini import backends
 from ansible_collections.xenstack.image_services.plugins.module_utils._plan.stores_render import render_stores, render_swift_accounts
 
@@ -89,6 +90,7 @@ def glance_stores_config(
         "stores": render_stores(declaration, header, swift_file),
         "swift": render_swift_accounts(declaration, header) if declaration.swift_accounts else "",
         "directories": managed_directories(declaration),
+        "expected": expected_stores(declaration),
         "removed": sorted(set(backends(deployed)) - declared),
     }
 

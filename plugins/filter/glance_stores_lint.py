@@ -47,12 +47,20 @@ options:
     description: Text of the service's other configuration files, by path.
     type: dict
     default: {}
+  deployed:
+    description: Text of the file that will be replaced.
+    type: str
+    default: ""
+  path:
+    description: Path of that file, for the sentences.
+    type: str
+    default: ""
 """
 
 EXAMPLES = r"""
 - name: Refuse stores that would lose images
   ansible.builtin.assert:
-    that: findings is empty
+    that: findings | length == 0
     fail_msg: "{{ findings | join('\n') }}"
   vars:
     findings: "{{ glance_stores | xenstack.image_services.glance_stores_lint }}"
@@ -69,11 +77,12 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from ansible_collections.xenstack.image_services.plugins.module_utils._plan.stores import Declaration
-from ansible_collections.xenstack.image_services.plugins.module_utils._plan.stores_lint import lint
+from ansible_collections.xenstack.image_services.plugins.module_utils._plan.stores_lint import lint, lint_deployed
 
 
-def glance_stores_lint(stores: Sequence[Mapping[str, Any]], **settings: Any) -> list[str]:
-    return lint(Declaration(stores=stores, **settings))
+def glance_stores_lint(stores: Sequence[Mapping[str, Any]], deployed: str = "", path: str = "", **settings: Any) -> list[str]:
+    declaration = Declaration(stores=stores, **settings)
+    return lint(declaration) or lint_deployed(declaration, path, deployed)
 
 
 class FilterModule:

@@ -80,3 +80,20 @@ def managed_directories(declaration: Declaration) -> list[dict[str, Any]]:
         if path:
             found.append({"name": name, "path": normal(str(path)), "settings": given(settings.get("directory") or {})})
     return found
+
+
+def expected_stores(declaration: Declaration) -> list[dict[str, Any]]:
+    """The stores as Glance should offer them, and where their images should be found."""
+    return [
+        {
+            "id": store["name"],
+            "default": is_true(store.get("default")),
+            "writable": store["type"] != "http",
+            "directories": [normal(path) for path in datadirs(store)],
+        }
+        for store in declaration.stores
+    ]
+
+
+def is_true(value: Any) -> bool:
+    return str(value).lower() in ("true", "yes", "on", "1")

@@ -12,8 +12,8 @@ from itertools import combinations
 from typing import Any
 
 from .._common.errors import cannot
-from .stores import Declaration, Store, datadirs, given
-from .stores_ini import parse
+from .stores import Declaration, Store, datadirs, given, is_true
+from .stores_ini import backends, parse
 from .stores_options import BACKENDS, COMMON, DIRECTORY, GLANCE_SECTIONS, RESERVED_STORES, SINGLE_STORE_OPTIONS, SWIFT_ACCOUNT, Option
 from .stores_paths import normal, overlap
 from .stores_values import unknown, value_fault
@@ -30,6 +30,15 @@ PLACES = {
     "swift": ("swift_store_config_file", "swift_store_auth_address", "default_swift_reference", "swift_store_container", "swift_store_region"),
     "vmware": ("vmware_server_host", "vmware_datastores", "vmware_store_image_dir"),
 }
+
+
+def lint_deployed(declaration: Declaration, path: str, deployed: str) -> list[str]:
+    """Whether the file that is to be written holds anything that the declaration does not know about."""
+    foreign = foreign_sections(declaration, deployed)
+    if not foreign:
+        return []
+    cause = f"it holds {', '.join(foreign)}, which the stores would replace"
+    return [_refuse(f"file {path}", cause, "Move them to another file of the service, or to glance_stores_extra_config")]
 
 
 def lint(declaration: Declaration) -> list[str]:
@@ -60,6 +69,16 @@ def _refuse_all(declaration: Declaration, cause: str, advice: str) -> str:
     return str(cannot("configure", "stores", ", ".join(str(store.get("name")) for store in declaration.stores), cause, advice))
 
 
+def foreign_sections(declaration: Declaration, deployed: str) -> list[str]:
+    """Sections of a file that somebody else wrote, and that would be gone after it was written anew."""
+    ours = {"default", "glance_store", "backend_defaults", *RESERVED_STORES.values(), *(str(name).lower() for name in declaration.extra_config)}
+    ours |= {name.lower() for name in backends(deployed)} | {store["name"].lower() for store in declaration.stores}
+    found = parse(deployed)
+    foreign = [name for name in found if name.lower() not in ours]
+    extra = set(found.get("DEFAULT", {})) - {"enabled_backends"} - set(declaration.extra_config.get("DEFAULT", {}))
+    return foreign + [f"DEFAULT/{option}" for option in sorted(extra)]
+
+
 def _shape(declaration: Declaration) -> Iterator[str]:
     """Mistakes that would make the other rules stumble."""
     if not isinstance(declaration.stores, list) or not declaration.stores:
@@ -74,9 +93,9 @@ def _shape(declaration: Declaration) -> Iterator[str]:
             yield _refuse(f"number {number}", "it has no name", "Add name: it becomes the store's id in Glance")
         elif store.get("directory") is not None and not isinstance(store["directory"], Mapping):
             yield _refuse(store["name"], "directory is not a dictionary", "Give a dictionary")
-    for label, accounts in (("glance_stores_swift_accounts", declaration.swift_accounts),):
-        if not isinstance(accounts, (list, tuple)) or not all(isinstance(account, Mapping) for account in accounts):
-            yield str(cannot("configure", "swift accounts", label, "it is not a list of dictionaries", "Give a list of dictionaries"))
+    accounts = declaration.swift_accounts
+    if not isinstance(accounts, (list, tuple)) or not all(isinstance(account, Mapping) for account in accounts):
+        yield str(cannot("configure", "section", "glance_stores_swift_accounts", "it is not a list of dictionaries", "Give a list of dictionaries"))
     for label, value in (
         ("glance_stores_backend_defaults", declaration.backend_defaults),
         ("glance_stores_reserved", declaration.reserved),
@@ -194,7 +213,7 @@ RULES = {"file": _file, "swift": _swift, "cinder": _cinder}
 
 
 def _defaults(declaration: Declaration) -> Iterator[str]:
-    chosen = [store for store in declaration.stores if str(store.get("default")).lower() in ("true", "yes", "on", "1")]
+    chosen = [store for store in declaration.stores if is_true(store.get("default"))]
     if not chosen:
         yield _refuse_all(declaration, "none of them is the default", "Set default: true for one of them")
     elif len(chosen) > 1:

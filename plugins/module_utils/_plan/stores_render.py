@@ -8,19 +8,17 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from .stores import Declaration, Store, given
+from .stores import Declaration, Store, given, is_true
 from .stores_ini import document, escape, scalar
 from .stores_options import BACKENDS, RESERVED_STORES, SWIFT_ACCOUNT, Option
 
 Lines = list[tuple[str, str]]
 
-TRUE = ("true", "yes", "on", "1")
-
 
 def render_stores(declaration: Declaration, header: str, swift_file: str) -> str:
     """glance-stores.conf; ``swift_file`` is the path of the accounts as the service sees it."""
     enabled = ", ".join(f"{store['name']}:{store['type']}" for store in declaration.stores)
-    default = next(store["name"] for store in declaration.stores if scalar(store.get("default")).lower() in TRUE)
+    default = next(store["name"] for store in declaration.stores if is_true(store.get("default")))
     sections: dict[str, Lines] = {
         "DEFAULT": [("enabled_backends", enabled)],
         "glance_store": [("default_backend", default)],
@@ -74,7 +72,7 @@ def _options(values: Mapping[str, Any], known: Mapping[str, Option]) -> Lines:
         elif option.kind == "dict":
             lines.append((name, escape(",".join(f"{key}:{item}" for key, item in value.items()))))
         elif option.kind == "bool":
-            lines.append((name, "true" if scalar(value).lower() in TRUE else "false"))
+            lines.append((name, scalar(is_true(value))))
         else:
             lines.append((name, escape(str(value))))
     return lines

@@ -1,0 +1,41 @@
+# SPDX-FileCopyrightText: 2026 xenstack.image_services contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+# Private to this collection: no compatibility is promised to other importers.
+"""The work of the module glance_store_info."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from .._common.query import compile_query
+from .._plan.stores_usage import count, present, stranded
+from .api import Glance, Record
+from .connection import Cloud
+from .http import explaining
+
+# Everything that the caller may see; hidden images are never mixed with the others, so they take a listing of their own.
+EVERYTHING = ("visibility", "all"), ("member_status", "all")
+
+
+def list_stores(params: Mapping[str, Any], connect: Callable[[Mapping[str, Any]], Cloud]) -> dict[str, Any]:
+    """Every store that Glance offers; none is an empty list."""
+    shaped = compile_query(params["query"])
+    glance = connect(params).glance
+    with explaining("list", "stores", "*"):
+        offered = (glance.stores_detail() if params["details"] else glance.stores()) or []
+    images = _all_images(glance) if params["usage"] or params["without"] else []
+    usage = count(images) if params["usage"] else None
+    result: dict[str, Any] = {"changed": False, "stores": shaped([present(store, usage) for store in offered])}
+    if usage is not None:
+        known = {store["id"] for store in offered}
+        result["unknown_stores"] = [{"id": name, **vars(found)} for name, found in sorted(usage.items()) if name not in known]
+    if params["without"]:
+        lost = stranded(images, params["without"])
+        result["stranded"] = {"images": lost.images, "bytes": lost.bytes}
+    return result
+
+
+def _all_images(glance: Glance) -> list[Record]:
+    with explaining("list", "images", "*"):
+        return [image for hidden in ("false", "true") for image in glance.images([*EVERYTHING, ("os_hidden", hidden)])]

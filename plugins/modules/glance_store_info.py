@@ -1,0 +1,194 @@
+#!/usr/bin/python
+# SPDX-FileCopyrightText: 2026 xenstack.image_services contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Module: the stores of Glance."""
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: glance_store_info
+short_description: List the stores of OpenStack Glance and what lies in them
+version_added: 0.1.0
+author:
+  - xenstack.image_services contributors (@xenstack)
+description:
+  - Lists the stores that Glance offers, their settings, and how many images lie in each of them.
+attributes:
+  check_mode:
+    description: Changes nothing.
+    support: full
+  diff_mode:
+    description: Changes nothing.
+    support: N/A
+  idempotent:
+    description: Changes nothing.
+    support: full
+  action_group:
+    description: Shares O(ignore:module_defaults) with the collection C(openstack.cloud) as group C(openstack).
+    support: full
+  platform:
+    description: Target platform.
+    support: full
+    platforms: posix
+options:
+  details:
+    description:
+      - Whether to ask for type, weight and properties of the stores. Glance allows that to administrators only.
+    type: bool
+    default: false
+  usage:
+    description:
+      - Whether to count the images of each store, which lists all images that the caller may see. Only an administrator sees those of every project.
+    type: bool
+    default: false
+  without:
+    description:
+      - Names of stores to leave out, to learn which images lie in no other store.
+    type: list
+    elements: str
+    default: []
+  query:
+    description:
+      - A JMESPath expression that shapes RV(stores). Needs the Python library jmespath.
+    type: str
+extends_documentation_fragment:
+  - xenstack.image_services._cloud
+seealso:
+  - module: xenstack.image_services.glance_store_dir
+"""
+
+EXAMPLES = r"""
+- name: Find the default store
+  xenstack.image_services.glance_store_info:
+    cloud: production
+    query: "[?default].id | [0]"
+  register: default_store
+
+- name: See what lies where
+  xenstack.image_services.glance_store_info:
+    cloud: production-admin
+    details: true
+    usage: true
+  register: stores
+
+- name: Check that a store can be given up
+  xenstack.image_services.glance_store_info:
+    cloud: production-admin
+    without: [archive]
+  register: archive
+  failed_when: archive.stranded.images > 0
+"""
+
+RETURN = r"""
+stores:
+  description:
+    - The stores in Glance's order, or what O(query) makes of them. An empty list where Glance does not know several stores.
+  returned: success
+  type: list
+  elements: dict
+  contains:
+    id:
+      description: Name of the store.
+      type: str
+      returned: success
+      sample: fast
+    description:
+      description: Its description, null without one.
+      type: str
+      returned: success
+      sample: Fast local disks
+    default:
+      description: Whether images go there when nobody chooses.
+      type: bool
+      returned: success
+      sample: true
+    read_only:
+      description: Whether Glance can only read from it.
+      type: bool
+      returned: success
+      sample: false
+    type:
+      description: Its type, null without O(details).
+      type: str
+      returned: success
+      sample: file
+    weight:
+      description: Its weight, null without O(details).
+      type: int
+      returned: success
+      sample: 0
+    properties:
+      description: Settings that its type has, null without O(details).
+      type: dict
+      returned: success
+      sample: {data_dir: /srv/glance/fast, chunk_size: 65536, thin_provisioning: false}
+    images:
+      description: Images in it, null without O(usage).
+      type: int
+      returned: success
+      sample: 12
+    bytes:
+      description: Size of these images together, null without O(usage).
+      type: int
+      returned: success
+      sample: 34359738368
+    images_only_here:
+      description: Images that lie in no other store, null without O(usage).
+      type: int
+      returned: success
+      sample: 3
+unknown_stores:
+  description: Stores that images name and Glance does not offer any more, with C(id), C(images), C(bytes) and C(images_only_here).
+  returned: success and O(usage=true)
+  type: list
+  elements: dict
+  sample: []
+stranded:
+  description: Images that lie only in the stores of O(without).
+  returned: success and O(without) is not empty
+  type: dict
+  contains:
+    images:
+      description: How many there are.
+      type: int
+      returned: success
+      sample: 3
+    bytes:
+      description: Size of these images together.
+      type: int
+      returned: success
+      sample: 1073741824
+"""
+
+from typing import Any
+
+from ansible_collections.xenstack.image_services.plugins.module_utils._common.argspec import ArgumentSpec
+from ansible_collections.xenstack.image_services.plugins.module_utils._common.query import create_query_argspec
+from ansible_collections.xenstack.image_services.plugins.module_utils._common.runner import run
+from ansible_collections.xenstack.image_services.plugins.module_utils._glance.argspec import CloudModule, create_cloud_argspec
+from ansible_collections.xenstack.image_services.plugins.module_utils._glance.connection import Cloud
+from ansible_collections.xenstack.image_services.plugins.module_utils._glance.store_listing import list_stores
+
+
+def create_store_listing_argspec() -> ArgumentSpec:
+    return ArgumentSpec(
+        options={
+            "details": {"type": "bool", "default": False},
+            "usage": {"type": "bool", "default": False},
+            "without": {"type": "list", "elements": "str", "default": []},
+        }
+    )
+
+
+def main() -> None:
+    spec = create_cloud_argspec().merge(create_store_listing_argspec()).merge(create_query_argspec())
+    module = CloudModule(spec, supports_check_mode=True)
+
+    def job(module: Any) -> dict[str, Any]:
+        return list_stores(module.params, Cloud)
+
+    run(module, job)
+
+
+if __name__ == "__main__":
+    main()

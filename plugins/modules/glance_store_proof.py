@@ -1,0 +1,173 @@
+#!/usr/bin/python
+# SPDX-FileCopyrightText: 2026 xenstack.image_services contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Module: whether the stores of Glance work."""
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: glance_store_proof
+short_description: Prove that Glance offers its stores and keeps images in them
+version_added: 0.1.0
+author:
+  - xenstack.image_services contributors (@xenstack)
+description:
+  - Fails unless Glance offers exactly the declared stores with the declared default.
+  - Then sends a few random bytes to each store, compares Glance's digest, finds the file in the directory of a file store with the right owner and content,
+    and deletes the image again, also when the proof fails.
+  - Runs on a host that serves the stores, because it looks into their directories.
+attributes:
+  check_mode:
+    description: Compares the list of stores and sends nothing.
+    support: full
+  diff_mode:
+    description: Leaves nothing changed.
+    support: N/A
+  idempotent:
+    description: Leaves nothing changed.
+    support: full
+  action_group:
+    description: Shares O(ignore:module_defaults) with the collection C(openstack.cloud) as group C(openstack).
+    support: full
+  platform:
+    description: Target platform.
+    support: full
+    platforms: posix
+options:
+  stores:
+    description:
+      - All stores that Glance has to offer.
+    type: list
+    elements: dict
+    required: true
+    suboptions:
+      id:
+        description:
+          - Name of the store.
+        type: str
+        required: true
+      default:
+        description:
+          - Whether it is the default.
+        type: bool
+        default: false
+      writable:
+        description:
+          - Whether to send an image to it.
+        type: bool
+        default: true
+      directories:
+        description:
+          - Directories of a file store. The image has to be found in one of them.
+        type: list
+        elements: path
+        default: []
+      uid:
+        description:
+          - Number of the user that the file has to belong to. Without it, any.
+        type: int
+      gid:
+        description:
+          - Number of the group that the file has to belong to. Without it, any.
+        type: int
+  size:
+    description:
+      - Bytes to send to each store.
+    type: int
+    default: 65536
+  timeout:
+    description:
+      - Seconds without any progress after which Glance's list of stores counts as final.
+    default: 30
+extends_documentation_fragment:
+  - xenstack.image_services._cloud
+seealso:
+  - module: xenstack.image_services.glance_store_dir
+  - module: xenstack.image_services.glance_store_info
+"""
+
+EXAMPLES = r"""
+- name: Prove that both stores work
+  xenstack.image_services.glance_store_proof:
+    cloud: production-admin
+    stores:
+      - id: fast
+        default: true
+        directories: [/srv/glance/fast]
+        uid: 42424
+      - id: archive
+        directories: [/srv/glance/archive]
+        uid: 42424
+"""
+
+RETURN = r"""
+proofs:
+  description: One entry for each store that an image went through. Empty in check mode.
+  returned: success
+  type: list
+  elements: dict
+  contains:
+    id:
+      description: Name of the store.
+      type: str
+      returned: success
+      sample: fast
+    path:
+      description: Where the image was found, null for a store that keeps no files.
+      type: str
+      returned: success
+      sample: /srv/glance/fast/1c2f1f0e-6c0c-4f0d-9d1e-3a5f4f3d2c1b
+    uid:
+      description: User that the file belonged to, null for a store that keeps no files.
+      type: int
+      returned: success
+      sample: 42424
+    gid:
+      description: Group that the file belonged to, null for a store that keeps no files.
+      type: int
+      returned: success
+      sample: 42424
+"""
+
+from typing import Any
+
+from ansible_collections.xenstack.image_services.plugins.module_utils._common.argspec import ArgumentSpec
+from ansible_collections.xenstack.image_services.plugins.module_utils._common.runner import run
+from ansible_collections.xenstack.image_services.plugins.module_utils._glance.argspec import CloudModule, create_cloud_argspec
+from ansible_collections.xenstack.image_services.plugins.module_utils._glance.connection import Cloud
+from ansible_collections.xenstack.image_services.plugins.module_utils._glance.store_proof import prove_stores
+
+
+def create_store_proof_argspec() -> ArgumentSpec:
+    return ArgumentSpec(
+        options={
+            "stores": {
+                "type": "list",
+                "elements": "dict",
+                "required": True,
+                "options": {
+                    "id": {"type": "str", "required": True},
+                    "default": {"type": "bool", "default": False},
+                    "writable": {"type": "bool", "default": True},
+                    "directories": {"type": "list", "elements": "path", "default": []},
+                    "uid": {"type": "int"},
+                    "gid": {"type": "int"},
+                },
+            },
+            "size": {"type": "int", "default": 65536},
+        }
+    )
+
+
+def main() -> None:
+    spec = create_cloud_argspec(timeout=30).merge(create_store_proof_argspec())
+    module = CloudModule(spec, supports_check_mode=True)
+
+    def job(module: Any) -> dict[str, Any]:
+        return prove_stores(module.params, Cloud, module.check_mode)
+
+    run(module, job)
+
+
+if __name__ == "__main__":
+    main()
