@@ -1,0 +1,63 @@
+#!/usr/bin/env python3
+# SPDX-FileCopyrightText: 2026 xenstack.image_services contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Choose once what a deployment below one directory needs: free ports, passwords, and whom its services run as."""
+
+from __future__ import annotations
+
+import json
+import os
+import secrets
+import socket
+import stat
+import sys
+from contextlib import ExitStack
+from pathlib import Path
+
+# What the services of XAVS and of LOCI images run as.
+GLANCE_UID = 42424
+
+
+def free_ports(count: int) -> list[int]:
+    """Ports of the loopback that nobody listens on; all are held until the last is found."""
+    with ExitStack() as stack:
+        listeners = [stack.enter_context(socket.socket()) for _ in range(count)]
+        for listener in listeners:
+            listener.bind(("127.0.0.1", 0))
+        return [listener.getsockname()[1] for listener in listeners]
+
+
+def closed_parent(path: Path) -> Path | None:
+    """The first directory above ``path`` that another user may not pass."""
+    return next((parent for parent in path.parents if not parent.stat().st_mode & stat.S_IXOTH), None)
+
+
+def choose(base: Path) -> dict[str, object]:
+    keystone_port, glance_port = free_ports(2)
+    closed = closed_parent(base)
+    uid, owner, note = GLANCE_UID, GLANCE_UID, f"its services run as UID {GLANCE_UID}"
+    if os.geteuid():
+        uid = owner = os.geteuid()
+        note = f"it belongs to UID {uid}: only root can give it to {GLANCE_UID}"
+    elif closed is not None:
+        uid = 0
+        note = f"its services run as root, because nobody else may pass {closed}"
+    return {
+        "demo_keystone_port": keystone_port,
+        "demo_glance_port": glance_port,
+        "demo_uid": uid,
+        "demo_archive_owner": owner,
+        "demo_note": note,
+        "demo_passwords": {name: secrets.token_urlsafe(18) for name in ("admin", "glance", "alice", "bob")},
+    }
+
+
+def main() -> None:
+    target = Path(sys.argv[1]).resolve()
+    descriptor = os.open(target, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600)
+    with os.fdopen(descriptor, "w") as stream:
+        json.dump(choose(target.parent), stream, indent=2)
+
+
+if __name__ == "__main__":
+    main()
