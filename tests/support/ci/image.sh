@@ -21,7 +21,7 @@ fi
 if [ ! -e "$tarball" ]; then
     archive=$(apt-get indextargets --format "\$(REPO_URI) \$(LABEL) \$(COMPONENT)" 'Identifier: Packages' | sed -n 's/ Debian main$//p' | sed -n 1p)
     mkdir -p .build/images
-    mmdebstrap --quiet --mode=root --format=tar --variant=minbase --include="$packages" --customize-hook="$hook" "$suite" "$tarball.new" "$archive"
+    mmdebstrap --quiet --mode=root --format=tar --variant=minbase --dpkgopt=force-unsafe-io --dpkgopt='path-exclude=/usr/share/doc/*' --include="$packages" --customize-hook="$hook" "$suite" "$tarball.new" "$archive"
     mv "$tarball.new" "$tarball"
 fi
 echo "built $image"

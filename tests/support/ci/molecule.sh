@@ -16,7 +16,7 @@ if [ "$(id -u)" != 0 ]; then
     exit 1
 fi
 tests/support/ci/packages.sh podman runc mmdebstrap netavark aardvark-dns ssh:openssh-client
-[ "$#" -gt 0 ] || set -- molecule/*/
+[ "$#" -gt 0 ] || set -- molecule/*/molecule.yml
 for scenario in "$@"; do
-    molecule test --scenario-name "$(basename "$scenario")"
+    molecule test --scenario-name "$(basename "${scenario%/molecule.yml}")"
 done
