@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+from .._plan.image_desired import property_path
 from .http import GlanceError, HttpClient
 
 PAGE_SIZE = 1000
@@ -60,9 +61,25 @@ class Glance:
         return dict(self.http.repeat(once))
 
     def patch(self, image_id: str, operations: Sequence[Mapping[str, Any]]) -> Record:
-        """Apply a JSON patch; all or nothing. Only operations that may be applied twice are sent here."""
-        headers = {"Content-Type": PATCH_TYPE}
-        return dict(self.http.repeat(lambda: self.http.request("PATCH", f"/v2/images/{image_id}", json=list(operations), headers=headers)).json())
+        """Apply a JSON patch; all or nothing."""
+        lost_answer = False
+
+        def once() -> Record:
+            nonlocal lost_answer
+            # What the first request has removed cannot be removed again; every other operation can be repeated.
+            remaining = self._without_done_removals(image_id, operations) if lost_answer else operations
+            try:
+                return dict(self.http.request("PATCH", f"/v2/images/{image_id}", json=list(remaining), headers={"Content-Type": PATCH_TYPE}).json())
+            except GlanceError as exc:
+                lost_answer = lost_answer or exc.retryable
+                raise
+
+        return dict(self.http.repeat(once))
+
+    def _without_done_removals(self, image_id: str, operations: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
+        image = self.image(image_id) or {}
+        paths = {property_path(key) for key in image}
+        return [operation for operation in operations if operation["op"] != "remove" or operation["path"] in paths]
 
     def delete(self, image_id: str) -> None:
         """Delete; an image that is gone already is what was asked for."""

@@ -17,8 +17,10 @@ from .api import Glance, Record
 from .http import GlanceError, pauses
 
 UPLOAD_ATTEMPTS = 4
-# How long Glance may take to notice that an upload's connection is gone.
-SETTLE_PATIENCE = 60.0
+# Seconds that Glance may take to notice that an upload's connection is gone; one that was killed never does.
+SETTLE_PATIENCE = 15.0
+# With all data there, a store may still be busy with it.
+STORING_PATIENCE = 60.0
 
 
 class Stuck(GlanceError):
@@ -69,7 +71,7 @@ def _send(glance: Glance, image_id: str, sending: Sending, put: Callable[[Upload
                 raise body.failure from exc
             if not isinstance(exc, GlanceError) or not exc.retryable:
                 raise
-            status = _settled_status(glance, image_id, done)
+            status = _settled_status(glance, image_id, done, STORING_PATIENCE if body.digests else SETTLE_PATIENCE)
             if status == done and body.digests:
                 return Sent(body.digests, total)
             if status != "queued":
@@ -86,7 +88,7 @@ def _with_progress(exc: GlanceError, body: UploadBody, attempts: int) -> GlanceE
     return GlanceError(f"{exc} after {body.sent} bytes, in the last of {attempts} attempts", status=exc.status, request_id=exc.request_id, kind=str(exc.code))
 
 
-def _settled_status(glance: Glance, image_id: str, done: str) -> str:
+def _settled_status(glance: Glance, image_id: str, done: str, patience: float) -> str:
     """The image's status once Glance has seen the end of the connection."""
 
     def status() -> str:
@@ -94,7 +96,7 @@ def _settled_status(glance: Glance, image_id: str, done: str) -> str:
         return "deleted" if image is None else str(image["status"])
 
     try:
-        return wait_while_moving(status, lambda seen: seen not in ("saving", "uploading") or seen == done, SETTLE_PATIENCE, glance.http.clock)
+        return wait_while_moving(status, lambda seen: seen not in ("saving", "uploading") or seen == done, patience, glance.http.clock)
     except Stalled as exc:
         return str(exc.state)
 

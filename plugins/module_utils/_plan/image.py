@@ -20,6 +20,7 @@ from .image_desired import (
     Desired,
     Record,
     properties_of,
+    property_path,
     property_text,
     same_property,
 )
@@ -248,12 +249,12 @@ def _property_operations(desired: Desired, current: Record) -> list[Operation]:
     for key, value in sorted(desired.properties.items()):
         if value is None:
             if key in stored:
-                operations.append({"op": "remove", "path": _pointer(key)})
+                operations.append({"op": "remove", "path": property_path(key)})
         elif not same_property(value, stored.get(key)):
-            operations.append({"op": "replace" if key in stored else "add", "path": _pointer(key), "value": property_text(value)})
+            operations.append({"op": "replace" if key in stored else "add", "path": property_path(key), "value": property_text(value)})
     if desired.properties_mode == "exact":
         surplus = set(properties_of(current)) - set(desired.properties)
-        operations += [{"op": "remove", "path": _pointer(key)} for key in sorted(surplus)]
+        operations += [{"op": "remove", "path": property_path(key)} for key in sorted(surplus)]
     return operations
 
 
@@ -261,11 +262,6 @@ def _tag_operations(desired: Desired, current: Record) -> list[Operation]:
     if desired.tags is None or set(desired.tags) == set(current.get("tags", ())):
         return []
     return [{"op": "replace", "path": "/tags", "value": sorted(set(desired.tags))}]
-
-
-def _pointer(key: str) -> str:
-    """A JSON pointer to a property (RFC 6901)."""
-    return "/" + key.replace("~", "~0").replace("/", "~1")
 
 
 def _patched(current: Record, operations: list[Operation]) -> dict[str, Any]:

@@ -100,6 +100,11 @@ def properties_of(image: Record) -> dict[str, str]:
     }
 
 
+def property_path(key: str) -> str:
+    """A JSON pointer to a property (RFC 6901)."""
+    return "/" + key.replace("~", "~0").replace("/", "~1")
+
+
 def property_text(value: Any) -> str:
     """The text that Glance keeps for a YAML value; Glance knows only strings."""
     if isinstance(value, bool):

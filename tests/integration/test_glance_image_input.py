@@ -1,0 +1,115 @@
+# SPDX-FileCopyrightText: 2026 xenstack.image_services contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What operators get wrong: refused with a sentence that says what to do, before anything has changed."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import subprocess
+from pathlib import Path
+from typing import Any
+
+from ansible_collections.xenstack.image_services.tests.support.cloud import Cloud
+from ansible_collections.xenstack.image_services.tests.support.modules import run_module
+
+CHANGES = ("POST", "PUT", "PATCH", "DELETE")
+
+
+def refused(cloud: Cloud, **options: Any) -> str:
+    """The sentence, after having seen that nothing but reading was asked of Glance, in check mode and without."""
+    sentences = set()
+    with cloud.proxy() as proxy:
+        for check in (True, False):
+            sentences.add(run_module("glance_image", {**cloud.through(proxy, "alice"), **options}, check=check).sentence())
+        assert not [line for line in proxy.requests if line.startswith(CHANGES)]
+    assert len(sentences) == 1
+    return sentences.pop()
+
+
+def test_sources_that_are_none(cloud: Cloud, image_name: str, tmp_path: Path) -> None:
+    empty = tmp_path / "empty"
+    empty.touch()
+    for path, cause in ((tmp_path, "it is a directory"), (empty, "it is empty"), (tmp_path / "none", "No such file or directory")):
+        assert refused(cloud, name=image_name, filename=str(path)).startswith(f"Cannot read file '{path}': {cause}.")
+    assert "no answer from the server" in refused(cloud, name=image_name, uri="http://127.0.0.1:9/disk.raw")
+
+
+def test_a_file_that_may_not_be_read(cloud: Cloud, image_name: str, small_disk: Path) -> None:
+    small_disk.chmod(0)
+    # Root may read it all the same, so the module runs without root's capabilities.
+    prefix = ["setpriv", "--bounding-set=-dac_override,-dac_read_search", "--inh-caps=-dac_override,-dac_read_search"] if os.geteuid() == 0 else []
+    result = run_module("glance_image", {**cloud.auth("alice"), "name": image_name, "filename": str(small_disk)}, prefix=prefix)
+    assert result.sentence() == f"Cannot read file '{small_disk}': Permission denied. Check the file's mode and its disk."
+
+
+def test_a_digest_that_is_not_the_files(cloud: Cloud, image_name: str, small_disk: Path) -> None:
+    right = hashlib.sha256(small_disk.read_bytes()).hexdigest()
+    wrong = "0" * 64
+    sentence = refused(cloud, name=image_name, filename=str(small_disk), checksum=f"sha256:{wrong}")
+    assert f"is {right}, and checksum declares {wrong}. Get the file again" in sentence
+    assert "Write it as algorithm:hex" in refused(cloud, name=image_name, filename=str(small_disk), checksum="sha256:abc")
+
+
+def test_a_format_that_the_bytes_deny(cloud: Cloud, image_name: str, small_disk: Path, tmp_path: Path) -> None:
+    sentence = refused(cloud, name=image_name, filename=str(small_disk), disk_format="qcow2")
+    assert f"disk_format is 'qcow2', but the data is in no format that carries a mark (a raw disk?). Declare the format that '{small_disk}' has" in sentence
+    qcow2 = tmp_path / "disk.qcow2"
+    subprocess.run(["qemu-img", "create", "-q", "-f", "qcow2", str(qcow2), "1M"], check=True)
+    assert "disk_format is 'raw', but the data is qcow2" in refused(cloud, name=image_name, filename=str(qcow2), disk_format="raw")
+
+
+def test_a_store_that_is_not_there(cloud: Cloud, image_name: str, small_disk: Path) -> None:
+    sentence = refused(cloud, name=image_name, filename=str(small_disk), stores=["fast", "tape"])
+    assert sentence == f"Cannot upload image '{image_name}': store 'tape' takes no data here: the service offers archive, fast. Correct stores."
+
+
+def test_an_import_method_that_is_switched_off(cloud: Cloud, image_name: str) -> None:
+    options = {"import_method": "glance-download", "remote_region": "R2", "remote_image_id": "0d9b6b8f-4f8e-4f57-8c9a-0a8a5d8b8d11"}
+    assert "not 'glance-download'. Have it added to enabled_import_methods" in refused(cloud, name=image_name, **options)
+
+
+def test_two_images_of_one_name(cloud: Cloud, image_name: str, small_disk: Path) -> None:
+    made = [run_module("glance_image", {**cloud.auth("alice"), "name": name}).succeeded()["image"]["id"] for name in (image_name, f"{image_name} 2")]
+    run_module("glance_image", {**cloud.auth("alice"), "id": made[1], "name": image_name}).succeeded()
+    for options in ({"filename": str(small_disk)}, {"state": "absent"}, {"tags": ["x"]}):
+        sentence = refused(cloud, name=image_name, **options)
+        assert f"2 images have this name: {', '.join(sorted(made))}. Give the id of one of them" in sentence
+
+
+def test_a_property_that_is_glances(cloud: Cloud, image_name: str) -> None:
+    assert "'visibility' is an attribute of images, not a property" in refused(cloud, name=image_name, properties={"visibility": "public"})
+    assert "property 'os_glance_x' is reserved" in refused(cloud, name=image_name, properties={"os_glance_x": "1"})
+
+
+def test_a_project_that_is_unknown(cloud: Cloud, image_name: str) -> None:
+    assert "Cannot find project 'nowhere'" in refused(cloud, name=image_name, members=["nowhere"])
+
+
+def test_credentials_that_are_wrong(cloud: Cloud, image_name: str) -> None:
+    options = cloud.auth("alice")
+    options["cloud"]["auth"]["password"] = "a-wrong-one"
+    result = run_module("glance_image", {**options, "name": image_name})
+    assert result.sentence().startswith("Cannot connect to cloud: ")
+    assert "a-wrong-one" not in result.output
+    options["cloud"]["auth"]["auth_url"] = "http://127.0.0.1:9/v3"
+    assert "Check cloud, auth and the identity service." in run_module("glance_image", {**options, "name": image_name}).sentence()
+
+
+def test_what_only_an_administrator_may(cloud: Cloud, image_name: str, small_disk: Path) -> None:
+    """Glance refuses before the data is sent, and nothing is left."""
+    with cloud.proxy() as proxy:
+        options = {**cloud.through(proxy, "alice"), "name": image_name, "filename": str(small_disk), "visibility": "public"}
+        sentence = run_module("glance_image", options).sentence()
+        assert not [line for line in proxy.requests if line.startswith("PUT")]
+    assert f"Cannot upload image '{image_name}': Glance answered 403" in sentence
+    assert sentence.endswith("Use a project or a role that may do this.")
+    assert [image for image in cloud.images("alice") if image["name"] == image_name] == []
+
+
+def test_an_unchanged_image_costs_three_requests(cloud: Cloud, image_name: str, small_disk: Path) -> None:
+    declared = {"name": image_name, "filename": str(small_disk), "tags": ["a"], "members": [], "properties": {"p": 1}}
+    run_module("glance_image", {**cloud.auth("alice"), **declared}).succeeded()
+    with cloud.proxy() as proxy:
+        assert not run_module("glance_image", {**cloud.through(proxy, "alice"), **declared}).succeeded()["changed"]
+        assert len(proxy.requests) <= 3, proxy.requests

@@ -1,0 +1,41 @@
+# SPDX-FileCopyrightText: 2026 xenstack.image_services contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Every module has a target that walks it through its life as a playbook, and the walk is without a warning."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from ansible_collections.xenstack.image_services.tests.support.cloud import Cloud
+from ansible_collections.xenstack.image_services.tests.support.deployment import ROOT
+
+TARGETS = ROOT / "tests" / "integration" / "targets"
+MODULES = sorted(path.stem for path in (ROOT / "plugins" / "modules").glob("*.py") if path.stem != "__init__")
+
+
+def test_every_module_has_a_target_and_every_target_a_module() -> None:
+    assert sorted(path.name for path in TARGETS.iterdir() if path.is_dir()) == MODULES
+
+
+@pytest.mark.parametrize("target", MODULES)
+def test_target(cloud: Cloud, target: str, tmp_path: Path) -> None:
+    playbook = tmp_path / "target.yml"
+    play = {
+        "hosts": "localhost",
+        "gather_facts": False,
+        "vars": {"ansible_connection": "local", "ansible_python_interpreter": sys.executable},
+        "roles": [str(TARGETS / target)],
+    }
+    playbook.write_text(json.dumps([play]), encoding="utf-8")
+    kept = {key: value for key, value in os.environ.items() if not key.startswith(("ANSIBLE_", "OS_"))}
+    environment = {**kept, "ANSIBLE_CONFIG": str(ROOT / "ansible.cfg"), "OS_CLIENT_CONFIG_FILE": str(cloud.base / "clouds.yaml"), **cloud.target_environment()}
+    command = [str(Path(sys.executable).with_name("ansible-playbook")), "-i", "localhost,", str(playbook)]
+    done = subprocess.run(command, cwd=ROOT, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False)
+    assert done.returncode == 0, done.stdout[-8000:]
+    assert "[WARNING]" not in done.stdout, done.stdout
+    assert "[DEPRECATION WARNING]" not in done.stdout, done.stdout

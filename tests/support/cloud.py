@@ -1,0 +1,82 @@
+# SPDX-FileCopyrightText: 2026 xenstack.image_services contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The real Keystone and Glance of the integration tests, as the tests see them."""
+
+from __future__ import annotations
+
+import hashlib
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import yaml
+from ansible_collections.xenstack.image_services.plugins.module_utils._glance.connection import Cloud as Connection
+from ansible_collections.xenstack.image_services.plugins.module_utils._glance.present import present_image
+from ansible_collections.xenstack.image_services.tests.support.deployment import serving_processes
+from ansible_collections.xenstack.image_services.tests.support.faulty_proxy import FaultyProxy
+from ansible_collections.xenstack.image_services.tests.support.modules import run_module
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+STORES = ("fast", "archive")
+
+
+@dataclass(frozen=True)
+class Cloud:
+    """A deployment below one directory: services, stores and a clouds.yaml with admin, alice (alpha) and bob (beta)."""
+
+    base: Path
+    glance_port: int
+
+    def auth(self, name: str) -> dict[str, Any]:
+        """Options of the modules to act as somebody."""
+        settings = yaml.safe_load((self.base / "clouds.yaml").read_text(encoding="utf-8"))["clouds"][name]
+        return {"cloud": {"auth": settings["auth"], "region_name": settings["region_name"], "identity_api_version": "3"}}
+
+    def through(self, proxy: FaultyProxy, name: str) -> dict[str, Any]:
+        """The same, with Glance behind a proxy."""
+        options = self.auth(name)
+        options["cloud"]["image_endpoint_override"] = proxy.url
+        return options
+
+    @contextmanager
+    def proxy(self) -> Iterator[FaultyProxy]:
+        proxy = FaultyProxy(("127.0.0.1", self.glance_port))
+        try:
+            yield proxy
+        finally:
+            proxy.close()
+
+    def glance_processes(self) -> list[int]:
+        """Processes of Glance's server."""
+        return list(serving_processes("glance", self.base))
+
+    def store_directory(self, store: str) -> Path:
+        return self.base / "data" / store
+
+    def images(self, name: str) -> list[dict[str, Any]]:
+        """All images that somebody sees, hidden ones as well, as the modules return them."""
+        glance = Connection(self.auth(name)).glance
+        return [present_image(record) for hidden in ("false", "true") for record in glance.images([("os_hidden", hidden)])]
+
+    def remove_images(self, prefix: str) -> None:
+        for image in self.images("admin"):
+            if str(image["name"]).startswith(prefix):
+                run_module("glance_image", {**self.auth("admin"), "id": image["id"], "is_protected": False, "state": "absent"}).succeeded()
+
+    def stored_bytes(self, image: dict[str, Any], store: str) -> Path:
+        """The file that holds an image in a file store."""
+        return self.store_directory(store) / image["id"]
+
+    def assert_stored(self, image: dict[str, Any], source: Path, *stores: str) -> None:
+        """Every store holds exactly these bytes."""
+        expected = _sha256(source)
+        for store in stores:
+            assert _sha256(self.stored_bytes(image, store)) == expected, store
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()

@@ -1,0 +1,79 @@
+# SPDX-FileCopyrightText: 2026 xenstack.image_services contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Run a module of the collection as a process of its own, as a target host does, with its options on standard input."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from ansible_collections.xenstack.image_services.tests.support.deployment import ROOT
+
+PACKAGE = "ansible_collections.xenstack.image_services.plugins.modules"
+
+
+@dataclass(frozen=True)
+class Result:
+    """What a module has answered, and everything that it has written."""
+
+    returncode: int
+    values: dict[str, Any]
+    output: str
+
+    @property
+    def failed(self) -> bool:
+        return bool(self.values.get("failed"))
+
+    def succeeded(self) -> dict[str, Any]:
+        assert not self.failed, self.values
+        return self.values
+
+    def sentence(self) -> str:
+        """The failure's message, which is one sentence or more and never a traceback."""
+        assert self.failed, self.values
+        message = str(self.values["msg"])
+        assert "Traceback" not in self.output, self.output
+        assert message.endswith((".", "!", "?")), message
+        return message
+
+
+class RunningModule:
+    """A module that has been started and not yet waited for."""
+
+    def __init__(self, name: str, options: Mapping[str, Any], *, check: bool = False, prefix: Sequence[str] = ()) -> None:
+        arguments = {**options, "_ansible_check_mode": check, "_ansible_diff": True}
+        kept = {key: value for key, value in os.environ.items() if not key.startswith(("ANSIBLE_", "OS_"))}
+        self.process = subprocess.Popen(
+            [*prefix, sys.executable, "-W", "ignore", "-m", f"{PACKAGE}.{name}"],
+            cwd=ROOT,
+            env={**kept, "PYTHONPATH": str(ROOT / ".build")},
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+        )
+        assert self.process.stdin is not None
+        self.process.stdin.write(json.dumps({"ANSIBLE_MODULE_ARGS": arguments}))
+        self.process.stdin.close()
+        self.process.stdin = None
+
+    def kill(self) -> None:
+        """As the kernel's out-of-memory killer would: without a chance to clean up."""
+        self.process.kill()
+        self.process.communicate()
+
+    def result(self) -> Result:
+        output, _nothing = self.process.communicate()
+        lines = [line for line in output.splitlines() if line.startswith("{")]
+        assert lines, output
+        return Result(self.process.returncode, json.loads(lines[-1]), output)
+
+
+def run_module(name: str, options: Mapping[str, Any], *, check: bool = False, prefix: Sequence[str] = ()) -> Result:
+    """``prefix`` is a command that runs the module, with other rights for example."""
+    return RunningModule(name, options, check=check, prefix=prefix).result()
