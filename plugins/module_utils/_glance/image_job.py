@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import Any
 
 from .._common.errors import cannot
@@ -60,6 +61,9 @@ class ImageJob:
             desired = self._desired(cloud, facts)
             selection = self._selection(cloud, desired)
             current = selection.current
+            if current is not None and current["id"] == desired.name:
+                # The name was an id, so the task says nothing of the name.
+                desired = replace(desired, name=None)
             desired, same = self._compared(desired, current, source)
             made = plan(desired, selection, same, self._members(cloud, desired, current, same), self._own_status(cloud, desired, current))
             filling = self._filling(cloud, desired, made, source)
@@ -184,9 +188,9 @@ class ImageJob:
         same = same_content(current, facts)
         if same is None and source is not None:
             digests = source.digests(algorithms_to_compare(current))
-            facts = SourceFacts(**{**facts.__dict__, "digests": digests})
+            facts = replace(facts, digests=digests)
             same = same_content(current, facts)
-        return Desired(**{**desired.__dict__, "source": facts}), bool(same)
+        return replace(desired, source=facts), bool(same)
 
     def _members(self, cloud: Cloud, desired: Desired, current: Record | None, same: bool | None) -> dict[str, str]:
         """Members matter where they are declared, and where new content has to keep them."""

@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from .._common.errors import cannot
@@ -113,7 +113,7 @@ def plan(desired: Desired, selection: Selection, same: bool | None, members: Map
 
 
 def _with(made: Plan, leftovers: tuple[str, ...], finishing: Record | None, superseded: tuple[Record, ...]) -> Plan:
-    return Plan(**{**made.__dict__, "remove_incoming": leftovers, "finish_replacing": finishing, "superseded": superseded})
+    return replace(made, remove_incoming=leftovers, finish_replacing=finishing, superseded=superseded)
 
 
 def _plan_absent(desired: Desired, selection: Selection) -> Plan:
@@ -162,9 +162,10 @@ def _new_body(desired: Desired, replaced: Record | None) -> dict[str, Any]:
     declared.update(_formats(desired, replaced or {}))
     if desired.tags is not None:
         declared["tags"] = sorted(set(desired.tags))
-    if desired.name is None:
+    name = desired.name or (replaced or {}).get("name")
+    if name is None:
         raise cannot("create", "image", desired.label, "there is no image of this id, and no name is given", "Give name", code="no_name")
-    body = {**carried, **declared, "name": desired.name}
+    body = {**carried, **declared, "name": name}
     for key, value in (desired.properties or {}).items():
         if value is None:
             body.pop(key, None)
@@ -235,7 +236,7 @@ def _own_answer(desired: Desired, own_status: str | None) -> str | None:
 
 
 def _attribute_operations(desired: Desired, current: Record) -> list[Operation]:
-    declared = {"name": desired.label, **desired.attributes} if desired.image_id is not None else desired.attributes
+    declared = {"name": desired.name, **desired.attributes}
     # An image that is still coming in stays hidden until its content is verified.
     keys = [key for key in UPDATABLE_ATTRIBUTES if not (key == "os_hidden" and INCOMING in current)]
     return [{"op": "replace", "path": f"/{key}", "value": declared[key]} for key in keys if declared.get(key) is not None and declared[key] != current.get(key)]

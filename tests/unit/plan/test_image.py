@@ -95,7 +95,8 @@ def test_a_difference_is_one_operation_and_shows_in_the_diff(desired: Desired, o
 
 
 @pytest.mark.parametrize(
-    ("declared", "stored"), [(True, "True"), (True, "true"), (False, "false"), ("True", "true"), (4, "4"), ("4", "4"), (1.5, "1.50"), ([1, 2], "[1, 2]"), ({"a": 1}, '{"a":1}')]
+    ("declared", "stored"),
+    [(True, "True"), (True, "true"), (False, "false"), ("True", "true"), (4, "4"), ("4", "4"), (1.5, "1.50"), ([1, 2], "[1, 2]"), ({"a": 1}, '{"a":1}')],
 )
 def test_properties_are_equal_by_value_whatever_their_yaml_type(declared: Any, stored: str) -> None:
     assert not made(wanted(properties={"p": declared}), image(p=stored)).changed
@@ -177,6 +178,17 @@ def test_members_need_a_shared_image() -> None:
         made(wanted(members=frozenset({"beta"})), image(visibility="private"))
     with pytest.raises(ImageServicesError, match="Give visibility: shared"):
         made(wanted(members=frozenset({"beta"}), attributes={"visibility": "public"}), None)
+
+
+def test_an_id_alone_says_nothing_of_the_name() -> None:
+    assert not made(wanted(label=image()["id"], name=None, image_id=image()["id"]), image()).changed
+    renamed = made(wanted(name="new", image_id=image()["id"]), image())
+    assert renamed.patch == ({"op": "replace", "path": "/name", "value": "new"},)
+    replacing = made(wanted(label=image()["id"], name=None, source=FILE), image(), same=False)
+    assert replacing.create is not None
+    assert replacing.create["name"] == "debian"
+    with pytest.raises(ImageServicesError, match="Give name"):
+        made(wanted(label=image()["id"], name=None, image_id=image()["id"]), None)
 
 
 def test_own_membership_is_answered_once() -> None:
