@@ -5,7 +5,9 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Iterator
+from pathlib import Path
 
 from ansible_collections.xenstack.image_services.tests.support.cloud import Cloud
 from ansible_collections.xenstack.image_services.tests.support.deployment import ROOT, control, run_playbook
@@ -14,10 +16,21 @@ BASE = ROOT / ".test" / "cloud"
 
 
 def deploy_cloud() -> Iterator[Cloud]:
-    """A running cloud; the next run finds it installed and only starts it."""
+    """A running cloud; the next run finds it installed and only starts it.
+
+    The variable IMAGE_SERVICES_TEST_CLOUD names the directory of one that runs already and is left running.
+    """
+    running = os.environ.get("IMAGE_SERVICES_TEST_CLOUD")
+    if running:
+        yield _cloud(Path(running))
+        return
     BASE.mkdir(parents=True, exist_ok=True)
     run_playbook(ROOT / "tests" / "support" / "cloud.yml", {}).succeeded()
-    settings = json.loads((BASE / "settings.json").read_text())
-    yield Cloud(BASE, settings["demo_glance_port"])
+    yield _cloud(BASE)
     for role in ("glance", "keystone"):
         control(role, BASE, "stop")
+
+
+def _cloud(base: Path) -> Cloud:
+    settings = json.loads((base / "settings.json").read_text())
+    return Cloud(base, settings["demo_glance_port"])

@@ -1,0 +1,79 @@
+# SPDX-FileCopyrightText: 2026 xenstack.image_services contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Sentences, specs, waiting and queries."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator
+
+import pytest
+from ansible_collections.xenstack.image_services.plugins.module_utils._common.argspec import ArgumentSpec
+from ansible_collections.xenstack.image_services.plugins.module_utils._common.errors import ImageServicesError, cannot
+from ansible_collections.xenstack.image_services.plugins.module_utils._common.query import compile_query
+from ansible_collections.xenstack.image_services.plugins.module_utils._common.wait import Clock, Stalled, wait_while_moving
+from hypothesis import given
+from hypothesis import strategies as st
+
+
+class JumpingClock(Clock):
+    """Time that passes only in sleep."""
+
+    def __init__(self) -> None:
+        self.time = 0.0
+
+    def now(self) -> float:
+        return self.time
+
+    def sleep(self, seconds: float) -> None:
+        self.time += seconds
+
+
+def test_an_error_is_two_sentences_and_a_structure() -> None:
+    error = cannot("upload", "image", "debian", "the store is full", "Free space in it", code=413, details={"store": "fast"}, request_id="req-1")
+    assert error.as_result() == {
+        "msg": "Cannot upload image 'debian': the store is full. Free space in it.",
+        "error": {"code": 413, "details": {"store": "fast"}, "request_id": "req-1"},
+    }
+    assert str(cannot("a", "b", "c", "really?", "")) == "Cannot a b 'c': really?"
+
+
+def test_specs_merge_without_changing_either() -> None:
+    one = ArgumentSpec(options={"a": {"type": "str"}}, mutually_exclusive=[("a", "b")])
+    two = ArgumentSpec(options={"b": {"type": "int"}}, required_one_of=[("a", "b")])
+    merged = one.merge(two).module_kwargs()
+    assert merged["argument_spec"] == {"a": {"type": "str"}, "b": {"type": "int"}}
+    assert (merged["mutually_exclusive"], merged["required_one_of"]) == ([["a", "b"]], [["a", "b"]])
+    merged["argument_spec"]["a"]["type"] = "changed"
+    assert one.options["a"]["type"] == "str"
+    with pytest.raises(ValueError, match="twice"):
+        one.merge(one)
+
+
+def test_waiting_goes_on_while_something_moves() -> None:
+    clock = JumpingClock()
+    states: Iterator[int] = iter(range(100))
+    assert wait_while_moving(lambda: next(states), lambda state: state == 99, patience=1.0, clock=clock, interval=0.9) == 99
+    assert clock.time > 80, "far longer than the patience for standing still"
+
+
+def test_waiting_ends_where_nothing_moves() -> None:
+    clock = JumpingClock()
+    with pytest.raises(Stalled, match="last state seen: saving"):
+        wait_while_moving(lambda: "saving", lambda state: False, patience=30.0, clock=clock)
+    assert 30 <= clock.time < 36
+
+
+def test_a_query_shapes_and_a_bad_one_is_refused_at_once() -> None:
+    assert compile_query(None)([{"a": 1}]) == [{"a": 1}]
+    assert compile_query("[].a")([{"a": 1}]) == [1]
+    with pytest.raises(ImageServicesError, match="Write a JMESPath expression"):
+        compile_query("[?")
+    with pytest.raises(ImageServicesError, match="Cannot use query"):
+        compile_query("abs(@)")([])
+
+
+@given(st.text(max_size=40))
+def test_no_query_ends_in_a_traceback(expression: str) -> None:
+    with contextlib.suppress(ImageServicesError):
+        compile_query(expression)([{"name": "x", "size": 1}])
