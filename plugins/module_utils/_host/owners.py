@@ -17,7 +17,11 @@ from .._plan.store_dir import AUTO, PACKAGE, PACKAGE_USER, owner_preset, refuse
 PROC = Path("/proc")
 NUMBER = re.compile(r"[0-9]+")
 PROGRAMS = frozenset({"glance-api", "glance-wsgi-api"})
-WSGI_MODULE = re.compile(r"\bglance\.(?:wsgi\.api|common\.wsgi_app)\b")
+# Servers that name their application, and what those call themselves that rewrite their command line.
+SERVERS = re.compile(
+    r"\bglance\.(?:wsgi\.api|common\.wsgi_app)\b|/glance-api-uwsgi\.ini$|^gunicorn: (?:master|worker) \[glance(?:-api)?\]"
+    r"|^glance-(?:api-)?uWSGI |^\(wsgi:glance-api\)"
+)
 SERVICE_ENVIRONMENT = b"OS_GLANCE_CONFIG_DIR="
 
 
@@ -83,7 +87,7 @@ def service_owner(path: str) -> tuple[int, int]:
 def _service_processes() -> Iterator[tuple[int, int]]:
     for process in PROC.glob("[0-9]*"):
         try:
-            if _serves_glance(process):
+            if serves_glance(process):
                 status = (process / "status").read_text()
                 yield _effective(status, "Uid"), _effective(status, "Gid")
         except OSError:
@@ -91,10 +95,10 @@ def _service_processes() -> Iterator[tuple[int, int]]:
             continue
 
 
-def _serves_glance(process: Path) -> bool:
+def serves_glance(process: Path) -> bool:
     arguments = (process / "cmdline").read_bytes().decode(errors="replace").split("\0")
     # The second argument of an interpreter is the script.
-    if PROGRAMS & {os.path.basename(argument) for argument in arguments[:2]} or any(map(WSGI_MODULE.search, arguments)):
+    if PROGRAMS & {os.path.basename(argument) for argument in arguments[:2]} or any(map(SERVERS.search, arguments)):
         return True
     return any(entry.startswith(SERVICE_ENVIRONMENT) for entry in (process / "environ").read_bytes().split(b"\0"))
 

@@ -382,6 +382,9 @@ def proc(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     [
         (["/usr/bin/python3", "/usr/bin/glance-api", "--config-file=x"], {}),
         (["/usr/bin/uwsgi", "--module", "glance.wsgi.api:application"], {}),
+        (["gunicorn: worker [glance]"], {}),
+        (["glance-uWSGI worker 1"], {}),
+        (["uwsgi", "--ini", "/etc/glance/glance-api-uwsgi.ini"], {}),
         (["/opt/glance/current/bin/gunicorn"], {"OS_GLANCE_CONFIG_DIR": "/etc/glance"}),
     ],
 )
