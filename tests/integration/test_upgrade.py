@@ -128,10 +128,11 @@ def test_a_failed_migration_leaves_the_old_version_serving(glance: Deployment) -
 def test_a_version_that_does_not_start_is_taken_back(glance: Deployment) -> None:
     # The failed migration above left the new version installed, but never active.
     [module] = (glance.base / "glance" / "venvs" / NEW).glob("lib/python*/site-packages/glance/wsgi/api.py")
-    whole = module.read_text()
+    # Another file in its place: uv shares files with its cache, so that the old one must not be written to.
+    whole = module.rename(module.with_suffix(".whole"))
     module.write_text("raise ImportError('broken for a test')\n")
     failed = glance.deploy(NEW, glance_log_level="WARNING")
-    module.write_text(whole)
+    whole.replace(module)
     assert failed.returncode != 0
     assert f"Version {OLD} keeps serving." in failed.output
     assert "ends right after its start" in failed.output
