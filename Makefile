@@ -73,7 +73,8 @@ lint-changelog: .venv-lint/.stamp .build/collection
 	$(LINT) cd $(COLLECTION) && antsibull-changelog lint
 
 lint-licences: .venv-lint/.stamp
-	.venv-lint/bin/reuse lint --quiet || .venv-lint/bin/reuse lint --lines
+	$(CI)/tree.sh .build/licences
+	.venv-lint/bin/reuse --root .build/licences/ansible_collections/xenstack/image_services lint --lines
 
 sanity: .venv-lint/.stamp ## Run ansible-test's sanity tests
 	$(CI)/sanity.sh .venv-lint

@@ -30,7 +30,7 @@ def test_the_unit_runs_now_and_after_a_reboot(host: Host, unit: str) -> None:
 @pytest.mark.parametrize("unit", PORTS)
 def test_the_service_is_not_root_and_cannot_become_it(host: Host, unit: str) -> None:
     state = dict(line.split(":\t", 1) for line in host.file(f"/proc/{main_process(host, unit)}/status").content_string.splitlines() if ":\t" in line)
-    assert set(state["Uid"].split()) == {str(host.user(unit).uid)}
+    assert "0" not in state["Uid"].split() + state["Gid"].split() + state["Groups"].split()
     assert int(state["CapBnd"], 16) == 0
     assert state["NoNewPrivs"] == "1"
     assert state["Seccomp"] == "2"
@@ -54,7 +54,8 @@ def test_glance_asks_keystone_who_calls(nobody: Api, service: Api) -> None:
 @pytest.mark.parametrize("path", ["/etc/glance/glance-api.conf", "/etc/glance/policy.yaml", "/etc/keystone/keystone.conf"])
 def test_only_the_service_reads_its_configuration(host: Host, path: str) -> None:
     file = host.file(path)
-    assert (file.user, file.group, oct(file.mode)) == ("root", path.split("/")[2], "0o640")
+    assert (file.user, oct(file.mode)) == ("root", "0o640")
+    assert file.gid != 0
 
 
 @pytest.mark.parametrize("unit", PORTS)
