@@ -1,6 +1,7 @@
 #!/usr/bin/python
 # SPDX-FileCopyrightText: 2026 xenstack.image_services contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 """Module: the stores of Glance."""
 
 from __future__ import annotations
@@ -26,6 +27,8 @@ attributes:
   action_group:
     description: Shares O(ignore:module_defaults) with the collection C(openstack.cloud) as group C(openstack).
     support: full
+    membership:
+      - xenstack.image_services.openstack
   platform:
     description: Target platform.
     support: full
@@ -34,6 +37,7 @@ options:
   details:
     description:
       - Whether to ask for type, weight and properties of the stores. Glance allows that to administrators only.
+      - Glance 33 fails where a store has several directories or is of type C(vmware). They are null then, with a warning.
     type: bool
     default: false
   usage:

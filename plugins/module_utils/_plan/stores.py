@@ -76,9 +76,9 @@ def managed_directories(declaration: Declaration) -> list[dict[str, Any]]:
         for path in datadirs(store):
             found.append({"name": str(store["name"]), "path": normal(path), "settings": given(store.get("directory") or {})})
     for name, settings in declaration.reserved.items():
-        path = settings.get("filesystem_store_datadir")
-        if path:
-            found.append({"name": name, "path": normal(str(path)), "settings": given(settings.get("directory") or {})})
+        reserved = settings.get("filesystem_store_datadir")
+        if reserved:
+            found.append({"name": name, "path": normal(str(reserved)), "settings": given(settings.get("directory") or {})})
     return found
 
 
