@@ -35,18 +35,17 @@ def closed_parent(path: Path) -> Path | None:
 def choose(base: Path) -> dict[str, object]:
     keystone_port, glance_port = free_ports(2)
     closed = closed_parent(base)
-    uid, owner, note = GLANCE_UID, GLANCE_UID, f"its services run as UID {GLANCE_UID}"
+    uid, note = GLANCE_UID, f"it belongs to UID {GLANCE_UID}, whom the services run as"
     if os.geteuid():
-        uid = owner = os.geteuid()
+        uid = os.geteuid()
         note = f"it belongs to UID {uid}: only root can give it to {GLANCE_UID}"
     elif closed is not None:
         uid = 0
-        note = f"its services run as root, because nobody else may pass {closed}"
+        note = f"it belongs to root: UID {GLANCE_UID} may not pass {closed} (chmod o+x)"
     return {
         "demo_keystone_port": keystone_port,
         "demo_glance_port": glance_port,
         "demo_uid": uid,
-        "demo_archive_owner": owner,
         "demo_note": note,
         "demo_passwords": {name: secrets.token_urlsafe(18) for name in ("admin", "glance", "alice", "bob")},
     }
