@@ -1,0 +1,92 @@
+# SPDX-FileCopyrightText: 2026 xenstack.image_services contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""(b) Uploads: throughput against curl and the two usual tools, and the memory that the module needs."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+
+from ansible_collections.xenstack.image_services.tests.benchmarks.peers import CLIENT
+from ansible_collections.xenstack.image_services.tests.benchmarks.processes import OURS, PEER, Finished, run_command, run_module
+from ansible_collections.xenstack.image_services.tests.benchmarks.report import Check
+from ansible_collections.xenstack.image_services.tests.benchmarks.service import Glance
+from ansible_collections.xenstack.image_services.tests.benchmarks.setting import Bench
+from ansible_collections.xenstack.image_services.tests.benchmarks.turns import Series, in_turns, times_as_fast
+
+NAME = "bench upload"
+SHARE_OF_CURL = 0.9
+MOST_MEMORY_MIB = 64.0
+
+
+def run(bench: Bench) -> list[Check]:
+    glance = bench.glance()
+    *smaller, largest = bench.sizes.uploads_mib
+    peaks: dict[int, list[int]] = {mib: [] for mib in bench.sizes.uploads_mib}
+    idle = _idle_kib(glance)
+
+    def ours(mib: int) -> float:
+        finished = _module(f"{OURS}.glance_image", glance, bench.source(mib))
+        peaks[mib].append(finished.peak_kib)
+        return finished.seconds
+
+    for mib in smaller:
+        _uploaded(glance, partial(ours, mib))
+    source = bench.source(largest)
+    contenders: dict[str, Callable[[], float]] = {
+        "ours": partial(ours, largest),
+        "curl -T": lambda: glance.put([glance.create(NAME)], source),
+        "openstack.cloud.image": lambda: _module(f"{PEER}.image", glance, source).seconds,
+        "openstack image create": lambda: _client(glance, source).seconds,
+    }
+    taken = in_turns(bench.sizes.rounds, {name: partial(_uploaded, glance, action) for name, action in contenders.items()})
+    speeds = [_speed(taken, other, largest, SHARE_OF_CURL if other == "curl -T" else 1.0) for other in list(contenders)[1:]]
+    memory = [_memory(mib, max(peaks[mib]), idle) for mib in bench.sizes.uploads_mib]
+    return speeds + memory
+
+
+def _speed(taken: dict[str, Series], other: str, mib: int, target: float) -> Check:
+    ours, theirs = taken["ours"], taken[other]
+    rates = [f"{series}, {mib / series.median:.0f} MiB/s" for series in (ours, theirs)]
+    return Check("b", f"upload of {mib} MiB", rates[0], f"{rates[1]}, {other}", times_as_fast(ours, theirs), target)
+
+
+def _memory(mib: int, peak: int, idle: int) -> Check:
+    return Check(
+        "b",
+        f"peak memory of the module, {mib} MiB",
+        f"{peak / 1024:.0f} MiB",
+        f"{idle / 1024:.0f} MiB, idle",
+        (peak - idle) / 1024,
+        MOST_MEMORY_MIB,
+        True,
+        " MiB",
+    )
+
+
+def _module(module: str, glance: Glance, source: Path) -> Finished:
+    task = {**glance.cloud.auth("admin"), "name": NAME, "filename": str(source), "disk_format": "raw", "container_format": "bare"}
+    return run_module(module, task, changed=True)
+
+
+def _idle_kib(glance: Glance) -> int:
+    """The same module with nothing to do: it has logged in and asked, and found nothing to remove."""
+    task = {**glance.cloud.auth("admin"), "name": "bench no such image", "state": "absent"}
+    return run_module(f"{OURS}.glance_image", task, changed=False).peak_kib
+
+
+def _client(glance: Glance, source: Path) -> Finished:
+    command = [str(CLIENT), "image", "create", "--disk-format", "raw", "--container-format", "bare", "--file", str(source), "-f", "json", NAME]
+    return run_command(command, variables={"OS_CLIENT_CONFIG_FILE": str(glance.cloud.base / "clouds.yaml"), "OS_CLOUD": "admin"})
+
+
+def _uploaded(glance: Glance, upload: Callable[[], float]) -> float:
+    """Seconds of one upload; its image is checked and goes."""
+    seconds = upload()
+    images = glance.named(NAME)
+    if [image["status"] for image in images] != ["active"]:
+        raise RuntimeError(f"an upload left {json.dumps(images)}")
+    glance.delete_named(NAME)
+    return seconds

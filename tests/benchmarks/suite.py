@@ -1,0 +1,48 @@
+# SPDX-FileCopyrightText: 2026 xenstack.image_services contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What is measured, in which sizes, and what becomes of the results."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import time
+from collections.abc import Callable
+
+from ansible_collections.xenstack.image_services.tests.benchmarks import row_a_requests, row_b_upload, row_c_directories, row_d_server
+from ansible_collections.xenstack.image_services.tests.benchmarks.peers import set_up
+from ansible_collections.xenstack.image_services.tests.benchmarks.report import Check, write_report
+from ansible_collections.xenstack.image_services.tests.benchmarks.setting import FULL, QUICK, Bench, say
+from ansible_collections.xenstack.image_services.tests.support.deployment import ROOT
+
+ROWS: dict[str, Callable[[Bench], list[Check]]] = {
+    "a": row_a_requests.run,
+    "b": row_b_upload.run,
+    "c": row_c_directories.run,
+    "d": row_d_server.run,
+}
+REPORT = ROOT / "docs" / "benchmarks.md"
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description="Measure the collection against curl, openstack.cloud, the openstack client, ansible.builtin.file and uwsgi.")
+    parser.add_argument("rows", nargs="*", metavar="a|b|c|d", help="what to measure; without it all, and docs/benchmarks.md is written")
+    parser.add_argument("--quick", action="store_true", help="small sizes, to see that everything runs: the numbers mean nothing and are not written")
+    arguments = parser.parse_args()
+    if unknown := set(arguments.rows) - set(ROWS):
+        parser.error(f"no such row: {', '.join(sorted(unknown))}")
+    set_up()
+    started = time.monotonic()
+    checks: list[Check] = []
+    with Bench(QUICK if arguments.quick else FULL) as bench:
+        for name in arguments.rows or ROWS:
+            say(f"row {name}")
+            checks += ROWS[name](bench)
+    for check in checks:
+        say(str(check))
+    if not arguments.rows and not arguments.quick:
+        write_report(REPORT, checks, time.monotonic() - started)
+    missed = [check for check in checks if not check.passed]
+    if missed:
+        print(f"{len(missed)} of {len(checks)} targets were missed.", file=sys.stderr)
+    return 1 if missed else 0
