@@ -27,13 +27,14 @@ help: ## Show what there is to make
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/\1|\2/p' Makefile | column -t -s '|'
 
 demo: .venv/.stamp .build/collection ## Deploy Keystone and Glance under .demo/ and keep an image in two stores
+	@playbooks/files/demo_place.sh .demo
 	.venv/bin/ansible-playbook playbooks/demo.yml
 
 demo-stop: .venv/.stamp .build/collection ## End the services of the demo
 	.venv/bin/ansible-playbook playbooks/demo_stop.yml
 
 demo-clean: ## End the services of the demo and remove all of it
-	@! test -e .demo || { $(MAKE) demo-stop && rm -rf .demo; }
+	@! test -e .demo || { $(MAKE) demo-stop && rm -rf "$$(readlink -f .demo)" .demo; }
 
 test: units integration ## Run every test that needs no container engine
 
@@ -67,7 +68,7 @@ lint-ansible: .venv-lint/.stamp .build/collection
 	$(LINT) ansible-lint
 
 lint-docs: .venv-lint/.stamp .build/collection
-	$(LINT) cd $(COLLECTION) && antsibull-docs lint-collection-docs --plugin-docs --validate-collection-refs all --disallow-unknown-collection-refs .
+	$(LINT) cd $(COLLECTION) && antsibull-docs lint-collection-docs --plugin-docs --validate-collection-refs self .
 
 lint-changelog: .venv-lint/.stamp .build/collection
 	$(LINT) cd $(COLLECTION) && antsibull-changelog lint
