@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 from ansible_collections.xenstack.image_services.tests.support.cloud import Cloud
-from ansible_collections.xenstack.image_services.tests.support.deployment import ROOT
+from ansible_collections.xenstack.image_services.tests.support.deployment import ROOT, control, run_playbook
 from ansible_collections.xenstack.image_services.tests.support.modules import run_module
 
 
@@ -90,3 +90,26 @@ def test_a_token_is_masked_wherever_it_is_given(cloud: Cloud, tmp_path: Path) ->
         result = run_module("glance_image_info", options)
         assert result.failed
         assert token not in result.output
+
+
+def test_a_deployment_at_full_verbosity_shows_no_secret(cloud: Cloud, tmp_path: Path) -> None:
+    """Every secret of a fresh deployment, those that the services make for themselves included."""
+    watch = ProcessWatch()
+    watch.start()
+    run = run_playbook(ROOT / "tests" / "support" / "cloud.yml", {"demo_dir": str(tmp_path)}, "-vvv", "--diff")
+    processes = watch.stop()
+    try:
+        run.succeeded()
+        secrets = set(json.loads((tmp_path / "settings.json").read_text(encoding="utf-8"))["demo_passwords"].values())
+        for name in ("fernet-keys", "credential-keys"):
+            secrets |= {key.read_text(encoding="ascii") for key in (tmp_path / "keystone").rglob(f"{name}/*")}
+        assert len(secrets) >= 6
+        logs = {path: path.read_text(encoding="utf-8", errors="replace") for path in tmp_path.rglob("log/*")}
+        assert logs
+        for secret in secrets:
+            assert secret not in run.output
+            assert secret.encode() not in processes
+            assert not [path for path, text in logs.items() if secret in text]
+    finally:
+        for role in ("glance", "keystone"):
+            control(role, tmp_path, "stop")
