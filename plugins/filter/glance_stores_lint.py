@@ -17,7 +17,7 @@ description:
 positional: _input
 options:
   _input:
-    description: The stores, as O(xenstack.image_services.glance_stores#role:glance_stores) of the role.
+    description: The stores, as O(xenstack.image_services.glance_stores#role:main:glance_stores) of the role.
     type: list
     elements: dict
     required: true
