@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 xenstack.image_services contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Loaded by every Python of the environment it is copied to: SQLite transactions take the write lock when they begin."""
+"""Loaded by the uwsgi that is measured: SQLite transactions take the write lock when they begin."""
 
 from __future__ import annotations
 

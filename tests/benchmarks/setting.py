@@ -115,7 +115,9 @@ class Bench:
     def _share_sqlite(base: Path) -> None:
         """What the role's own server does for SQLite (its gunicorn.conf.py says why): without it some of 8 uploads at once fail, and nothing is measured."""
         for packages in (base / "glance" / "venvs").glob("*/lib/python3*/site-packages"):
-            shutil.copy(Path(__file__).with_name("immediate_sqlite.py"), packages / "sitecustomize.py")
+            shutil.copy(Path(__file__).with_name("immediate_sqlite.py"), packages)
+        with (base / "glance" / "config" / "glance-pyuwsgi.ini").open("a", encoding="utf-8") as settings:
+            settings.write("import = immediate_sqlite\n")
         control("glance", base, "restart")
 
     @staticmethod

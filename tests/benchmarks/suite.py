@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import argparse
+import signal
 import sys
 import time
 from collections.abc import Callable
@@ -31,6 +32,8 @@ def main() -> int:
     arguments = parser.parse_args()
     if unknown := set(arguments.rows) - set(ROWS):
         parser.error(f"no such row: {', '.join(sorted(unknown))}")
+    # A run that is told to end stops its services, as one that fails does.
+    signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(128 + number))
     set_up()
     started = time.monotonic()
     checks: list[Check] = []
