@@ -7,7 +7,7 @@
 set -eu
 
 link=$1
-if [ -e "$link" ] || [ "$(id -u)" != 0 ] || setpriv --reuid=42424 --regid=42424 --clear-groups test -x "$(dirname "$link")/."; then
+if [ -e "$link" ] || [ "$(id -u)" != 0 ] || setpriv --reuid=42424 --regid=42424 --clear-groups test -x "$(cd "$(dirname "$link")" && pwd -P)/."; then
     exit 0
 fi
 place=$(mktemp -d /var/lib/image-services-demo.XXXXXX)
