@@ -10,16 +10,16 @@ import pickle
 from collections.abc import Callable, Sequence
 from typing import NoReturn, TypeVar
 
+from .._common.errors import ImageServicesError
+
 Result = TypeVar("Result")
 
-# Below this a second process costs more than it saves.
-WORTH_A_PROCESS = 5000
 MOST_PROCESSES = 4
 
 
-def spread(names: Sequence[str], work: Callable[[Sequence[str]], Result]) -> list[Result]:
-    """Do the work for all names, in several processes where there are many; the first OSError of any of them is raised here."""
-    count = max(1, min(len(names) // WORTH_A_PROCESS, len(os.sched_getaffinity(0)), MOST_PROCESSES))
+def spread(names: Sequence[str], work: Callable[[Sequence[str]], Result], smallest: int) -> list[Result]:
+    """Do the work for all names, in several processes where each gets ``smallest`` of them; the first failure of any is raised here."""
+    count = max(1, min(len(names) // smallest, len(os.sched_getaffinity(0)), MOST_PROCESSES))
     # Neighbours stay together: they share pages of memory, which a fork would have to copy.
     bounds = [len(names) * number // count for number in range(count + 1)]
     shares = [names[start:end] for start, end in zip(bounds, bounds[1:])]
@@ -30,7 +30,7 @@ def spread(names: Sequence[str], work: Callable[[Sequence[str]], Result]) -> lis
         answers = [_collect(*child) for child in children]
     results = [own]
     for answer in answers:
-        if isinstance(answer, OSError):
+        if isinstance(answer, (OSError, ImageServicesError)):
             raise answer
         results.append(answer)
     return results
@@ -49,10 +49,10 @@ def _start(share: Sequence[str], work: Callable[[Sequence[str]], Result]) -> tup
 def _be_child(writer: int, share: Sequence[str], work: Callable[[Sequence[str]], Result]) -> NoReturn:
     """The child's whole life: whatever happens it ends here, because the rest of the module belongs to its parent."""
     try:
-        answer: Result | OSError
+        answer: Result | OSError | ImageServicesError
         try:
             answer = work(share)
-        except OSError as exc:
+        except (OSError, ImageServicesError) as exc:
             answer = exc
         with os.fdopen(writer, "wb") as pipe:
             pickle.dump(answer, pipe)
@@ -60,7 +60,7 @@ def _be_child(writer: int, share: Sequence[str], work: Callable[[Sequence[str]],
         os._exit(0)
 
 
-def _collect(child: int, reader: int) -> Result | OSError:
+def _collect(child: int, reader: int) -> Result | OSError | ImageServicesError:
     with os.fdopen(reader, "rb") as pipe:
         answer = pipe.read()
     os.waitpid(child, 0)

@@ -149,7 +149,7 @@ def _pass(path: str, volume: Volume, wanted: Ownership | None, repair: bool) -> 
         finally:
             os.close(top)
     except OSError as exc:
-        raise explain(path, exc, volume, walk.at) from exc
+        raise explain(path, exc, volume, exc.filename) from exc
 
 
 def _apply(path: str, plan: Plan, desired: Attributes, location: paths.Location, volume: Volume, with_probe: bool) -> None:

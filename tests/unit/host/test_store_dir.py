@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 from ansible_collections.xenstack.image_services.plugins.module_utils._common.errors import ImageServicesError
-from ansible_collections.xenstack.image_services.plugins.module_utils._host import mounts, owners, parallel, paths, selinux, store_dir
+from ansible_collections.xenstack.image_services.plugins.module_utils._host import mounts, owners, paths, selinux, store_dir, tree
 from ansible_collections.xenstack.image_services.plugins.module_utils._plan.store_dir import Volume
 
 as_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root can give files to other users and mount file systems")
@@ -109,7 +109,7 @@ def test_recurse_repairs_everything_below_and_follows_no_link(base: Path) -> Non
 
 @as_root
 def test_many_files_are_shared_among_processes(base: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(parallel, "WORTH_A_PROCESS", 10)
+    monkeypatch.setattr(tree, "WORTH_A_PROCESS", 10)
     for _number in range(45):
         image(base, 2)
     done = manage(base, owner="kolla", recurse=True)
@@ -118,8 +118,27 @@ def test_many_files_are_shared_among_processes(base: Path, monkeypatch: pytest.M
 
 
 @as_root
+def test_many_directories_are_shared_among_processes(base: Path) -> None:
+    for first in range(3):
+        for second in range(4):
+            directory = base / str(first) / str(second)
+            directory.mkdir(parents=True)
+            image(directory)
+    done = manage(base, owner="kolla", recurse=True)
+    assert (done["repaired"], done["directory"]["images"], done["directory"]["other_entries"]) == (3 + 12 + 12, 0, 3)
+    assert {path.stat().st_uid for path in base.rglob("*")} == {42415}
+    assert not manage(base, owner="kolla", recurse=True)["changed"]
+
+
+def test_a_tree_that_never_ends_is_refused_by_a_helper_process_too(base: Path) -> None:
+    for name in "abcd":
+        (base / name / "/".join(["d"] * 70)).mkdir(parents=True)
+    assert "nested more than 64 deep" in refusal(base, recurse=True)
+
+
+@as_root
 def test_a_failure_in_a_helper_process_is_reported(base: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(parallel, "WORTH_A_PROCESS", 10)
+    monkeypatch.setattr(tree, "WORTH_A_PROCESS", 10)
     monkeypatch.setattr(os, "sched_getaffinity", lambda _pid: {0, 1})
     for _number in range(45):
         image(base)
@@ -130,7 +149,7 @@ def test_a_failure_in_a_helper_process_is_reported(base: Path, monkeypatch: pyte
             raise OSError(errno.EROFS, "read-only")
 
     monkeypatch.setattr(os, "chown", chown)
-    assert "is mounted read-only" in refusal(base, owner="kolla", recurse=True)
+    assert f"is mounted read-only at '{base}/" in refusal(base, owner="kolla", recurse=True)
 
 
 @as_root
