@@ -11,8 +11,8 @@ from typing import Any
 from .._image.body import Progress
 from .._image.source import FileSource, Source
 from .._plan.image_content import DEFAULT_ALGORITHM
-from .._plan.image_desired import SOURCE_DIGEST, SOURCE_FINGERPRINT, SourceFacts
-from .api import Glance, Record
+from .._plan.image_desired import SOURCE_DIGEST, SOURCE_FINGERPRINT, Record, SourceFacts
+from .api import Glance
 from .http import GlanceError
 from .transfer import Sending, Sent, put_data, run_import, stage_data
 

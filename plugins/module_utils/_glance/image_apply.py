@@ -13,8 +13,8 @@ from typing import Any
 
 from .._common.errors import cannot
 from .._plan.image import Plan
-from .._plan.image_desired import INCOMING, REPLACES
-from .api import Glance, Record
+from .._plan.image_desired import INCOMING, REPLACES, Record
+from .api import Glance
 from .filling import Filling
 from .http import GlanceError, explaining
 from .transfer import Stuck

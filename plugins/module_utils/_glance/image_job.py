@@ -17,6 +17,7 @@ from .._plan.image import Plan, plan, predicted
 from .._plan.image_content import algorithms_to_compare, has_data, same_content
 from .._plan.image_desired import (
     Desired,
+    Record,
     SourceFacts,
     check_properties,
     import_fingerprint,
@@ -30,7 +31,6 @@ from .._plan.image_select import (
     refuse_foreign,
     select,
 )
-from .api import Record
 from .connection import Cloud
 from .filling import Filling
 from .http import explaining

@@ -326,5 +326,5 @@ def predicted(made: Plan, current: Record | None) -> dict[str, Any] | None:
         return {"id": None, "status": status, **GLANCE_DEFAULTS, **made.create}
     if current is None:
         return None
-    status = "deactivated" if made.deactivate else "active" if made.reactivate or made.upload else current.get("status")
-    return {**_patched(current, list(made.patch)), "status": status}
+    switched = "deactivated" if made.deactivate else "active" if made.reactivate or made.upload else current.get("status")
+    return {**_patched(current, list(made.patch)), "status": switched}
