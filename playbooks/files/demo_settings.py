@@ -1,4 +1,3 @@
-#!/usr/bin/env python3
 # SPDX-FileCopyrightText: 2026 xenstack.image_services contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Choose once what a deployment below one directory needs: free ports, passwords, and whom its services run as."""
@@ -21,7 +20,7 @@ GLANCE_UID = 42424
 def free_ports(count: int) -> list[int]:
     """Ports of the loopback that nobody listens on; all are held until the last is found."""
     with ExitStack() as stack:
-        listeners = [stack.enter_context(socket.socket()) for _ in range(count)]
+        listeners = [stack.enter_context(socket.socket()) for _port in range(count)]
         for listener in listeners:
             listener.bind(("127.0.0.1", 0))
         return [listener.getsockname()[1] for listener in listeners]

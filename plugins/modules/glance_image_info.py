@@ -26,6 +26,8 @@ attributes:
   action_group:
     description: Shares O(ignore:module_defaults) with the collection C(openstack.cloud) as group C(openstack).
     support: full
+    membership:
+      - xenstack.image_services.openstack
   platform:
     description: Target platform.
     support: full

@@ -42,6 +42,10 @@ def keep(options: dict[str, Any], name: str, path: Path, **more: Any) -> dict[st
     return {**options, "name": name, "filename": str(path), "disk_format": "raw", **more}
 
 
+def kill_first(running: list[RunningModule]) -> None:
+    running[0].kill()
+
+
 @pytest.mark.parametrize(
     "fault",
     [
@@ -92,7 +96,7 @@ def test_a_lasting_fault_leaves_the_old_image_and_nothing_else(
 def test_the_task_killed_half_way_is_made_good_by_the_next(cloud: Cloud, proxy: FaultyProxy, image_name: str, disk: Path, small_disk: Path) -> None:
     old = run_module("glance_image", keep(cloud.auth("alice"), image_name, small_disk)).succeeded()["image"]
     running: list[RunningModule] = []
-    proxy.faults.append(Fault(UPLOAD, reset_after=HALF, hook=lambda: running[0].kill()))
+    proxy.faults.append(Fault(UPLOAD, reset_after=HALF, hook=lambda: kill_first(running)))
     running.append(RunningModule("glance_image", keep(cloud.through(proxy, "alice"), image_name, disk)))
     running[0].process.wait(60)
     found = {image["id"]: image for image in named(cloud, image_name)}
@@ -110,7 +114,7 @@ def test_killed_between_the_new_name_and_the_old_image_is_made_good_by_the_next(
 ) -> None:
     old = run_module("glance_image", keep(cloud.auth("alice"), image_name, small_disk)).succeeded()["image"]
     running: list[RunningModule] = []
-    proxy.faults.append(Fault(rf"^PATCH /v2/images/{old['id']}$", reset_after=0, hook=lambda: running[0].kill()))
+    proxy.faults.append(Fault(rf"^PATCH /v2/images/{old['id']}$", reset_after=0, hook=lambda: kill_first(running)))
     running.append(RunningModule("glance_image", keep(cloud.through(proxy, "alice"), image_name, disk, replaced="hide")))
     running[0].process.wait(60)
     assert len(named(cloud, image_name)) == 2

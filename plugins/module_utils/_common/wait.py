@@ -41,7 +41,7 @@ def wait_while_moving(
     """Probe until ``done``; give up only when the probed state has not changed for ``patience`` seconds."""
     clock = clock or Clock()
     last: State | None = None
-    moved_at = clock.now()
+    moved_at, pause = clock.now(), interval
     while True:
         state = probe()
         if done(state):

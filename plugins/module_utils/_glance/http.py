@@ -10,7 +10,7 @@ import random
 import re
 from collections.abc import Mapping, Sequence
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Union
 
 from .._common.errors import ImageServicesError, cannot
 from .._common.wait import Clock
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     import requests
 
-    Params = Mapping[str, Any] | Sequence[tuple[str, Any]]
+    Params = Union[Mapping[str, Any], Sequence[tuple[str, Any]]]
 
 RETRYABLE_STATUS = frozenset({429, 500, 502, 503, 504})
 READ_ATTEMPTS = 6
@@ -37,7 +37,8 @@ ADVICE = {
 }
 
 
-class GlanceError(ImageServicesError):
+# Exception stands here again for checkers that do not follow the import of its base.
+class GlanceError(ImageServicesError, Exception):
     """Glance, or the way to it, refused; ``status`` is None where no answer came."""
 
     def __init__(self, cause: str, *, status: int | None = None, request_id: str | None = None, kind: str | None = None) -> None:
@@ -47,6 +48,10 @@ class GlanceError(ImageServicesError):
     @property
     def retryable(self) -> bool:
         return self.code in RETRYABLE_STATUS or self.code == "connection"
+
+    def explained(self, verb: str, kind: str, name: str, advice: str) -> ImageServicesError:
+        """The same refusal as the sentence of a task."""
+        return cannot(verb, kind, name, str(self), advice, code=self.code, details=self.details, request_id=self.request_id)
 
     @property
     def advice(self) -> str:
@@ -61,7 +66,7 @@ def explaining(verb: str, kind: str, name: str, advice: str | None = None) -> It
     try:
         yield
     except GlanceError as exc:
-        raise cannot(verb, kind, name, str(exc), advice or exc.advice, code=exc.code, details=exc.details, request_id=exc.request_id) from exc
+        raise exc.explained(verb, kind, name, advice or exc.advice) from exc
 
 
 def pauses(first: float = 0.5, longest: float = LONGEST_PAUSE) -> Iterator[float]:

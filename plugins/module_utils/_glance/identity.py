@@ -27,7 +27,7 @@ class Identity:
         try:
             found = self._projects(params)
         except GlanceError as exc:
-            raise cannot("find", "project", name_or_id, str(exc), "Give the project's id", code=exc.code, request_id=exc.request_id) from exc
+            raise exc.explained("find", "project", name_or_id, "Give the project's id") from exc
         if not found:
             raise cannot("find", "project", name_or_id, "no project of this name is visible", "Check the name, or give the project's id", code="not_found")
         if len(found) > 1:
