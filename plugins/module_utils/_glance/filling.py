@@ -10,7 +10,7 @@ from typing import Any
 
 from .._image.body import Progress
 from .._image.source import FileSource, Source
-from .._plan.image_content import DEFAULT_ALGORITHM
+from .._plan.image_content import USUAL_ALGORITHMS
 from .._plan.image_desired import SOURCE_DIGEST, SOURCE_FINGERPRINT, Record, SourceFacts
 from .api import Glance
 from .http import GlanceError
@@ -58,7 +58,9 @@ class Filling:
     def _move(self, image_id: str) -> Sent:
         if self._source is None:
             return Sent(stores=run_import(self._glance, image_id, self._import_method or {}, self._stores, self._patience, self._wait))
-        algorithms = [self._glance.hash_algorithm() or DEFAULT_ALGORITHM]
+        known = self._glance.hash_algorithm()
+        # To hash twice while sending costs less than to read all again afterwards.
+        algorithms = [known] if known is not None else list(USUAL_ALGORITHMS)
         if self._facts is not None and self._facts.checksum is not None and self._facts.checksum[0] not in algorithms:
             algorithms.append(self._facts.checksum[0])
         sending = Sending(self._source, algorithms, self._progress, self._patience)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 
 from .._common.errors import ImageServicesError
 from .source import Source
@@ -33,17 +34,24 @@ class UploadBody:
     def __iter__(self) -> Iterator[bytes]:
         self.digests, self.sent, self.failure = {}, 0, None
         hashes = {name: hashlib.new(name, usedforsecurity=False) for name in self._algorithms}
-        try:
-            for block in self._source.blocks():
-                yield block
-                for digest in hashes.values():
-                    digest.update(block)
-                self.sent += len(block)
-                if self._progress is not None:
-                    self._progress(self.sent, self._source.size)
-        except ImageServicesError as exc:
-            self.failure = exc
-            raise
+
+        def update(block: bytes) -> None:
+            for digest in hashes.values():
+                digest.update(block)
+
+        # Both hashing and sending leave the interpreter's lock, so a block is hashed while it is on its way.
+        with ThreadPoolExecutor(max_workers=1) as hasher:
+            try:
+                for block in self._source.blocks():
+                    hashed = hasher.submit(update, block)
+                    yield block
+                    hashed.result()
+                    self.sent += len(block)
+                    if self._progress is not None:
+                        self._progress(self.sent, self._source.size)
+            except ImageServicesError as exc:
+                self.failure = exc
+                raise
         self.digests = {name: digest.hexdigest() for name, digest in hashes.items()}
 
 

@@ -7,7 +7,8 @@ from __future__ import annotations
 
 from .image_desired import SOURCE_DIGEST, SOURCE_FINGERPRINT, Record, SourceFacts
 
-DEFAULT_ALGORITHM = "sha512"
+# What services use: Glance's default, and that of this collection's role.
+USUAL_ALGORITHMS = ("sha512", "sha256")
 
 
 def has_data(image: Record | None) -> bool:
