@@ -27,13 +27,21 @@ READ_ATTEMPTS = 6
 LONGEST_PAUSE = 15.0
 DEFAULT_TIMEOUT = 120.0
 
-ADVICE = {
+# By HTTP status, and by the word for what this collection found.
+ADVICE: Mapping[object, str] = {
     400: "Correct the option that Glance names",
     401: "Check the credentials, then run the task again",
     403: "Use a project or a role that may do this",
     404: "Check the name or id and the project that the task runs as",
     409: "Wait for the other operation on this image to end, then run the task again",
     413: "Free space in the store or raise the quota, then run the task again",
+    "checksum_mismatch": "Get the content again, or correct checksum",
+    "digest_mismatch": "Run the task again, and look at the store's disk if it happens again",
+    "import_failed": "Check the source and the stores, Glance's log tells more",
+    "not_active": "See Glance's log for what became of it",
+    "stuck": "Delete that image if it is still there, then run the task again",
+    "timeout": "See what Glance is doing, or raise timeout",
+    "tls": "Check ca_cert and validate_certs",
 }
 
 
@@ -57,7 +65,7 @@ class GlanceError(ImageServicesError, Exception):
     def advice(self) -> str:
         if self.retryable:
             return "See that Glance answers, then run the task again"
-        return ADVICE.get(self.status or 0, "See Glance's log for the request id" if self.request_id else "Check the cloud's settings")
+        return ADVICE.get(self.code, "See Glance's log for the request id" if self.request_id else "Check the cloud's settings")
 
 
 @contextmanager
