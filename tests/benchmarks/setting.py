@@ -37,7 +37,7 @@ class Sizes:
     parallel_mib: int
 
 
-FULL = Sizes(rounds=3, few_images=20, many_images=2000, uploads_mib=(64, 1024, 4096), files=200_000, put_mib=2048, parallel_mib=256)
+FULL = Sizes(rounds=5, few_images=20, many_images=2000, uploads_mib=(64, 1024, 4096), files=200_000, put_mib=2048, parallel_mib=256)
 QUICK = Sizes(rounds=1, few_images=5, many_images=30, uploads_mib=(8, 32, 64), files=2_000, put_mib=64, parallel_mib=16)
 
 
