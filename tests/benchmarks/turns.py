@@ -9,6 +9,9 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
+# The ratio of what is no slower, as far as two equal contenders differ between rounds.
+NO_SLOWER = 0.95
+
 
 @dataclass(frozen=True)
 class Series:
