@@ -142,10 +142,10 @@ class HttpClient:
                 timeout=timeout or self._timeout,
                 **extra,
             )
-        except ks.ConnectFailure as exc:
-            raise GlanceError(f"no answer from {_origin(url)} ({_short(exc)})", kind="connection") from exc
-        except (ks.SSLFailure, ks.RetriableConnectionFailure) as exc:
+        except ks.SSLError as exc:
             raise GlanceError(f"no secure connection to {_origin(url)} ({_short(exc)})", kind="tls") from exc
+        except ks.ConnectionError as exc:
+            raise GlanceError(f"no answer from {_origin(url)} ({_short(exc)})", kind="connection") from exc
         except ks.HttpError as exc:
             raise GlanceError(
                 f"the identity service refused: {_short(exc)}", status=exc.http_status, request_id=exc.request_id, kind=_identity_kind(exc.http_status)

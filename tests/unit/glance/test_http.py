@@ -72,6 +72,25 @@ def test_data_is_never_repeated_below_the_uploader() -> None:
     assert len(script.asked) == 1
 
 
+@pytest.mark.parametrize(
+    ("failure", "code", "retryable"),
+    [
+        (ks.ConnectFailure("gone"), "connection", True),
+        (ks.ConnectTimeout("slow"), "connection", True),
+        (ks.UnknownConnectionError("odd", OSError()), "connection", True),
+        (ks.SSLError("CERTIFICATE_VERIFY_FAILED: self-signed"), "tls", False),
+        (ks.Unauthorized("no"), 401, False),
+        (ks.ServiceUnavailable("busy"), "connection", True),
+        (ks.EndpointNotFound("none"), "client", False),
+    ],
+)
+def test_every_failure_of_a_session_becomes_one_that_says_what_to_do(failure: Exception, code: object, retryable: bool) -> None:
+    with pytest.raises(GlanceError) as caught:
+        client(Script(failure)).request("GET", "/v2/images")
+    assert (caught.value.code, caught.value.retryable) == (code, retryable)
+    assert caught.value.advice
+
+
 def test_attempts_end() -> None:
     script = Script(*[(502, b"")] * 6)
     with pytest.raises(GlanceError, match="502"):
