@@ -19,10 +19,12 @@ class ImageServicesError(Exception):
         self.code = code
         self.details = details
         self.request_id = request_id
+        # What was done before the failure, under the keys of the module's result.
+        self.result: dict[str, Any] = {}
 
     def as_result(self) -> dict[str, Any]:
         """The failure as the arguments of ``fail_json``."""
-        return {"msg": str(self), "error": {"code": self.code, "details": self.details, "request_id": self.request_id}}
+        return {**self.result, "msg": str(self), "error": {"code": self.code, "details": self.details, "request_id": self.request_id}}
 
 
 def cannot(

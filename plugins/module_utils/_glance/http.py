@@ -36,11 +36,14 @@ ADVICE: Mapping[object, str] = {
     409: "Wait for the other operation on this image to end, then run the task again",
     413: "Free space in the store or raise the quota, then run the task again",
     "checksum_mismatch": "Get the content again, or correct checksum",
+    "busy": "Run the task again later: what was copied stays, and Glance gives up a lost import an hour after its last sign of life",
     "digest_mismatch": "Run the task again, and look at the store's disk if it happens again",
+    "copy_failed": "See Glance's log for what its store said, then run the task again: what was copied stays",
     "import_failed": "Check the source and the stores, Glance's log tells more",
     "not_active": "See Glance's log for what became of it",
     "stuck": "Delete that image if it is still there, then run the task again",
     "timeout": "See what Glance is doing, or raise timeout",
+    "unsafe": "Run the task again, and look at the image if it says so again",
     "tls": "Check ca_cert and validate_certs",
 }
 

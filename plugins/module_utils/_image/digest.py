@@ -7,23 +7,28 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
-import json
 import os
-import tempfile
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
+
+try:
+    import sqlite3
+except ImportError:
+    # A Python that was built without it has no cache.
+    sqlite3 = None  # type: ignore[assignment]
 
 BLOCK_SIZE = 1024 * 1024
 # A file changed this shortly before it was read may change again within the clock's resolution.
 SETTLED_AFTER_NS = 2_000_000_000
-MOST_ENTRIES = 512
+MOST_ENTRIES = 20_000
+LOCK_SECONDS = 5.0
 
 
 def default_cache_path() -> Path:
     """Below the user's cache directory (XDG Base Directory Specification)."""
     base = os.environ.get("XDG_CACHE_HOME") or os.path.join(os.path.expanduser("~"), ".cache")
-    return Path(base) / "xenstack.image_services" / "digests.json"
+    return Path(base) / "xenstack.image_services" / "digests.sqlite"
 
 
 class DigestCache:
@@ -37,44 +42,55 @@ class DigestCache:
         """Hex digests of the file's content, read at most once for all that are missing."""
         wanted = list(dict.fromkeys(algorithms))
         status = os.stat(path)
-        key = _key(path, status)
-        known = self._load().get(key, {})
+        known = self._known(_key(path, status))
         missing = [name for name in wanted if name not in known]
         if missing:
-            known = {**known, **_hash_file(path, missing)}
-            self.remember(path, status, known)
+            found = _hash_file(path, missing)
+            known.update(found)
+            self.remember(path, status, found)
         return {name: known[name] for name in wanted}
 
     def remember(self, path: str, status: os.stat_result, digests: dict[str, str]) -> None:
         """Keep digests that were computed from a file of this status, unless it changed just now or since."""
         if self._now_ns() - status.st_mtime_ns < SETTLED_AFTER_NS or _key(path, os.stat(path)) != _key(path, status):
             return
-        entries = self._load()
-        key = _key(path, status)
-        entries[key] = {**entries.pop(key, {}), **digests}
-        self._store(dict(list(entries.items())[-MOST_ENTRIES:]))
+        rows = [(_key(path, status), algorithm, digest) for algorithm, digest in digests.items()]
+        with self._broken_is_empty(), self._open() as database:
+            database.execute("CREATE TABLE IF NOT EXISTS digests (file TEXT, algorithm TEXT, digest TEXT, PRIMARY KEY (file, algorithm))")
+            database.executemany("REPLACE INTO digests VALUES (?, ?, ?)", rows)
+            database.execute("DELETE FROM digests WHERE rowid <= (SELECT max(rowid) FROM digests) - ?", (MOST_ENTRIES,))
 
-    def _load(self) -> dict[str, dict[str, str]]:
-        try:
-            entries = json.loads(self._path.read_text(encoding="utf-8"))
-        except (OSError, ValueError):
-            return {}
-        if not isinstance(entries, dict):
-            return {}
-        return {key: value for key, value in entries.items() if isinstance(value, dict) and all(isinstance(text, str) for text in value.values())}
+    def _known(self, key: str) -> dict[str, str]:
+        with self._broken_is_empty():
+            if self._path.exists():
+                with self._open() as database:
+                    rows = database.execute("SELECT algorithm, digest FROM digests WHERE file = ?", (key,)).fetchall()
+                return {str(algorithm): str(digest) for algorithm, digest in rows}
+        return {}
 
-    def _store(self, entries: dict[str, dict[str, str]]) -> None:
-        temporary = None
+    @contextlib.contextmanager
+    def _open(self) -> Iterator[sqlite3.Connection]:
+        """One transaction; what a crash of the machine loses of it is computed again."""
+        self._path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        with contextlib.closing(sqlite3.connect(self._path, timeout=LOCK_SECONDS)) as database:
+            database.execute("PRAGMA synchronous = OFF")
+            with database:
+                yield database
+
+    @contextlib.contextmanager
+    def _broken_is_empty(self) -> Iterator[None]:
+        if sqlite3 is None:
+            return
         try:
-            self._path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-            with tempfile.NamedTemporaryFile("w", dir=self._path.parent, delete=False, encoding="utf-8") as stream:
-                temporary = stream.name
-                json.dump(entries, stream)
-            os.replace(temporary, self._path)
+            yield
+        except sqlite3.OperationalError:
+            # No table yet, locked for long, read-only, or a full disk.
+            pass
+        except sqlite3.DatabaseError:
+            with contextlib.suppress(OSError):
+                self._path.unlink()
         except OSError:
-            if temporary is not None:
-                with contextlib.suppress(OSError):
-                    os.unlink(temporary)
+            pass
 
 
 def _key(path: str, status: os.stat_result) -> str:

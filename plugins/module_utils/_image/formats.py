@@ -29,6 +29,8 @@ _MAGIC: tuple[tuple[int, bytes, str], ...] = (
     (0, b"\x28\xb5\x2f\xfd", "zstd"),
     (0, b"BZh", "bzip2"),
 )
+# No mark lies behind this many of the first bytes.
+MARKS_END = max(_ISO_MAGIC_OFFSETS) + 5
 COMPRESSIONS = frozenset({"gzip", "xz", "zstd", "bzip2"})
 # Formats whose bytes must carry their own magic; a raw disk has none, and kernels and ramdisks are anything.
 _RECOGNISED = frozenset({"qcow2", "vmdk", "vhdx", "vhd", "vdi", "iso", "ploop"})

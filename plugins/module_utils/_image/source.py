@@ -11,6 +11,8 @@ import os
 import stat
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING, Protocol
 
 from .._common.errors import cannot
@@ -43,6 +45,10 @@ class Source(Protocol):
     @property
     def fingerprint(self) -> str | None:
         """Changes when the content changes, without reading it; None where nothing of the kind is known."""
+
+    @property
+    def origin(self) -> Source:
+        """The source as it lies where it comes from: itself, unless its bytes are changed on the way."""
 
     def head(self) -> bytes:
         """The first HEAD_SIZE bytes, or all there are."""
@@ -79,6 +85,10 @@ class FileSource:
     @property
     def label(self) -> str:
         return self._path
+
+    @property
+    def origin(self) -> Source:
+        return self
 
     @property
     def size(self) -> int:
@@ -123,33 +133,62 @@ class FileSource:
         return cannot("read", "file", self._path, os.strerror(exc.errno or 0), "Check the file's mode and its disk", code="bad_source")
 
 
+@dataclass(frozen=True)
+class _Beginning:
+    """What a server's first answer tells of the content."""
+
+    length: str
+    validator: str | None
+    head: bytes
+
+    @property
+    def size(self) -> int | None:
+        return int(self.length) if self.length.isdigit() else None
+
+
 class HttpSource:
-    """An image behind http(s), streamed; a broken transfer goes on where it stopped if the server can do that."""
+    """An image behind http(s), streamed; a broken transfer goes on where it stopped if the server can do that.
+
+    The server is asked when first something has to be known.
+    """
 
     def __init__(self, uri: str, clock: Clock | None = None) -> None:
         self._uri = uri
         self._clock = clock or Clock()
-        import requests
-
-        with self._request() as answer:
-            length = answer.headers.get("Content-Length", "")
-            self.size = int(length) if length.isdigit() else None
-            self._validator = answer.headers.get("ETag") or answer.headers.get("Last-Modified")
-            try:
-                self._head = _first_bytes(answer)
-            except requests.RequestException as exc:
-                raise self._unreadable(f"the transfer broke at its start ({type(exc).__name__})") from exc
-        if not self._head:
-            raise self._unreadable("it is empty")
-        marks = (uri, self._validator, length)
-        self.fingerprint = hashlib.sha256("\n".join(str(mark) for mark in marks).encode()).hexdigest() if self._validator else None
 
     @property
     def label(self) -> str:
         return self._uri
 
+    @property
+    def origin(self) -> Source:
+        return self
+
+    @property
+    def size(self) -> int | None:
+        return self._beginning.size
+
+    @property
+    def fingerprint(self) -> str | None:
+        begun = self._beginning
+        marks = "\n".join((self._uri, str(begun.validator), begun.length))
+        return hashlib.sha256(marks.encode()).hexdigest() if begun.validator else None
+
     def head(self) -> bytes:
-        return self._head
+        return self._beginning.head
+
+    @cached_property
+    def _beginning(self) -> _Beginning:
+        import requests
+
+        with self._request() as answer:
+            try:
+                head = _first_bytes(answer)
+            except requests.RequestException as exc:
+                raise self._unreadable(f"the transfer broke at its start ({type(exc).__name__})") from exc
+        if not head:
+            raise self._unreadable("it is empty")
+        return _Beginning(answer.headers.get("Content-Length", ""), answer.headers.get("ETag") or answer.headers.get("Last-Modified"), head)
 
     def tail(self) -> bytes:
         return b""
@@ -157,7 +196,7 @@ class HttpSource:
     def blocks(self) -> Iterator[bytes]:
         import requests
 
-        done, attempt = 0, 0
+        done, attempt, size = 0, 0, self.size
         while True:
             began_at = done
             try:
@@ -165,13 +204,13 @@ class HttpSource:
                     for block in answer.iter_content(HTTP_BLOCK_SIZE):
                         yield block
                         done += len(block)
-                if self.size is None or done == self.size:
+                if size is None or done == size:
                     return
-                cause = f"the server closed after {done} of {self.size} bytes"
+                cause = f"the server closed after {done} of {size} bytes"
             except requests.RequestException as exc:
                 cause = f"the transfer broke after {done} bytes ({type(exc).__name__})"
             attempt = 1 if done > began_at else attempt + 1
-            if attempt == HTTP_ATTEMPTS or (done and self._validator is None):
+            if attempt == HTTP_ATTEMPTS or (done and self._beginning.validator is None):
                 raise self._unreadable(cause)
             self._clock.sleep(min(2.0**attempt, 15.0))
 
@@ -187,7 +226,7 @@ class HttpSource:
 
         headers = {"Accept-Encoding": "identity"}
         if start:
-            headers.update({"Range": f"bytes={start}-", "If-Range": str(self._validator)})
+            headers.update({"Range": f"bytes={start}-", "If-Range": str(self._beginning.validator)})
         try:
             answer = requests.get(self._uri, headers=headers, stream=True, timeout=(CONNECT_TIMEOUT, READ_TIMEOUT))
         except requests.ConnectionError as exc:

@@ -8,6 +8,7 @@ import hashlib
 import os
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from threading import Thread
@@ -37,7 +38,7 @@ def path(tmp_path: Path) -> Path:
 
 
 def cached(tmp_path: Path) -> DigestCache:
-    return DigestCache(tmp_path / "cache" / "digests.json")
+    return DigestCache(tmp_path / "cache" / "digests.sqlite")
 
 
 def test_a_body_starts_anew_each_time_it_is_sent(path: Path, tmp_path: Path) -> None:
@@ -98,11 +99,37 @@ def test_a_file_that_was_written_just_now_is_not_remembered(path: Path, tmp_path
     assert not (tmp_path / "cache").exists()
 
 
-@pytest.mark.parametrize("garbage", [b"", b"{", b"[]", b'{"k": 1}', b"\xff\xfe"])
+@pytest.mark.parametrize("garbage", [b"", b"{", b"no database" * 1000, b"SQLite format 3\0" + b"\xff" * 5000])
 def test_a_broken_cache_costs_time_only(path: Path, tmp_path: Path, garbage: bytes) -> None:
     (tmp_path / "cache").mkdir()
-    (tmp_path / "cache" / "digests.json").write_bytes(garbage)
+    (tmp_path / "cache" / "digests.sqlite").write_bytes(garbage)
     assert cached(tmp_path).digests(str(path), ["md5"]) == {"md5": hashlib.md5(CONTENT).hexdigest()}
+
+
+def test_many_threads_share_a_cache(tmp_path: Path) -> None:
+    paths = [tmp_path / str(index) for index in range(40)]
+    for path in paths:
+        path.write_bytes(path.name.encode())
+        os.utime(path, (0, 0))
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(lambda path: cached(tmp_path).digests(str(path), ["sha256"]), paths))
+    for path in paths:
+        path.write_bytes(b"x" * path.stat().st_size)
+        os.utime(path, (0, 0))
+    assert [cached(tmp_path).digests(str(path), ["sha256"])["sha256"] for path in paths] == [
+        hashlib.sha256(path.name.encode()).hexdigest() for path in paths
+    ], "all of them are remembered"
+
+
+def test_a_broken_cache_is_replaced(path: Path, tmp_path: Path) -> None:
+    (tmp_path / "cache").mkdir()
+    (tmp_path / "cache" / "digests.sqlite").write_bytes(b"no database" * 1000)
+    for _run in range(2):
+        cached(tmp_path).digests(str(path), ["sha256"])
+    path.write_bytes(b"x" * len(CONTENT))
+    os.utime(path, (0, 0))
+    cached(tmp_path).digests(str(path), ["md5"])
+    assert (tmp_path / "cache" / "digests.sqlite").read_bytes().startswith(b"SQLite format 3")
 
 
 def test_a_cache_that_cannot_be_written_costs_time_only(path: Path, tmp_path: Path) -> None:
@@ -170,8 +197,8 @@ def test_a_server_without_ranges_is_not_trusted_in_the_middle(server: str) -> No
 
 def test_an_address_that_does_not_answer_is_named(server: str) -> None:
     with pytest.raises(ImageServicesError, match=rf"Cannot read uri '{server}/missing': the server answered 404"):
-        HttpSource(server + "/missing")
+        HttpSource(server + "/missing").head()
     with pytest.raises(ImageServicesError, match="no answer"):
-        HttpSource("http://127.0.0.1:9/image")
+        HttpSource("http://127.0.0.1:9/image").head()
     with pytest.raises(ImageServicesError, match="the request failed"):
-        HttpSource("gopher://127.0.0.1/image")
+        HttpSource("gopher://127.0.0.1/image").head()
