@@ -57,15 +57,18 @@ lint-python: .venv-lint/.stamp
 
 lint-types: .venv-lint/.stamp .build/collection
 	.venv-lint/bin/mypy --cache-dir .build/mypy -p ansible_collections.xenstack.image_services.plugins
+	.venv-lint/bin/mypy --cache-dir .build/mypy roles/xapi_simulator/files/xapi_simulator
 
 lint-shell: .venv-lint/.stamp
-	.venv-lint/bin/shellcheck .ci/run $(CI)/*.sh
+	.venv-lint/bin/shellcheck .ci/run $(CI)/*.sh molecule/*/files/*.sh
 
 lint-yaml: .venv-lint/.stamp
 	.venv-lint/bin/yamllint --strict .
 
+# ansible-lint installs the collection in the home directory, and would find that copy when it is no longer like this checkout.
 lint-ansible: .venv-lint/.stamp .build/collection
-	$(LINT) ansible-lint
+	@rm -rf .build/home-lint
+	$(LINT) HOME="$(CURDIR)/.build/home-lint" ansible-lint
 
 lint-docs: .venv-lint/.stamp .build/collection
 	$(LINT) cd $(COLLECTION) && antsibull-docs lint-collection-docs --plugin-docs --validate-collection-refs self .

@@ -1,0 +1,146 @@
+# SPDX-FileCopyrightText: 2026 xenstack.image_services contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A simulated pool of two hosts, and clients for it."""
+
+from __future__ import annotations
+
+import base64
+import contextlib
+import http.client
+import json
+import os
+import ssl
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlencode, urlsplit
+
+import pytest
+import XenAPI
+
+PACKAGE = Path(__file__).resolve().parents[2] / "roles/xapi_simulator/files"
+PASSWORD = "a-pass-word"
+MIB = 1 << 20
+
+
+@dataclass
+class Server:
+    """A simulated pool that runs, by its addresses."""
+
+    state: Path
+    url: str
+    member: str
+    process: subprocess.Popen[str]
+    sessions: list[Any] = field(default_factory=list)
+
+    def login(self, url: str | None = None, password: str = PASSWORD) -> Any:
+        session = XenAPI.Session(url or self.url, ignore_ssl=True)
+        self.sessions.append(session)
+        session.xenapi.login_with_password("root", password, "2.21", "tests")
+        return session
+
+    def connect(self, url: str | None = None, timeout: float = 10) -> http.client.HTTPConnection:
+        parts = urlsplit(url or self.url)
+        if parts.scheme == "http":
+            return http.client.HTTPConnection(parts.netloc, timeout=timeout)
+        return http.client.HTTPSConnection(parts.netloc, timeout=timeout, context=ssl._create_unverified_context())
+
+    def ask(self, method: str, path: str, body: bytes = b"", headers: dict[str, str] | None = None) -> tuple[int, bytes]:
+        connection = self.connect()
+        with contextlib.closing(connection):
+            connection.request(method, path, body, headers or {})
+            answer = connection.getresponse()
+            return answer.status, answer.read()
+
+    def json(self, method: str, *params: Any, version: str | None = "2.0") -> dict[str, Any]:
+        given = {"method": method, "params": list(params), "id": 7} | ({"jsonrpc": version} if version else {})
+        status, body = self.ask("POST", "/jsonrpc", json.dumps(given).encode())
+        assert status == 200, body
+        return json.loads(body)
+
+    def fault(self, **given: Any) -> None:
+        connection = self.connect()
+        with contextlib.closing(connection):
+            token = base64.b64encode(f"root:{PASSWORD}".encode()).decode()
+            connection.request("POST", "/simulator/faults", json.dumps(given), {"Authorization": f"Basic {token}"})
+            answer = connection.getresponse()
+            assert (answer.status, bool(answer.read())) == (200, True)
+
+    def kill(self) -> None:
+        """As a power cut."""
+        self.process.kill()
+        self.process.wait()
+        self.forget()
+
+    def forget(self) -> None:
+        for session in self.sessions:
+            session("close")()
+        self.sessions.clear()
+
+    def stop(self) -> None:
+        self.forget()
+        self.process.terminate()
+        assert self.process.wait(10) == 0
+
+
+def start(state: Path, *options: str) -> Server:
+    command = [
+        sys.executable,
+        "-m",
+        "xapi_simulator",
+        "--listen",
+        "127.0.0.1:0",
+        "--member-listen",
+        "127.0.0.1:0",
+        "--state",
+        str(state),
+        "--password",
+        PASSWORD,
+    ]
+    process = subprocess.Popen([*command, *options], env=os.environ | {"PYTHONPATH": str(PACKAGE)}, stdout=subprocess.PIPE, text=True)
+    assert process.stdout
+    urls = [process.stdout.readline().removeprefix("Listening on ").strip() for dummy in range(2)]
+    process.stdout.close()
+    assert all(urls)
+    return Server(state, urls[0], urls[1], process)
+
+
+def disk_file(server: Server, api: Any, vdi: str) -> Path:
+    """The file of a VDI, as the host sees it."""
+    sr = api.SR.get_uuid(api.VDI.get_SR(vdi))
+    (path,) = (server.state / "sr-mount" / sr).glob(f"{api.VDI.get_uuid(vdi)}.*")
+    return path
+
+
+def content(path: Path) -> bytes:
+    """What qemu-img reads from the disk."""
+    raw = path.with_suffix(".read")
+    try:
+        subprocess.run(["qemu-img", "convert", "-f", "vpc" if path.suffix == ".vhd" else "raw", "-O", "raw", path, raw], check=True)
+        return raw.read_bytes()
+    finally:
+        raw.unlink(missing_ok=True)
+
+
+def wait(api: Any, task: str, timeout: float = 10) -> dict[str, Any]:
+    until = time.monotonic() + timeout
+    while time.monotonic() < until:
+        record = api.task.get_record(task)
+        if record["status"] not in ("pending", "cancelling"):
+            return record
+        time.sleep(0.02)
+    raise AssertionError(f"still {record['status']}")
+
+
+def query(session: Any, path: str, **given: str) -> str:
+    return f"{path}?{urlencode({'session_id': session.handle} | given)}"
+
+
+def error(call: Callable[..., Any], *args: Any, **fields: Any) -> list[str]:
+    with pytest.raises(XenAPI.Failure) as caught:
+        call(*args, **fields)
+    return caught.value.details
