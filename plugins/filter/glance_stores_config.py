@@ -33,6 +33,11 @@ options:
     type: list
     elements: dict
     default: []
+  ceph:
+    description: Ceph clusters of the rbd stores, see the role's C(glance_stores_ceph).
+    type: list
+    elements: dict
+    default: []
   extra_config:
     description: Further sections, see the role's C(glance_stores_extra_config).
     type: dict
@@ -45,6 +50,10 @@ options:
     description: Path of the file of Swift accounts as the service sees it.
     type: str
     default: /etc/glance/glance-swift.conf
+  ceph_directory:
+    description: Directory of the files of Ceph as the service sees it.
+    type: str
+    default: /etc/glance/ceph
   deployed:
     description: Text of the configuration that is in place, to tell which stores are no longer wanted.
     type: str
@@ -63,9 +72,9 @@ EXAMPLES = r"""
 RETURN = r"""
 _value:
   description: >-
-    C(stores) and C(swift), the texts of the two files; C(directories), a list of C(name), C(path) and C(settings) for every directory that the
-    stores need; C(removed), the names of deployed stores that are not declared any more; C(expected), the stores as
-    M(xenstack.image_services.glance_store_proof) wants them.
+    C(stores) and C(swift), the texts of the two files; C(ceph), a list of C(name) and C(text) for every file of Ceph's clients; C(directories),
+    a list of C(name), C(path) and C(settings) for every directory that the stores need; C(removed), the names of deployed stores that are not
+    declared any more; C(expected), the stores as M(xenstack.image_services.glance_store_proof) wants them.
   type: dict
 """
 
@@ -74,7 +83,7 @@ from typing import Any
 
 from ansible_collections.xenstack.image_services.plugins.module_utils._plan.stores import Declaration, expected_stores, managed_directories
 from ansible_collections.xenstack.image_services.plugins.module_utils._plan.stores_ini import backends
-from ansible_collections.xenstack.image_services.plugins.module_utils._plan.stores_render import render_stores, render_swift_accounts
+from ansible_collections.xenstack.image_services.plugins.module_utils._plan.stores_render import render_ceph, render_stores, render_swift_accounts
 
 
 def glance_stores_config(
@@ -89,6 +98,7 @@ def glance_stores_config(
     return {
         "stores": render_stores(declaration, header, swift_file),
         "swift": render_swift_accounts(declaration, header) if declaration.swift_accounts else "",
+        "ceph": render_ceph(declaration, header),
         "directories": managed_directories(declaration),
         "expected": expected_stores(declaration),
         "removed": sorted(set(backends(deployed)) - declared),

@@ -34,6 +34,11 @@ options:
     type: list
     elements: dict
     default: []
+  ceph:
+    description: Ceph clusters of the rbd stores, see the role's C(glance_stores_ceph).
+    type: list
+    elements: dict
+    default: []
   extra_config:
     description: Further sections, see the role's C(glance_stores_extra_config).
     type: dict

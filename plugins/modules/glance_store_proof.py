@@ -16,6 +16,7 @@ description:
   - Fails unless Glance offers exactly the declared stores with the declared default.
   - Then sends a few random bytes to each store, compares Glance's digest, finds the file in the directory of a file store with the right owner and content,
     and deletes the image again, also when the proof fails.
+  - Every store is tried, and the failure names each that does not work.
   - Runs on a host that serves the stores, because it looks into their directories.
 attributes:
   check_mode:
@@ -73,6 +74,15 @@ options:
         description:
           - Number of the group that the file has to belong to. Without it, any.
         type: int
+  config_files:
+    description:
+      - Files of Glance's configuration on this host that declare the stores.
+      - Where a store refuses an image, its driver is then asked directly with the same options, because Glance itself gives no reason. This needs Glance's
+        own Python as C(ansible_python_interpreter).
+    type: list
+    elements: path
+    default: []
+    version_added: 0.2.0
   size:
     description:
       - Bytes to send to each store.
@@ -157,6 +167,7 @@ def create_store_proof_argspec() -> ArgumentSpec:
                     "gid": {"type": "int"},
                 },
             },
+            "config_files": {"type": "list", "elements": "path", "default": []},
             "size": {"type": "int", "default": 65536},
         }
     )

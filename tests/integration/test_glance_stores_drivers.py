@@ -47,6 +47,20 @@ for kind in json.loads(sys.argv[1]):
 print(json.dumps(found))
 """
 
+# What glance_store itself registers for a section of each type that it has an entry point for.
+REGISTERED = """
+from importlib import metadata
+from glance_store import multi_backend
+from oslo_config import cfg
+kinds = [entry.name for entry in metadata.entry_points(group="glance_store.drivers") if "." not in entry.name and entry.name != "no_conf"]
+conf = cfg.ConfigOpts()
+conf.register_opts([cfg.DictOpt("enabled_backends")])
+conf([], default_config_files=[], default_config_dirs=[])
+conf.set_override("enabled_backends", {"a-" + kind: kind for kind in kinds})
+multi_backend.register_store_opts(conf)
+print(json.dumps({kind: sorted(conf["a-" + kind]) for kind in kinds}))
+"""
+
 GROUPS = """
 from importlib import metadata
 groups = set()
@@ -95,6 +109,10 @@ def drivers(cloud: Cloud) -> dict[str, dict[str, dict[str, Any]]]:
 @pytest.mark.parametrize("kind", BACKENDS)
 def test_every_option_of_the_driver_is_offered_and_no_other(drivers: dict[str, dict[str, dict[str, Any]]], kind: str) -> None:
     assert set(BACKENDS[kind]) == set(drivers[kind])
+
+
+def test_glance_store_registers_for_each_of_its_types_what_is_offered(cloud: Cloud) -> None:
+    assert ask(cloud, REGISTERED) == {kind: sorted(options) for kind, options in BACKENDS.items()}
 
 
 @pytest.mark.parametrize("kind", BACKENDS)

@@ -40,10 +40,10 @@ class Run:
         return self
 
 
-def run_playbook(playbook: Path, variables: Mapping[str, Any], *arguments: str) -> Run:
-    """Run a playbook; ``arguments`` are those of ansible-playbook. Variables may be secrets, so they travel in a file."""
+def run_playbook(playbook: Path, variables: Mapping[str, Any], *arguments: str, more: Mapping[str, str] | None = None) -> Run:
+    """Run a playbook; ``arguments`` are those of ansible-playbook, ``more`` is for its environment. Variables may be secrets, so they travel in a file."""
     environment = {name: value for name, value in os.environ.items() if not name.startswith(("ANSIBLE_", "OS_"))}
-    environment["ANSIBLE_CONFIG"] = str(ROOT / "ansible.cfg")
+    environment.update({"ANSIBLE_CONFIG": str(ROOT / "ansible.cfg"), **(more or {})})
     with tempfile.NamedTemporaryFile("w", suffix=".json") as extra_vars:
         json.dump(dict(variables), extra_vars)
         extra_vars.flush()

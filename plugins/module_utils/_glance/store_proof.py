@@ -16,7 +16,8 @@ from .._common.wait import Clock, Stalled, wait_while_moving
 from .._plan.stores_usage import mismatch, stores_of
 from .api import Glance, Record
 from .connection import Cloud
-from .http import explaining
+from .http import GlanceError, explaining
+from .store_driver import diagnose
 
 Params = Mapping[str, Any]
 ADVICE = "See Glance's log for what its store driver said at the start of the service"
@@ -26,8 +27,25 @@ def prove_stores(params: Params, connect: Callable[[Params], Cloud], check_mode:
     """Glance offers exactly these stores, and what is sent to one lies where it should."""
     glance = connect(params).glance
     _prove_listing(glance, params, clock)
-    proofs = [] if check_mode else [_prove_store(glance, store, params["size"]) for store in params["stores"] if store["writable"]]
+    proofs: list[dict[str, Any]] = []
+    failures: list[ImageServicesError] = []
+    for store in params["stores"]:
+        if store["writable"] and not check_mode:
+            try:
+                proofs.append(_prove_store(glance, store, params["size"], params["config_files"]))
+            except ImageServicesError as exc:
+                failures.append(exc)
+    if failures:
+        raise _together(failures)
     return {"changed": False, "proofs": proofs}
+
+
+def _together(failures: Sequence[ImageServicesError]) -> ImageServicesError:
+    """Every broken store in one failure, so that nobody mends them run by run."""
+    first = failures[0]
+    if len(failures) == 1:
+        return first
+    return ImageServicesError("\n".join(map(str, failures)), code=first.code, details=first.details, request_id=first.request_id)
 
 
 def _prove_listing(glance: Glance, params: Params, clock: Clock | None) -> None:
@@ -49,13 +67,13 @@ def _prove_listing(glance: Glance, params: Params, clock: Clock | None) -> None:
             raise cannot("prove", "stores", ", ".join(wanted), str(exc.state), advice, code="not_offered") from exc
 
 
-def _prove_store(glance: Glance, store: Params, size: int) -> dict[str, Any]:
+def _prove_store(glance: Glance, store: Params, size: int, config_files: Sequence[str]) -> dict[str, Any]:
     name, image_id, data = store["id"], str(uuid.uuid4()), os.urandom(size)
     record = {"id": image_id, "name": f"proof of store {name}", "disk_format": "raw", "container_format": "bare", "visibility": "private", "os_hidden": True}
     with explaining("prove", "store", name):
         try:
             glance.create(record)
-            glance.upload(image_id, data, size, store=name)
+            _upload(glance, image_id, data, name, config_files)
             image = glance.image(image_id) or {}
             _check_record(name, image, data)
             proof = {"id": name, **_check_files(store, image_id, data)}
@@ -65,6 +83,19 @@ def _prove_store(glance: Glance, store: Params, size: int) -> dict[str, Any]:
     if left:
         raise _broken(name, f"Glance has deleted the image of the proof, but '{left}' is still there", "Remove it, and see Glance's log for why it could not")
     return proof
+
+
+def _upload(glance: Glance, image_id: str, data: bytes, store: str, config_files: Sequence[str]) -> None:
+    try:
+        glance.upload(image_id, data, len(data), store=store)
+    except GlanceError as exc:
+        # Of what a driver refuses, Glance tells its users «410» or «500» and no reason.
+        if not config_files or exc.status in (401, 403, 404, 409):
+            raise
+        found = diagnose(store, config_files)
+        if found is None:
+            raise
+        raise cannot("prove", "store", store, *found, code="store_refuses", request_id=exc.request_id) from exc
 
 
 def _check_record(name: str, image: Record, data: bytes) -> None:

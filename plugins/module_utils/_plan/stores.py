@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from .stores_ceph import Cluster, derived_options
 from .stores_paths import normal
 
 Store = Mapping[str, Any]
@@ -26,14 +27,22 @@ class Declaration:
     reserved: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     swift_accounts: Sequence[Mapping[str, Any]] = ()
     extra_config: Mapping[str, Any] = field(default_factory=dict)
+    ceph: Sequence[Cluster] = ()
+    # Where the service sees the files of these clusters.
+    ceph_directory: str = "/etc/glance/ceph"
     api_hosts: Sequence[str] = ()
     # Text of Glance's other configuration files, by path.
     other_config: Mapping[str, str] = field(default_factory=dict)
 
     def option(self, store: Store, name: str) -> Any:
-        """What a store's driver will see: its own value, else that of backend_defaults."""
-        value = store.get(name)
-        return self.backend_defaults.get(name) if value is None else value
+        """What a store's driver will see: its own value, else what follows from its cluster, else that of backend_defaults."""
+        return next((options[name] for options in (store, self.cluster_options(store)) if options.get(name) is not None), self.backend_defaults.get(name))
+
+    def cluster_options(self, store: Store) -> Mapping[str, str]:
+        """What a store's section says because of a declared Ceph cluster; backend_defaults that name a file are left to hold."""
+        if store.get("ceph_cluster") is None and self.backend_defaults.get("rbd_store_ceph_conf") is not None:
+            return {}
+        return derived_options(store, self.ceph, self.ceph_directory)
 
     def swift_reference(self, store: Store) -> str:
         return str(self.option(store, "default_swift_reference") or DEFAULT_SWIFT_REFERENCE)

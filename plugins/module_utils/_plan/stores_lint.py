@@ -13,6 +13,7 @@ from typing import Any
 
 from .._common.errors import cannot
 from .stores import Declaration, Store, datadirs, given, is_true
+from .stores_ceph import cluster_findings, shape_finding, store_findings
 from .stores_ini import backends, parse
 from .stores_options import BACKENDS, COMMON, DIRECTORY, GLANCE_SECTIONS, RESERVED_STORES, SINGLE_STORE_OPTIONS, SWIFT_ACCOUNT, Option
 from .stores_paths import normal, overlap
@@ -23,6 +24,8 @@ OWNER_OF_OPTION = {name: kind for kind, options in BACKENDS.items() for name in 
 # The swift driver asks its own section for these, never [backend_defaults].
 NO_FALLBACK = ("swift_store_config_file", "swift_store_multi_tenant")
 CINDER_USER = ("cinder_store_auth_address", "cinder_store_user_name", "cinder_store_password", "cinder_store_project_name")
+# Options of a store that are not its driver's, by the one type that has them.
+ONLY_FOR = {"directory": "file", "shared": "file", "ceph_cluster": "rbd"}
 # Options that together name the place where a store puts its images.
 PLACES = {
     "rbd": ("rbd_store_ceph_conf", "rbd_store_pool"),
@@ -56,6 +59,7 @@ def lint(declaration: Declaration) -> list[str]:
         *_backend_defaults(declaration),
         *_reserved(declaration),
         *_swift_accounts(declaration),
+        *_ceph(declaration),
         *_extra_config(declaration),
         *_other_config(declaration),
     ]
@@ -96,6 +100,9 @@ def _shape(declaration: Declaration) -> Iterator[str]:
     accounts = declaration.swift_accounts
     if not isinstance(accounts, (list, tuple)) or not all(isinstance(account, Mapping) for account in accounts):
         yield str(cannot("configure", "section", "glance_stores_swift_accounts", "it is not a list of dictionaries", "Give a list of dictionaries"))
+    finding = shape_finding(declaration.ceph)
+    if finding is not None:
+        yield str(cannot("configure", "section", "glance_stores_ceph", *finding))
     for label, value in (
         ("glance_stores_backend_defaults", declaration.backend_defaults),
         ("glance_stores_reserved", declaration.reserved),
@@ -130,11 +137,10 @@ def _store(declaration: Declaration, store: Store) -> Iterator[str]:
         yield _refuse(name, *_unknown_type(kind))
         return
     known = {"name": Option("str", ""), "type": Option("str", ""), **COMMON, **BACKENDS[kind]}
-    if kind != "file":
-        del known["directory"], known["shared"]
+    known = {option: rule for option, rule in known.items() if kind == ONLY_FOR.get(option, kind)}
     for option, value in given(store).items():
-        if option in ("directory", "shared") and kind != "file":
-            yield _refuse(name, f"{option} is for stores of type file", "Remove it")
+        if kind != ONLY_FOR.get(option, kind):
+            yield _refuse(name, f"{option} is for stores of type {ONLY_FOR[option]}", "Remove it")
         elif option not in known:
             yield _refuse(name, *unknown(option, known, {key: owner for key, owner in OWNER_OF_OPTION.items() if key not in known}))
         elif option != "directory":
@@ -209,7 +215,17 @@ def _cinder(declaration: Declaration, store: Store) -> Iterator[str]:
         yield _refuse(store["name"], cause, "Give all options of the user, or none")
 
 
-RULES = {"file": _file, "swift": _swift, "cinder": _cinder}
+def _rbd(declaration: Declaration, store: Store) -> Iterator[str]:
+    defaults = declaration.backend_defaults
+    conf = store.get("rbd_store_ceph_conf") or (defaults.get("rbd_store_ceph_conf") if store.get("ceph_cluster") is None else None)
+    user = store.get("rbd_store_user") or defaults.get("rbd_store_user")
+    findings = [_refuse(store["name"], *finding) for finding in store_findings(store, declaration.ceph, conf, user)]
+    yield from findings
+    if not findings and not declaration.option(store, "rbd_store_user"):
+        yield _refuse(store["name"], "it names no Ceph user, and its driver would take the word None for one", "Add rbd_store_user, for example glance")
+
+
+RULES = {"file": _file, "swift": _swift, "cinder": _cinder, "rbd": _rbd}
 
 
 def _defaults(declaration: Declaration) -> Iterator[str]:
@@ -309,6 +325,10 @@ def _swift_accounts(declaration: Declaration) -> Iterator[str]:
         if not all(password) and not all(credential) or any(password) and any(credential):
             advice = "Give both user and key, or both application_credential_id and application_credential_secret"
             yield _refuse(label, "its credentials are incomplete or of two kinds", advice)
+
+
+def _ceph(declaration: Declaration) -> Iterator[str]:
+    yield from (_refuse(label, *finding) for label, finding in cluster_findings(declaration.ceph))
 
 
 def _extra_config(declaration: Declaration) -> Iterator[str]:

@@ -56,7 +56,7 @@ HTTP = {
 
 RBD = {
     "rbd_store_pool": _str("Pool that holds the images."),
-    "rbd_store_user": _str("Ceph user. Without it the one of the keyring is used."),
+    "rbd_store_user": _str("Ceph user. Without it, the one of the only keyring of its cluster in O(glance_stores_ceph)."),
     "rbd_store_ceph_conf": _str("Path of the cluster's configuration file."),
     "rbd_store_chunk_size": _int("Size of an object in MiB, a power of two.", 1),
     "rados_connect_timeout": _int("Seconds to wait for the cluster. Librados decides where it is zero or less."),
@@ -157,6 +157,7 @@ COMMON = {
     "weight": _int("Where an image lies in several stores, it is served from the one with the highest weight. Glance's default is 0."),
     "description": _str("What users see of the store."),
     "shared": _bool("Whether all API hosts see the same directory here. Needed for a file store where there are several."),
+    "ceph_cluster": _str("Cluster of O(glance_stores_ceph) that an rbd store uses. Needed where there are several."),
     "directory": Option("dict", "How the directories of a file store are kept; see the options of M(xenstack.image_services.glance_store_dir)."),
 }
 

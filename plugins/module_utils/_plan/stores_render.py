@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from .stores import Declaration, Store, given, is_true
+from .stores_ceph import render_ceph_files, resolved
 from .stores_ini import document, escape, scalar
 from .stores_options import BACKENDS, RESERVED_STORES, SWIFT_ACCOUNT, Option
 
@@ -51,7 +52,7 @@ def _store(declaration: Declaration, store: Store, swift_file: str) -> Lines:
         lines.append(("filesystem_store_datadir", ""))
     if declaration.uses_swift_accounts(store):
         lines.append(("swift_store_config_file", escape(swift_file)))
-    return lines + _options(store, BACKENDS[store["type"]])
+    return lines + _options({**declaration.cluster_options(store), **given(store)}, BACKENDS[store["type"]])
 
 
 def _all_options() -> dict[str, Option]:
@@ -85,6 +86,11 @@ def render_swift_accounts(declaration: Declaration, header: str) -> str:
         for account in declaration.swift_accounts
     }
     return document(header, sections)
+
+
+def render_ceph(declaration: Declaration, header: str) -> list[dict[str, str]]:
+    """The files of the Ceph clusters, as name and text."""
+    return render_ceph_files(resolved(declaration.ceph), declaration.ceph_directory, header)
 
 
 def _quoted(value: str) -> str:

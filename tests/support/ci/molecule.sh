@@ -15,7 +15,8 @@ if [ "$(id -u)" != 0 ]; then
     echo "Cannot run containers with systemd as an ordinary user. Run it as root." >&2
     exit 1
 fi
-tests/support/ci/packages.sh podman runc mmdebstrap netavark aardvark-dns ssh:openssh-client
+# netavark calls iptables without depending on it.
+tests/support/ci/packages.sh podman runc mmdebstrap netavark iptables aardvark-dns ssh:openssh-client
 [ "$#" -gt 0 ] || set -- molecule/*/molecule.yml
 for scenario in "$@"; do
     molecule test --scenario-name "$(basename "${scenario%/molecule.yml}")"

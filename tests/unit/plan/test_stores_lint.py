@@ -44,7 +44,7 @@ GOOD = {
     "every type": with_default(
         file("archive", weight=-5, description="Slow: 100 %", directory={"owner": "xavs", "require_mount": True, "min_free": "10G"}),
         {"name": "web", "type": "http"},
-        {"name": "ceph", "type": "rbd", "rbd_store_pool": "images", "rbd_store_chunk_size": 8},
+        {"name": "ceph", "type": "rbd", "rbd_store_pool": "images", "rbd_store_user": "glance", "rbd_store_chunk_size": 8},
         s3(),
         swift(swift_store_container="glance"),
         {"name": "vol", "type": "cinder"},
@@ -158,6 +158,7 @@ BAD: dict[str, tuple[Declaration, str]] = {
     "s3 bucket format": (with_default(s3(s3_store_bucket_url_format="dns")), "is none of auto, virtual, path"),
     "two in one bucket": (with_default(s3(), s3(name="obj2")), "in the same place as store 'obj'"),
     "two in one pool": (with_default({"name": "a", "type": "rbd"}, {"name": "b", "type": "rbd"}), "in the same place as store 'a'"),
+    "rbd without a user": (with_default({"name": "a", "type": "rbd"}), "store 'a': it names no Ceph user.*Add rbd_store_user"),
     "rbd chunk size": (with_default({"name": "a", "type": "rbd", "rbd_store_chunk_size": 12}), "is no power of two"),
     "vmware datastore": (with_default(vmware(vmware_datastores=["ds"])), "has the entry 'ds'"),
     "vmware datastore as text": (with_default(vmware(vmware_datastores="dc:ds")), "is not a list"),
@@ -237,7 +238,7 @@ STORES = st.lists(
 
 @given(STORES, st.dictionaries(st.text(max_size=8), ANYTHING, max_size=2), st.lists(st.dictionaries(st.text(max_size=8), ANYTHING, max_size=3), max_size=2))
 def test_any_input_gets_sentences_and_no_traceback(stores: Any, extra: Any, accounts: Any) -> None:
-    findings = lint(Declaration(stores=stores, extra_config=extra, swift_accounts=accounts, backend_defaults=extra, reserved=extra))
+    findings = lint(Declaration(stores=stores, extra_config=extra, swift_accounts=accounts, ceph=accounts, backend_defaults=extra, reserved=extra))
     assert all(finding.startswith("Cannot configure ") for finding in findings)
 
 
