@@ -37,163 +37,10 @@ attributes:
     description: Target platform.
     support: full
     platforms: posix
-options:
-  name:
-    description:
-      - Name of the image. Among the images of one project it must be the only one of this name.
-      - Where no image has this name and it is a UUID, it is taken as an id.
-      - With O(id), the name that the image is to have.
-    type: str
-  id:
-    description:
-      - Id of the image. An image that does not exist is created with this id.
-      - Glance never gives out an id twice, so content of an image declared by id cannot be replaced.
-    type: str
-  state:
-    description:
-      - V(present) is an image that can be used, V(inactive) one whose data cannot be downloaded, V(absent) none.
-    type: str
-    choices: [present, absent, inactive]
-    default: present
-  filename:
-    description:
-      - Path of the image file on the host that the task runs on.
-      - Its digest is computed while it is uploaded and remembered for the next run, below E(XDG_CACHE_HOME) or C(~/.cache), by path, size,
-        modification time, inode and device.
-    type: str
-  uri:
-    description:
-      - Address of the image, http or https. This host fetches it and sends it on as it arrives, or, with O(import_method=web-download), Glance
-        fetches it itself.
-      - Whether content has changed is decided by O(checksum), else by the server's C(ETag) or C(Last-Modified), else by reading it all.
-        What Glance fetched itself is read again only when O(uri) or O(checksum) changes.
-    type: str
-  checksum:
-    description:
-      - Digest of the content, as C(sha256:HEX) or C(sha512:HEX), or a bare MD5.
-      - A file with another digest is refused before anything is changed. Content from O(uri) with another digest does not become the image.
-    type: str
-  disk_format:
-    description:
-      - Format of the disk. Data that is not in this format is refused before the upload.
-      - Without it, what the data shows (V(raw) where it shows nothing), and V(qcow2) for an image without data.
-    type: str
-  container_format:
-    description:
-      - Format of the container. Without it, V(bare).
-    type: str
-  stores:
-    description:
-      - Ids of the stores that new content is put into. One store is uploaded to directly, several need the import method V(glance-direct).
-      - Without it, the stores that hold the old content, or the service's default store.
-      - It is applied when content is uploaded. An image with the declared content elsewhere is not moved, and the task warns.
-    type: list
-    elements: str
-  replaced:
-    description:
-      - What becomes of an image whose content has been replaced. It is renamed to its name and creation time, whatever the choice.
-      - V(hide) takes it out of default listings, V(deactivate) forbids its download, V(delete) deletes it, V(keep) leaves it otherwise alone.
-    type: str
-    choices: [hide, deactivate, delete, keep]
-    default: hide
-  use_import:
-    description:
-      - Send the data by the import method V(glance-direct) even for a single store, so that the service's import plugins see it.
-    type: bool
-  import_method:
-    description:
-      - How content gets into Glance. Without it, an upload by this host.
-      - V(web-download) needs O(uri), V(glance-download) needs O(remote_region) and O(remote_image_id).
-    type: str
-    choices: [glance-direct, web-download, glance-download]
-  remote_region:
-    description:
-      - Region of the Glance that V(glance-download) reads from.
-    type: str
-  remote_image_id:
-    description:
-      - Id of the image that V(glance-download) reads.
-    type: str
-  remote_service_interface:
-    description:
-      - Interface of the other Glance's endpoint. Without it, V(public).
-    type: str
-    choices: [admin, internal, public]
-  visibility:
-    description:
-      - Who may see the image. Without it, Glance makes new images V(shared), which is private until there are members.
-    type: str
-    choices: [public, private, shared, community]
-  is_public:
-    description:
-      - The same as O(visibility=public) when true, O(visibility=private) when false.
-    type: bool
-  members:
-    description:
-      - Names or ids of all projects that the image is shared with, exactly. Needs the visibility V(shared).
-    type: list
-    elements: str
-  member_status:
-    description:
-      - Answer of the project that the task runs as to being a member of the image.
-    type: str
-    choices: [accepted, pending, rejected]
-  hidden:
-    description:
-      - Whether the image is left out of default listings.
-    type: bool
-    aliases: [is_hidden]
-  is_protected:
-    description:
-      - Whether the image is protected from being deleted.
-      - With O(state=absent), V(false) takes the protection off first.
-    type: bool
-    aliases: [protected]
-  min_disk:
-    description:
-      - Disk that the image needs to boot, in GiB.
-    type: int
-  min_ram:
-    description:
-      - Memory that the image needs to boot, in MiB.
-    type: int
-  owner:
-    description:
-      - Name or id of the project that owns the image. Only images of this project are chosen by name.
-      - Without it, images of the project that the task runs as are.
-    type: str
-    aliases: [project]
-  owner_domain:
-    description:
-      - Name or id of the domain of the projects in O(owner) and O(members), where their names alone are not unique.
-    type: str
-    aliases: [project_domain]
-  tags:
-    description:
-      - All tags of the image, exactly. An empty list removes them.
-    type: list
-    elements: str
-  properties:
-    description:
-      - Properties of the image. They are compared by value, whatever their YAML type, and stored as text.
-      - V(null) removes a property. Properties of Glance itself (C(os_glance_*)) are never touched.
-    type: dict
-  properties_mode:
-    description:
-      - V(merge) leaves properties alone that are not listed, V(exact) removes them.
-    type: str
-    choices: [merge, exact]
-    default: merge
-  kernel:
-    description:
-      - Name or id of the kernel image, for the property C(kernel_id).
-    type: str
-  ramdisk:
-    description:
-      - Name or id of the ramdisk image, for the property C(ramdisk_id).
-    type: str
 extends_documentation_fragment:
+  - xenstack.image_services._image
   - xenstack.image_services._cloud
+  - xenstack.image_services._progress
 seealso:
   - module: xenstack.image_services.glance_image_info
   - module: xenstack.image_services.glance_store_info
@@ -219,11 +66,25 @@ EXAMPLES = r"""
           hw_scsi_model: virtio-scsi
           os_distro: debian
 
+    - name: Move an image to the archive, as an administrator
+      xenstack.image_services.glance_image:
+        name: debian-11
+        stores: [archive]
+        stores_mode: exact
+
     - name: Replace an image each night and delete the old one
       xenstack.image_services.glance_image:
         name: appliance
         uri: https://builds.example.com/appliance/latest.qcow2
         replaced: delete
+
+    - name: Follow what a mirror publishes, and fetch it only when its list of checksums has changed
+      xenstack.image_services.glance_image:
+        name: appliance-stable
+        uri: https://mirror.example.com/appliance/appliance.raw.xz
+        checksum: sha256:https://mirror.example.com/appliance/SHA256SUMS
+        decompress: true
+        disk_format: raw
 
     - name: Have Glance fetch an image itself
       xenstack.image_services.glance_image:
@@ -321,19 +182,33 @@ diff:
     before:
       min_disk: 0
       name: debian-13
+      stores: [fast]
     after:
       min_disk: 3
       name: debian-13
+      stores: [archive, fast]
 stores:
-  description: For content that this run uploaded into declared stores, the outcome in each.
-  returned: success
+  description: What this run did in each store, by uploading into it, copying into it, or taking the image out of it.
+  returned: success, and failure of copying or of taking out
   type: list
   elements: dict
   sample:
-    - id: fast
-      status: active
     - id: archive
       status: active
+    - id: fast
+      status: removed
+  contains:
+    id:
+      description: Id of the store.
+      type: str
+    status:
+      description: >-
+        V(active) holds the content now, V(importing) will when Glance has ended, V(failed) does not, V(removed) does not any more,
+        V(kept) still does although it should not.
+      type: str
+    error:
+      description: Why, for V(failed) and V(kept), where the reason lies with this store.
+      type: str
 replaced_image_id:
   description: Id of the image whose content was replaced, else V(none).
   returned: success
@@ -372,9 +247,6 @@ error:
 
 from typing import Any
 
-from ansible_collections.xenstack.image_services.plugins.module_utils._common.argspec import (
-    ArgumentSpec,
-)
 from ansible_collections.xenstack.image_services.plugins.module_utils._common.runner import (
     run,
 )
@@ -385,57 +257,31 @@ from ansible_collections.xenstack.image_services.plugins.module_utils._glance.ar
 from ansible_collections.xenstack.image_services.plugins.module_utils._glance.connection import (
     Cloud,
 )
+from ansible_collections.xenstack.image_services.plugins.module_utils._glance.image_finder import (
+    Asking,
+)
 from ansible_collections.xenstack.image_services.plugins.module_utils._glance.image_job import (
     ImageJob,
 )
-
-
-def create_image_argspec() -> ArgumentSpec:
-    return ArgumentSpec(
-        options={
-            "name": {"type": "str"},
-            "id": {"type": "str"},
-            "state": {"type": "str", "choices": ["present", "absent", "inactive"], "default": "present"},
-            "filename": {"type": "str"},
-            "uri": {"type": "str"},
-            "checksum": {"type": "str"},
-            "disk_format": {"type": "str"},
-            "container_format": {"type": "str"},
-            "stores": {"type": "list", "elements": "str"},
-            "replaced": {"type": "str", "choices": ["hide", "deactivate", "delete", "keep"], "default": "hide"},
-            "use_import": {"type": "bool"},
-            "import_method": {"type": "str", "choices": ["glance-direct", "web-download", "glance-download"]},
-            "remote_region": {"type": "str"},
-            "remote_image_id": {"type": "str"},
-            "remote_service_interface": {"type": "str", "choices": ["admin", "internal", "public"]},
-            "visibility": {"type": "str", "choices": ["public", "private", "shared", "community"]},
-            "is_public": {"type": "bool"},
-            "members": {"type": "list", "elements": "str"},
-            "member_status": {"type": "str", "choices": ["accepted", "pending", "rejected"]},
-            "hidden": {"type": "bool", "aliases": ["is_hidden"]},
-            "is_protected": {"type": "bool", "aliases": ["protected"]},
-            "min_disk": {"type": "int"},
-            "min_ram": {"type": "int"},
-            "owner": {"type": "str", "aliases": ["project"]},
-            "owner_domain": {"type": "str", "aliases": ["project_domain"]},
-            "tags": {"type": "list", "elements": "str"},
-            "properties": {"type": "dict"},
-            "properties_mode": {"type": "str", "choices": ["merge", "exact"], "default": "merge"},
-            "kernel": {"type": "str"},
-            "ramdisk": {"type": "str"},
-        },
-        mutually_exclusive=[("filename", "uri"), ("visibility", "is_public"), ("filename", "remote_image_id")],
-        required_one_of=[("name", "id")],
-        required_together=[("remote_region", "remote_image_id")],
-        required_if=[("import_method", "web-download", ["uri"]), ("import_method", "glance-download", ["remote_region", "remote_image_id"])],
-    )
+from ansible_collections.xenstack.image_services.plugins.module_utils._glance.image_options import (
+    create_image_argspec,
+)
+from ansible_collections.xenstack.image_services.plugins.module_utils._glance.progress import (
+    ProgressLog,
+    ProgressSink,
+)
 
 
 def main() -> None:
     module = CloudModule(create_cloud_argspec().merge(create_image_argspec()), supports_check_mode=True)
 
     def job(module: Any) -> dict[str, Any]:
-        return ImageJob(module.params, Cloud, module.log).run(module.check_mode)
+        progress = ProgressLog(ProgressSink(module.log), str(module.params["name"] or module.params["id"]))
+        image = ImageJob(module.params, progress)
+        image.open()
+        cloud = Cloud(module.params)
+        image.prepare(cloud, Asking(cloud.glance))
+        return image.finish(module.check_mode)
 
     run(module, job)
 

@@ -7,10 +7,12 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from ansible_collections.xenstack.image_services.tests.support.cloud import Cloud
 from ansible_collections.xenstack.image_services.tests.support.deployed import deploy_cloud
+from ansible_collections.xenstack.image_services.tests.support.deployment import control
 
 
 @pytest.fixture(scope="session")
@@ -39,3 +41,36 @@ def small_disk(tmp_path: Path) -> Path:
     path = tmp_path / "small.raw"
     path.write_bytes(os.urandom(64 * 1024))
     return path
+
+
+@pytest.fixture
+def variables(cloud: Cloud) -> Iterator[dict[str, Any]]:
+    """What the role needs to manage the cloud's stores; its configuration is as it was afterwards."""
+    config = cloud.base / "glance" / "config"
+    given = {store: (cloud.store_directory(store).stat().st_uid, cloud.store_directory(store).stat().st_gid) for store in ("fast", "archive")}
+    settings = {
+        "glance_home": str(cloud.base / "glance"),
+        "glance_config_dir": str(config),
+        "glance_state_dir": str(cloud.base / "glance" / "state"),
+        "glance_user": str(given["fast"][0]),
+        "glance_group": str(given["fast"][1]),
+        "glance_stores_cloud": cloud.auth("admin")["cloud"],
+        "glance_stores_backup": False,
+        "glance_stores": [
+            {
+                "name": store,
+                "type": "file",
+                "default": store == "fast",
+                "filesystem_store_datadir": str(cloud.store_directory(store)),
+                "directory": {"owner": str(uid), "group": str(gid)},
+            }
+            for store, (uid, gid) in given.items()
+        ],
+        "glance_stores_reserved": {name: {"filesystem_store_datadir": str(cloud.base / "data" / name)} for name in ("staging", "tasks")},
+    }
+    files = {path: path.read_text() for path in (config / "glance-stores.conf", config / ".glance-stores.conf.proved")}
+    yield settings
+    if (config / "glance-stores.conf").read_text() != files[config / "glance-stores.conf"]:
+        for path, text in files.items():
+            path.write_text(text)
+        control("glance", cloud.base, "restart")

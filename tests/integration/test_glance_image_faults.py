@@ -12,6 +12,7 @@ import subprocess
 import threading
 import time
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +22,7 @@ import pytest
 from ansible_collections.xenstack.image_services.tests.support.cloud import Cloud
 from ansible_collections.xenstack.image_services.tests.support.deployment import control
 from ansible_collections.xenstack.image_services.tests.support.faulty_proxy import Fault, FaultyProxy
-from ansible_collections.xenstack.image_services.tests.support.modules import RunningModule, run_module
+from ansible_collections.xenstack.image_services.tests.support.modules import RunningModule, kill_first, run_module
 
 UPLOAD = r"^PUT /v2/images/[^/]+/file$"
 HALF = 16 * 1024 * 1024
@@ -40,10 +41,6 @@ def named(cloud: Cloud, name: str) -> list[dict[str, Any]]:
 
 def keep(options: dict[str, Any], name: str, path: Path, **more: Any) -> dict[str, Any]:
     return {**options, "name": name, "filename": str(path), "disk_format": "raw", **more}
-
-
-def kill_first(running: list[RunningModule]) -> None:
-    running[0].kill()
 
 
 @pytest.mark.parametrize(
@@ -96,7 +93,7 @@ def test_a_lasting_fault_leaves_the_old_image_and_nothing_else(
 def test_the_task_killed_half_way_is_made_good_by_the_next(cloud: Cloud, proxy: FaultyProxy, image_name: str, disk: Path, small_disk: Path) -> None:
     old = run_module("glance_image", keep(cloud.auth("alice"), image_name, small_disk)).succeeded()["image"]
     running: list[RunningModule] = []
-    proxy.faults.append(Fault(UPLOAD, reset_after=HALF, hook=lambda: kill_first(running)))
+    proxy.faults.append(Fault(UPLOAD, reset_after=HALF, hook=partial(kill_first, running)))
     running.append(RunningModule("glance_image", keep(cloud.through(proxy, "alice"), image_name, disk)))
     running[0].process.wait(60)
     found = {image["id"]: image for image in named(cloud, image_name)}
@@ -114,7 +111,7 @@ def test_killed_between_the_new_name_and_the_old_image_is_made_good_by_the_next(
 ) -> None:
     old = run_module("glance_image", keep(cloud.auth("alice"), image_name, small_disk)).succeeded()["image"]
     running: list[RunningModule] = []
-    proxy.faults.append(Fault(rf"^PATCH /v2/images/{old['id']}$", reset_after=0, hook=lambda: kill_first(running)))
+    proxy.faults.append(Fault(rf"^PATCH /v2/images/{old['id']}$", reset_after=0, hook=partial(kill_first, running)))
     running.append(RunningModule("glance_image", keep(cloud.through(proxy, "alice"), image_name, disk, replaced="hide")))
     running[0].process.wait(60)
     assert len(named(cloud, image_name)) == 2

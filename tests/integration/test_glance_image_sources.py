@@ -152,10 +152,3 @@ def test_an_import_that_is_not_waited_for(cloud: Cloud, image_name: str, mirror:
     made = keep(cloud, image_name, uri=mirror.uri, import_method="web-download", disk_format="raw", wait=False)
     assert made["image"]["status"] in ("queued", "importing", "active")
     assert not made["image"]["is_hidden"]
-
-
-def test_content_that_is_elsewhere_stays_there_with_a_warning(cloud: Cloud, image_name: str, small_disk: Path) -> None:
-    keep(cloud, image_name, filename=str(small_disk), stores=["archive"])
-    again = keep(cloud, image_name, filename=str(small_disk), stores=["fast", "archive"])
-    assert not again["changed"]
-    assert f"Image '{image_name}' is not in fast: stores is applied when content is uploaded." in str(again["warnings"])

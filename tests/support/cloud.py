@@ -15,7 +15,6 @@ from ansible_collections.xenstack.image_services.plugins.module_utils._glance.co
 from ansible_collections.xenstack.image_services.plugins.module_utils._glance.present import present_image
 from ansible_collections.xenstack.image_services.tests.support.deployment import serving_processes
 from ansible_collections.xenstack.image_services.tests.support.faulty_proxy import FaultyProxy
-from ansible_collections.xenstack.image_services.tests.support.modules import run_module
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -62,9 +61,12 @@ class Cloud:
         return [present_image(record) for hidden in ("false", "true") for record in glance.images([("os_hidden", hidden)])]
 
     def remove_images(self, prefix: str) -> None:
+        glance = Connection(self.auth("admin")).glance
         for image in self.images("admin"):
             if str(image["name"]).startswith(prefix):
-                run_module("glance_image", {**self.auth("admin"), "id": image["id"], "is_protected": False, "state": "absent"}).succeeded()
+                if image["is_protected"]:
+                    glance.patch(image["id"], [{"op": "replace", "path": "/protected", "value": False}])
+                glance.delete(image["id"])
 
     def stored_bytes(self, image: dict[str, Any], store: str) -> Path:
         """The file that holds an image in a file store."""

@@ -74,6 +74,12 @@ class RunningModule:
         return Result(self.process.returncode, json.loads(lines[-1]), output)
 
 
+def kill_first(running: Sequence[RunningModule]) -> None:
+    """For the hook of a fault, which is made before the module is started."""
+    running[0].process.kill()
+    running[0].process.wait()
+
+
 def run_module(name: str, options: Mapping[str, Any], *, check: bool = False, prefix: Sequence[str] = ()) -> Result:
     """``prefix`` is a command that runs the module, with other rights for example."""
     return RunningModule(name, options, check=check, prefix=prefix).result()

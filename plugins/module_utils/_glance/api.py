@@ -9,6 +9,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from .._plan.image_desired import property_path
+from .._plan.stores_usage import stores_of
 from .http import GlanceError, HttpClient
 
 PAGE_SIZE = 1000
@@ -112,12 +113,25 @@ class Glance:
         """Send the data to the staging area, for an import to follow."""
         self.http.request("PUT", f"/v2/images/{image_id}/stage", data=body, headers=_data_headers(size), timeout=timeout)
 
-    def import_image(self, image_id: str, method: Mapping[str, Any], stores: Sequence[str] | None) -> None:
-        """Start an import; it goes on in Glance after the answer."""
+    def import_image(self, image_id: str, method: Mapping[str, Any], stores: Sequence[str] | None, all_or_none: bool = True) -> None:
+        """Start an import; it goes on in Glance after the answer. ``all_or_none`` takes the data out of every store again where one of them fails."""
         body: Record = {"method": dict(method)}
         if stores is not None:
-            body.update(stores=list(stores), all_stores_must_succeed=True)
+            body.update(stores=list(stores), all_stores_must_succeed=all_or_none)
         self.http.request("POST", f"/v2/images/{image_id}/import", json=body)
+
+    def delete_from_store(self, store: str, image_id: str) -> None:
+        """Take an image out of one of its stores; Glance refuses that for the last one."""
+
+        def once() -> None:
+            try:
+                self.http.request("DELETE", f"/v2/stores/{store}/{image_id}")
+            except GlanceError as exc:
+                # What an earlier request has done, whose answer was lost, was asked for; 403 is for the one copy that is left then.
+                if exc.status not in (403, 404) or store in stores_of(self.image(image_id) or {}):
+                    raise
+
+        self.http.repeat(once)
 
     def tasks(self, image_id: str) -> list[Record]:
         """Import tasks of an image, the oldest first; an older Glance or a stricter policy shows none."""

@@ -95,8 +95,16 @@ class CloudModule(AnsibleModule):
         super().__init__(**spec.module_kwargs(), **kwargs)
 
     def _log_invocation(self) -> None:
+        self._know_secrets()
+        super()._log_invocation()
+
+    def fail_json(self, msg: str, **kwargs: Any) -> None:
+        # Options that Ansible itself refuses are in its answer, and nothing has been logged by then.
+        self._know_secrets()
+        super().fail_json(msg, **kwargs)
+
+    def _know_secrets(self) -> None:
         self.no_log_values.update(auth_secrets(self.params.get("auth")))
         cloud = self.params.get("cloud")
         if isinstance(cloud, Mapping):
             self.no_log_values.update(auth_secrets(cloud.get("auth")))
-        super()._log_invocation()

@@ -30,6 +30,7 @@ else:
 if TYPE_CHECKING:
     from .._common.wait import Clock
 
+NO_ENDPOINT = "no_endpoint"
 # Option of ours -> keyword of openstack.config.get_cloud_region, as openstack.cloud maps them.
 SDK_KEYWORDS = {
     "auth": "auth",
@@ -78,6 +79,19 @@ class Cloud:
             self._identity = Identity(HttpClient(self._session, _unversioned(url), self._clock))
         return self._identity
 
+    def service(self, service_type: str) -> HttpClient | None:
+        """A client of another service; None where the cloud has none."""
+        try:
+            return HttpClient(self._session, _endpoint(self._region, self._session, service_type), self._clock)
+        except ks.EndpointNotFound:
+            return None
+        except ImageServicesError as exc:
+            if exc.code != NO_ENDPOINT:
+                raise
+            return None
+        except ks.ClientException as exc:
+            raise _no_connection(exc) from exc
+
 
 def _sdk_arguments(params: Mapping[str, Any]) -> dict[str, Any]:
     given = {keyword: params[option] for option, keyword in SDK_KEYWORDS.items() if params.get(option) is not None}
@@ -106,7 +120,7 @@ def _endpoint(region: Any, session: Any, service_type: str) -> str:
         where = f" in region '{region_name}'" if region_name else ""
         raise ImageServicesError(
             f"Cannot find service '{service_type}': the catalogue has no {interface} endpoint of it{where}. Check interface and region_name.",
-            code="no_endpoint",
+            code=NO_ENDPOINT,
         )
     return str(url)
 

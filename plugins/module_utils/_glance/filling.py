@@ -9,9 +9,10 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from .._image.body import Progress
+from .._image.decompress import DecompressedSource
 from .._image.source import FileSource, Source
 from .._plan.image_content import USUAL_ALGORITHMS
-from .._plan.image_desired import SOURCE_DIGEST, SOURCE_FINGERPRINT, Record, SourceFacts
+from .._plan.image_desired import SOURCE_COMPRESSION, SOURCE_DIGEST, SOURCE_FINGERPRINT, Record, SourceFacts
 from .api import Glance
 from .http import GlanceError
 from .transfer import Sending, Sent, put_data, run_import, stage_data
@@ -61,7 +62,7 @@ class Filling:
         known = self._glance.hash_algorithm()
         # To hash twice while sending costs less than to read all again afterwards.
         algorithms = [known] if known is not None else list(USUAL_ALGORITHMS)
-        if self._facts is not None and self._facts.checksum is not None and self._facts.checksum[0] not in algorithms:
+        if self._decompressed is None and self._facts is not None and self._facts.checksum is not None and self._facts.checksum[0] not in algorithms:
             algorithms.append(self._facts.checksum[0])
         sending = Sending(self._source, algorithms, self._progress, self._patience)
         if self._import_method is None:
@@ -71,9 +72,17 @@ class Filling:
         else:
             sent = stage_data(self._glance, image_id, sending)
             sent.stores = run_import(self._glance, image_id, self._import_method, self._stores, self._patience, self._wait)
-        if isinstance(self._source, FileSource):
-            self._source.remember(dict(sent.digests))
+        if isinstance(self._source.origin, FileSource):
+            self._source.origin.remember(dict(self._origin_digests(sent)))
         return sent
+
+    @property
+    def _decompressed(self) -> DecompressedSource | None:
+        return self._source if isinstance(self._source, DecompressedSource) else None
+
+    def _origin_digests(self, sent: Sent) -> Mapping[str, str]:
+        """Digests of the bytes as they lie where they come from."""
+        return sent.digests if self._decompressed is None else self._decompressed.passed
 
     def _verified(self, image_id: str) -> Record:
         image = self._glance.image(image_id)
@@ -90,7 +99,7 @@ class Filling:
         if self._facts is None or self._facts.checksum is None:
             return
         algorithm, declared = self._facts.checksum
-        found = self.sent.digests.get(algorithm)
+        found = self._origin_digests(self.sent).get(algorithm)
         if found is None:
             found = image.get("checksum") if algorithm == "md5" else image.get("os_hash_value") if image.get("os_hash_algo") == algorithm else None
         if found is None:
@@ -108,9 +117,14 @@ class Filling:
             return notes
         algorithm = str(image.get("os_hash_algo"))
         digest = self.sent.digests.get(algorithm) or self._source.digests([algorithm])[algorithm]
-        if digest != image.get("os_hash_value"):
-            if not self._converted(image):
-                raise GlanceError(f"Glance has the {algorithm} digest {image.get('os_hash_value')} of what was sent as {digest}", kind="digest_mismatch")
+        kept = digest == image.get("os_hash_value")
+        if not kept and not self._converted(image):
+            raise GlanceError(f"Glance has the {algorithm} digest {image.get('os_hash_value')} of what was sent as {digest}", kind="digest_mismatch")
+        if self._decompressed is not None:
+            notes[SOURCE_DIGEST] = ":".join(next(iter(self._decompressed.passed.items())))
+            if kept:
+                notes[SOURCE_COMPRESSION] = self._decompressed.compression
+        elif not kept:
             notes[SOURCE_DIGEST] = f"{algorithm}:{digest}"
         elif facts is not None and facts.checksum is not None and facts.checksum[0] not in (algorithm, "md5"):
             notes[SOURCE_DIGEST] = f"{facts.checksum[0]}:{facts.checksum[1]}"
@@ -118,4 +132,4 @@ class Filling:
 
     def _converted(self, image: Record) -> bool:
         """An import plugin rewrites the data; a plain upload is stored as it is or not at all."""
-        return self._import_method is not None and self._source is not None and image.get("size") != self._source.size
+        return self._import_method is not None and image.get("size") != self.sent.size

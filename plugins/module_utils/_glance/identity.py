@@ -16,11 +16,18 @@ PROJECT_ID = re.compile(r"[0-9a-f]{32}|[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}
 class Identity:
     def __init__(self, http: HttpClient) -> None:
         self._http = http
+        self._known: dict[tuple[str, str | None], str] = {}
 
     def project_id(self, name_or_id: str, domain: str | None = None) -> str:
         """An id passes as it is; a name must belong to exactly one project that the caller may see."""
         if PROJECT_ID.fullmatch(name_or_id):
             return name_or_id
+        key = (name_or_id, domain)
+        if key not in self._known:
+            self._known[key] = self._find(name_or_id, domain)
+        return self._known[key]
+
+    def _find(self, name_or_id: str, domain: str | None) -> str:
         params = {"name": name_or_id}
         if domain:
             params["domain_id"] = self._domain_id(domain)

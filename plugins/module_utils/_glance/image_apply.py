@@ -13,14 +13,15 @@ from typing import Any
 
 from .._common.errors import cannot
 from .._plan.image import Plan
-from .._plan.image_desired import INCOMING, REPLACES, Record
+from .._plan.image_desired import INCOMING, REPLACES, Desired, Record
+from .._plan.image_select import retired_name
 from .api import Glance
 from .filling import Filling
 from .http import GlanceError, explaining
+from .placement_apply import Placer
 from .transfer import Stuck
 
 CREATE_ATTEMPTS = 3
-MOST_NAME_CHARACTERS = 255
 
 
 @dataclass
@@ -36,11 +37,14 @@ class Outcome:
 class ImageApplier:
     """The only place that changes images."""
 
-    def __init__(self, glance: Glance, name: str, replaced: str, filling: Filling) -> None:
+    def __init__(self, glance: Glance, desired: Desired, filling: Filling, placer: Placer) -> None:
         self._glance = glance
-        self._name = name
-        self._replaced = replaced
+        self._name = desired.label
+        self._replaced = desired.replaced
+        self._stores = desired.stores or ()
         self._filling = filling
+        self._placer = placer
+        self._placed: list[dict[str, Any]] = []
         self._warnings: list[str] = []
 
     def apply(self, plan: Plan, current: Record | None) -> Outcome:
@@ -67,7 +71,7 @@ class ImageApplier:
 
     def _outcome(self, image: Record | None) -> Outcome:
         sent = self._filling.sent
-        return Outcome(image, sent.bytes_transferred, list(sent.stores), [*self._warnings, *self._filling.warnings])
+        return Outcome(image, sent.bytes_transferred, [*sent.stores, *self._placed], [*self._warnings, *self._filling.warnings])
 
     def _create(self, plan: Plan) -> str:
         body = dict(plan.create or {})
@@ -120,6 +124,9 @@ class ImageApplier:
 
     def _update(self, plan: Plan, current: Record) -> str:
         image_id = str(current["id"])
+        if not plan.reactivate:
+            # First of all, because many callers may not do it: they are told so before anything is changed.
+            self._place(plan, image_id)
         if plan.patch:
             with explaining("update", "image", self._name):
                 self._glance.patch(image_id, plan.patch)
@@ -132,7 +139,16 @@ class ImageApplier:
         if plan.reactivate:
             with explaining("reactivate", "image", self._name):
                 self._glance.reactivate(image_id)
+            self._place(plan, image_id)
         return image_id
+
+    def _place(self, plan: Plan, image_id: str) -> None:
+        if not plan.placement:
+            return
+        placed = self._placer.place(image_id, plan.placement, self._stores)
+        if placed.failures:
+            raise placed.failure(self._name)
+        self._placed = placed.stores
 
     def _delete(self, image: Record) -> None:
         with explaining("delete", "image", self._name):
@@ -175,13 +191,6 @@ class ImageApplier:
                 )
             with explaining("answer", "membership of image", self._name):
                 self._glance.set_member_status(image_id, self._glance.project_id, plan.members.own_status)
-
-
-def retired_name(image: Record) -> str:
-    """The name that a replaced image goes on under: its own and the time of its making, so that no two are alike."""
-    made = str(image.get("created_at", "")).replace("-", "").replace(":", "")
-    suffix = f"-{made or str(image['id'])[:8]}"
-    return str(image["name"])[: MOST_NAME_CHARACTERS - len(suffix)] + suffix
 
 
 def _now() -> str:

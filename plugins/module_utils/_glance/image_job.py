@@ -6,114 +6,83 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
 from .._common.errors import cannot
-from .._image.formats import guess, mismatch, sniff
-from .._image.source import FileSource, HttpSource, Source
-from .._plan.image import Plan, plan, predicted
-from .._plan.image_content import algorithms_to_compare, has_data, same_content
-from .._plan.image_desired import (
-    Desired,
-    Record,
-    SourceFacts,
-    check_properties,
-    import_fingerprint,
-    parse_checksum,
-)
-from .._plan.image_select import (
-    UUID,
-    Selection,
-    foreign,
-    name_filter,
-    refuse_foreign,
-    select,
-)
+from .._image.body import Progress
+from .._image.source import Source
+from .._plan.image import Plan, left_to_glance, mislabelled, plan, predicted
+from .._plan.image_content import algorithms_to_compare, has_data, recorded_digest, same_content
+from .._plan.image_desired import Desired, Record, SourceFacts, check_properties
+from .._plan.image_select import UUID, Selection, foreign, refuse_foreign, select
+from .._plan.placement import LOCK, offer, refuse_image, refuse_service, refuse_store
+from .._plan.stores_usage import stores_of
 from .connection import Cloud
 from .filling import Filling
 from .http import explaining
 from .image_apply import ImageApplier, Outcome
+from .image_finder import Finder
+from .image_source import look_at, open_source, refuse_format
+from .placement_apply import Placer
 from .present import present_image
 
 # Option -> attribute of Glance's image schema.
 ATTRIBUTE_OPTIONS = {"is_protected": "protected", "hidden": "os_hidden", "min_disk": "min_disk", "min_ram": "min_ram", "visibility": "visibility"}
-SERVICE_SIDE_METHODS = ("web-download", "glance-download")
 
 
 class ImageJob:
-    """The work of the module glance_image."""
+    """The work of the module glance_image, and of glance_images for each item: open, prepare, finish."""
 
-    def __init__(self, params: Mapping[str, Any], connect: Callable[[Mapping[str, Any]], Cloud], log: Callable[[str], None]) -> None:
+    def __init__(self, params: Mapping[str, Any], progress: Progress | None = None) -> None:
         self._params = params
-        self._connect = connect
-        self._log = log
-        self._label = str(params["name"] or params["id"])
-        self._warnings: list[str] = []
+        self._progress = progress
+        self.label = str(params["name"] or params["id"])
+        self._current: Record | None = None
+        self._started = time.monotonic()
 
-    def run(self, check_mode: bool) -> dict[str, Any]:
-        started = time.monotonic()
-        source, facts = self._source()
-        check_properties(self._label, self._params["properties"])
-        cloud = self._connect(self._params)
-        with explaining("read", "image", self._label):
-            desired = self._desired(cloud, facts)
-            selection = self._selection(cloud, desired)
+    def open(self) -> None:
+        """Look at what the task names; bad input ends the task here, before the cloud is asked anything."""
+        self._source, self._facts = open_source(self.label, self._params)
+        check_properties(self.label, self._params["properties"])
+
+    def prepare(self, cloud: Cloud, finder: Finder) -> Plan:
+        """Compare with what is there, and plan; nothing is changed."""
+        self._cloud = cloud
+        with explaining("read", "image", self.label):
+            desired = self._desired(cloud, finder, self._facts)
+            selection = self._selection(cloud, finder, desired)
             current = selection.current
             if current is not None and current["id"] == desired.name:
                 # The name was an id, so the task says nothing of the name.
                 desired = replace(desired, name=None)
-            desired, same = self._compared(desired, current, source)
+            desired, same = self._compared(desired, current)
             made = plan(desired, selection, same, self._members(cloud, desired, current, same), self._own_status(cloud, desired, current))
-            filling = self._filling(cloud, desired, made, source)
-        if check_mode or not made.changed:
-            image = predicted(made, current)
-            outcome = Outcome(image)
+            if not self._params["wait"] and current is not None and current.get(LOCK):
+                made = left_to_glance(made)
+            self._filling = self._fill_by(cloud, desired, made)
+            self._check_placement(cloud, desired, current, made)
+        self._desired_image, self._current, self.plan = desired, current, made
+        return made
+
+    def finish(self, check_mode: bool) -> dict[str, Any]:
+        """Carry out the plan, unless it is empty or only asked for; the module's result."""
+        if check_mode or not self.plan.changed:
+            outcome = Outcome(predicted(self.plan, self._current))
         else:
-            outcome = ImageApplier(cloud.glance, self._label, desired.replaced, filling).apply(made, current)
-        return self._result(made, outcome, time.monotonic() - started)
+            glance, params = self._cloud.glance, self._params
+            placer = Placer(glance, float(params["timeout"]), params["wait"])
+            outcome = ImageApplier(glance, self._desired_image, self._filling, placer).apply(self.plan, self._current)
+        return self._result(self.plan, outcome, time.monotonic() - self._started)
+
+    def touches(self) -> list[str]:
+        """Ids of the images that the plan is about."""
+        return [str(self._current["id"])] if self._current is not None else []
 
     # Declared
 
-    def _source(self) -> tuple[Source | None, SourceFacts | None]:
-        """Open and look at what the task names; a bad file ends the task before the cloud is asked anything."""
-        params = self._params
-        checksum = parse_checksum(params["checksum"]) if params["checksum"] else None
-        if params["state"] == "absent":
-            return None, None
-        method = params["import_method"]
-        if method in SERVICE_SIDE_METHODS:
-            label = params["uri"] or f"{params['remote_region']}/{params['remote_image_id']}"
-            return None, SourceFacts("import", label, fingerprint=import_fingerprint(method, label), checksum=checksum)
-        if params["filename"]:
-            source: Source = FileSource(params["filename"])
-        elif params["uri"]:
-            source = HttpSource(params["uri"])
-        else:
-            return None, None
-        found = sniff(source.head(), source.tail())
-        self._refuse_format(params["disk_format"] or guess(found), params["container_format"] or "bare", found, source.label)
-        self._refuse_checksum(source, checksum)
-        kind = "file" if params["filename"] else "http"
-        return source, SourceFacts(kind, source.label, source.size, fingerprint=source.fingerprint, detected_format=guess(found), checksum=checksum)
-
-    def _refuse_format(self, disk_format: str, container_format: str, found: str | None, label: str) -> None:
-        cause = mismatch(disk_format, container_format, found)
-        if cause is not None:
-            advice = f"Declare the format that '{label}' has, or convert it first"
-            raise cannot("upload", "image", self._label, cause, advice, code="format_mismatch", details={"found": found})
-
-    def _refuse_checksum(self, source: Source, checksum: tuple[str, str] | None) -> None:
-        if checksum is None or not isinstance(source, FileSource):
-            return
-        algorithm, declared = checksum
-        found = source.digests([algorithm])[algorithm]
-        if found != declared:
-            cause = f"the {algorithm} digest of '{source.label}' is {found}, and checksum declares {declared}"
-            raise cannot("upload", "image", self._label, cause, "Get the file again, or correct checksum", code="checksum_mismatch")
-
-    def _desired(self, cloud: Cloud, facts: SourceFacts | None) -> Desired:
+    def _desired(self, cloud: Cloud, finder: Finder, facts: SourceFacts | None) -> Desired:
         params = self._params
         attributes = {attribute: params[option] for option, attribute in ATTRIBUTE_OPTIONS.items() if params[option] is not None}
         if params["is_public"] is not None:
@@ -122,12 +91,12 @@ class ImageJob:
             attributes["owner"] = cloud.identity.project_id(params["owner"], params["owner_domain"])
         members = params["members"]
         return Desired(
-            label=self._label,
+            label=self.label,
             name=params["name"],
             state=params["state"],
             image_id=params["id"],
             attributes=attributes,
-            properties=self._properties(cloud),
+            properties=self._properties(finder),
             properties_mode=params["properties_mode"],
             tags=None if params["tags"] is None else tuple(params["tags"]),
             members=None if members is None else frozenset(cloud.identity.project_id(member, params["owner_domain"]) for member in members),
@@ -135,22 +104,23 @@ class ImageJob:
             disk_format=params["disk_format"],
             container_format=params["container_format"],
             stores=None if params["stores"] is None else tuple(params["stores"]),
+            stores_mode=params["stores_mode"],
             replaced=params["replaced"],
             source=facts,
         )
 
-    def _properties(self, cloud: Cloud) -> dict[str, Any] | None:
+    def _properties(self, finder: Finder) -> dict[str, Any] | None:
         """Declared properties, with kernel and ramdisk under the names that hypervisors read."""
         properties = self._params["properties"]
         for option in ("kernel", "ramdisk"):
             if self._params[option]:
-                properties = {**(properties or {}), f"{option}_id": self._image_id(cloud, self._params[option])}
+                properties = {**(properties or {}), f"{option}_id": self._image_id(finder, self._params[option])}
         return properties
 
-    def _image_id(self, cloud: Cloud, name_or_id: str) -> str:
+    def _image_id(self, finder: Finder, name_or_id: str) -> str:
         if UUID.fullmatch(name_or_id):
             return name_or_id
-        found = sorted(image["id"] for image in cloud.glance.images([("name", name_filter(name_or_id))]))
+        found = sorted(image["id"] for image in finder.named(name_or_id) if not image.get("os_hidden"))
         if len(found) != 1:
             cause = f"images of this name: {', '.join(found)}" if found else "there is no image of this name"
             raise cannot("find", "image", name_or_id, cause, "Give the id", code="duplicate" if found else "not_found")
@@ -158,39 +128,52 @@ class ImageJob:
 
     # Present
 
-    def _selection(self, cloud: Cloud, desired: Desired) -> Selection:
+    def _selection(self, cloud: Cloud, finder: Finder, desired: Desired) -> Selection:
         glance = cloud.glance
         if desired.image_id is not None:
-            return Selection(glance.image(desired.image_id))
+            return Selection(finder.image(desired.image_id))
         name = str(desired.name)
-        records = [record for hidden in ("false", "true") for record in glance.images([("name", name_filter(name)), ("os_hidden", hidden)])]
+        records = finder.named(name)
         owner_id = desired.attributes.get("owner")
         selection = select(name, records, glance.project_id, owner_id)
         if selection.current is not None:
             return selection
         if UUID.fullmatch(name):
-            return Selection(glance.image(name), selection.incoming)
+            return Selection(finder.image(name), selection.incoming)
         other = foreign(name, records, glance.project_id, owner_id)
         if other is not None and desired.state != "absent":
             raise refuse_foreign("keep", name, other)
         return selection
 
-    def _compared(self, desired: Desired, current: Record | None, source: Source | None) -> tuple[Desired, bool | None]:
+    def _compared(self, desired: Desired, current: Record | None) -> tuple[Desired, bool | None]:
         """Whether the present content is the declared one; the source is read only where cheaper facts leave it open."""
         facts = desired.source
-        if facts is None or current is None:
+        if facts is None:
             return desired, None
+        if self._source is not None and not facts.seen and not self._known_to_be_there(desired, current):
+            self._source, facts = look_at(self.label, self._source, facts, self._params)
+            desired = replace(desired, source=facts)
+        if current is None:
+            return desired, None
+        source = self._source
         if not has_data(current):
             if source is not None and desired.disk_format is None and current.get("disk_format"):
-                found = sniff(source.head(), source.tail())
-                self._refuse_format(current["disk_format"], str(current.get("container_format") or "bare"), found, source.label)
+                refuse_format(self.label, source, current["disk_format"], current.get("container_format"))
             return desired, None
         same = same_content(current, facts)
         if same is None and source is not None:
-            digests = source.digests(algorithms_to_compare(current))
+            # What is on record is the digest of the bytes as they lie there, what Glance keeps that of what they hold.
+            compared = source.origin if recorded_digest(current) is not None else source
+            digests = compared.digests(algorithms_to_compare(current))
             facts = replace(facts, digests=digests)
             same = same_content(current, facts)
         return replace(desired, source=facts), bool(same)
+
+    def _known_to_be_there(self, desired: Desired, current: Record | None) -> bool:
+        """Whether the checksum alone tells that nothing of the source will be needed, not even a request for it."""
+        if current is None or desired.source is None or not has_data(current):
+            return False
+        return bool(same_content(current, desired.source)) and not mislabelled(desired, current)
 
     def _members(self, cloud: Cloud, desired: Desired, current: Record | None, same: bool | None) -> dict[str, str]:
         """Members matter where they are declared, and where new content has to keep them."""
@@ -207,34 +190,39 @@ class ImageJob:
 
     # The way of the content
 
-    def _filling(self, cloud: Cloud, desired: Desired, made: Plan, source: Source | None) -> Filling:
-        params = self._params
+    def _fill_by(self, cloud: Cloud, desired: Desired, made: Plan) -> Filling:
+        params, source = self._params, self._source
         stores = self._stores(cloud, desired, made) if made.upload else None
         method = self._import_method(stores, source) if made.upload else None
         if method is not None:
             self._check_import(cloud, method["name"])
             if made.replaces is not None and not params["wait"]:
                 raise cannot(
-                    "replace", "image", self._label, "wait is false, and the old image stays until the new one is verified", "Set wait: true", code="no_wait"
+                    "replace", "image", self.label, "wait is false, and the old image stays until the new one is verified", "Set wait: true", code="no_wait"
                 )
-        progress = ProgressLog(self._log, self._label)
-        return Filling(cloud.glance, desired.source, source, method, stores, float(params["timeout"]), params["wait"], progress)
+        return Filling(cloud.glance, desired.source, source, method, stores, float(params["timeout"]), params["wait"], self._progress)
 
     def _stores(self, cloud: Cloud, desired: Desired, made: Plan) -> tuple[str, ...] | None:
         """Declared stores must exist and take data; undeclared, new content goes where the old one is."""
-        before = tuple(store for store in str((made.replaces or {}).get("stores", "")).split(",") if store)
-        wanted = desired.stores if desired.stores is not None else before
+        wanted = desired.stores if desired.stores is not None else tuple(stores_of(made.replaces or {}))
         if not wanted:
             return None
-        offered = cloud.glance.stores()
-        writable = {store["id"] for store in offered or () if str(store.get("read-only", "false")).lower() != "true"}
-        unknown = [store for store in wanted if store not in writable]
+        offered = offer(cloud.glance.stores())
+        unknown = [store for store in wanted if offered is None or store not in offered.writable]
         if unknown and desired.stores is None:
             return None
         if unknown:
-            has = f"the service offers {', '.join(sorted(writable))}" if offered is not None else "the service does not offer several stores"
-            raise cannot("upload", "image", self._label, f"store '{unknown[0]}' takes no data here: {has}", "Correct stores", code="unknown_store")
+            raise refuse_store("upload", "image", self.label, unknown[0], offered)
         return tuple(dict.fromkeys(wanted))
+
+    def _check_placement(self, cloud: Cloud, desired: Desired, current: Record | None, made: Plan) -> None:
+        """Ask the service only where an image has to move."""
+        placing = made.placement
+        if not placing or current is None:
+            return
+        methods = cloud.glance.import_methods() if placing.copy else []
+        offered = refuse_service("place", "image", self.label, offer(cloud.glance.stores()), methods, placing.copy, bool(placing.copy))
+        refuse_image(self.label, current, placing, desired.stores or (), offered)
 
     def _import_method(self, stores: tuple[str, ...] | None, source: Source | None) -> dict[str, Any] | None:
         params = self._params
@@ -252,15 +240,11 @@ class ImageJob:
         if method not in offered:
             has = ", ".join(offered) if offered else "none"
             advice = "Have it added to enabled_import_methods, or leave import_method out and name one store"
-            raise cannot("import", "image", self._label, f"the service has switched on import methods {has}, not '{method}'", advice, code="import_method")
+            raise cannot("import", "image", self.label, f"the service has switched on import methods {has}, not '{method}'", advice, code="import_method")
 
     # Result
 
     def _result(self, made: Plan, outcome: Outcome, elapsed: float) -> dict[str, Any]:
-        placed = [store for store in str((outcome.image or {}).get("stores", "")).split(",") if store]
-        missing = [store for store in self._params["stores"] or () if store not in placed]
-        if missing and not made.upload and self._params["state"] != "absent" and has_data(outcome.image):
-            self._warnings.append(f"Image '{self._label}' is not in {', '.join(missing)}: stores is applied when content is uploaded.")
         return {
             "changed": made.changed,
             "image": present_image(outcome.image) if outcome.image is not None else None,
@@ -269,23 +253,5 @@ class ImageJob:
             "replaced_image_id": made.replaces["id"] if made.replaces is not None else None,
             "bytes_transferred": outcome.bytes_transferred,
             "elapsed": round(elapsed, 3),
-            "warnings": [*self._warnings, *outcome.warnings],
+            "warnings": list(outcome.warnings),
         }
-
-
-class ProgressLog:
-    """A line in the system log at every tenth of a transfer of known length, every GiB of others."""
-
-    def __init__(self, log: Callable[[str], None], label: str) -> None:
-        self._log = log
-        self._label = label
-        self._next = 0.0
-
-    def __call__(self, sent: int, size: int | None) -> None:
-        step = size / 10 if size else float(1 << 30)
-        if sent < self._next:
-            # A transfer that starts anew counts anew.
-            self._next = min(self._next, (sent // step + 1) * step)
-            return
-        self._next = (sent // step + 1) * step
-        self._log(f"image '{self._label}': {sent} of {size if size is not None else 'unknown'} bytes sent")

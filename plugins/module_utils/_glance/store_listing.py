@@ -27,12 +27,12 @@ def list_stores(params: Mapping[str, Any], connect: Callable[[Mapping[str, Any]]
     shaped = compile_query(params["query"])
     glance = connect(params).glance
     with explaining("list", "stores", "*"):
-        described = _described(glance) if params["details"] else None
-        offered = described if described is not None else glance.stores() or []
-    images = _all_images(glance) if params["usage"] or params["without"] else []
+        detailed = described(glance) if params["details"] else None
+        offered = detailed if detailed is not None else glance.stores() or []
+    images = all_images(glance) if params["usage"] or params["without"] else []
     usage = count(images) if params["usage"] else None
     result: dict[str, Any] = {"changed": False, "stores": shaped([present(store, usage) for store in offered])}
-    if params["details"] and described is None:
+    if params["details"] and detailed is None:
         result["warnings"] = [NO_DETAILS]
     if usage is not None:
         known = {store["id"] for store in offered}
@@ -43,16 +43,22 @@ def list_stores(params: Mapping[str, Any], connect: Callable[[Mapping[str, Any]]
     return result
 
 
-def _described(glance: Glance) -> list[Record] | None:
+def described(glance: Glance) -> list[Record] | None:
     """Stores with their settings; None where Glance allows that and then stumbles over one of them (500, which a repetition does not mend)."""
-    try:
-        return list(glance.http.request("GET", "/v2/info/stores/detail").json()["stores"])
-    except GlanceError as exc:
-        if exc.status == 500:
-            return None
-        raise
+
+    def once() -> list[Record] | None:
+        try:
+            return list(glance.http.request("GET", "/v2/info/stores/detail").json()["stores"])
+        except GlanceError as exc:
+            if exc.status == 500:
+                return None
+            raise
+
+    found: list[Record] | None = glance.http.repeat(once)
+    return found
 
 
-def _all_images(glance: Glance) -> list[Record]:
+def all_images(glance: Glance) -> list[Record]:
+    """Images of every project, as far as the caller may see them, hidden ones included."""
     with explaining("list", "images", "*"):
         return [image for hidden in ("false", "true") for image in glance.images([*EVERYTHING, ("os_hidden", hidden)])]

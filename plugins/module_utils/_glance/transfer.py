@@ -21,6 +21,8 @@ UPLOAD_ATTEMPTS = 4
 SETTLE_PATIENCE = 15.0
 # With all data there, a store may still be busy with it.
 STORING_PATIENCE = 60.0
+# What Glance says of an image that an import holds, and of one that another request has just taken.
+LOCK_SIGNS = ("active task", "prior operation is still in progress")
 
 
 class Stuck(GlanceError):
@@ -32,6 +34,7 @@ class Sent:
     """What went over the wire for an image."""
 
     digests: Mapping[str, str] = field(default_factory=dict)
+    size: int | None = None
     bytes_transferred: int = 0
     stores: Sequence[Mapping[str, Any]] = ()
 
@@ -64,7 +67,7 @@ def _send(glance: Glance, image_id: str, sending: Sending, put: Callable[[Upload
         body = upload_body(sending.source, sending.algorithms, sending.progress)
         try:
             put(body)
-            return Sent(body.digests, total + body.sent)
+            return Sent(body.digests, body.sent, total + body.sent)
         except (GlanceError, ImageServicesError) as exc:
             total += body.sent
             if body.failure is not None:
@@ -73,7 +76,7 @@ def _send(glance: Glance, image_id: str, sending: Sending, put: Callable[[Upload
                 raise
             status = _settled_status(glance, image_id, done, STORING_PATIENCE if body.digests else SETTLE_PATIENCE)
             if status == done and body.digests:
-                return Sent(body.digests, total)
+                return Sent(body.digests, body.sent, total)
             if status != "queued":
                 raise Stuck(
                     f"{exc}; after {body.sent} bytes the image is left in status '{status}'", status=exc.status, request_id=exc.request_id, kind="stuck"
@@ -103,7 +106,7 @@ def _settled_status(glance: Glance, image_id: str, done: str, patience: float) -
 
 def run_import(glance: Glance, image_id: str, method: Mapping[str, Any], stores: Sequence[str] | None, patience: float, wait: bool) -> list[Record]:
     """Start an import and follow it; per store what became of it."""
-    _start_import(glance, image_id, method, stores)
+    start_import(glance, image_id, method, stores)
     if not wait:
         return [{"id": store, "status": "importing"} for store in stores or ()]
 
@@ -139,13 +142,14 @@ def run_import(glance: Glance, image_id: str, method: Mapping[str, Any], stores:
     return outcome
 
 
-def _start_import(glance: Glance, image_id: str, method: Mapping[str, Any], stores: Sequence[str] | None) -> None:
+def start_import(glance: Glance, image_id: str, method: Mapping[str, Any], stores: Sequence[str] | None, all_or_none: bool = True) -> None:
     """Glance keeps its lock on an image a moment longer than the state that it shows."""
     for attempt, pause in enumerate(pauses(), start=1):
         try:
-            glance.import_image(image_id, method, stores)
+            glance.import_image(image_id, method, stores, all_or_none)
             return
         except GlanceError as exc:
-            if exc.status != 409 or "active task" not in str(exc) or attempt == UPLOAD_ATTEMPTS * 2:
+            locked = exc.status == 409 and any(sign in str(exc) for sign in LOCK_SIGNS)
+            if not locked or attempt == UPLOAD_ATTEMPTS * 2:
                 raise
         glance.http.clock.sleep(pause)

@@ -15,6 +15,7 @@ from .image_desired import (
     INCOMING,
     REPLACES,
     SCHEMA_ATTRIBUTES,
+    SOURCE_COMPRESSION,
     SOURCE_DIGEST,
     SOURCE_FINGERPRINT,
     Desired,
@@ -25,6 +26,8 @@ from .image_desired import (
     same_property,
 )
 from .image_select import Selection
+from .placement import Placement, placement
+from .stores_usage import stores_of
 
 Operation = dict[str, Any]
 
@@ -63,6 +66,7 @@ class Plan:
     reveal: bool = False
     replaces: Record | None = None
     reactivate: bool = False
+    placement: Placement = field(default_factory=Placement)
     members: Members = field(default_factory=Members)
     deactivate: bool = False
     delete: Record | None = None
@@ -79,6 +83,7 @@ class Plan:
             or self.upload
             or self.reveal
             or self.reactivate
+            or self.placement
             or self.members
             or self.deactivate
             or self.delete
@@ -100,12 +105,12 @@ def plan(desired: Desired, selection: Selection, same: bool | None, members: Map
     if current.get("status") in BUSY_STATES:
         raise _refusal(desired, f"another operation has it in status '{current['status']}'", "Wait for its end, or delete the image", "busy")
     if desired.source is not None and has_data(current):
-        if same is False or (same and _mislabelled(desired, current)):
+        if same is False or (same and mislabelled(desired, current)):
             return _with(_plan_new(desired, current, members), leftovers, finishing, selection.superseded)
-    elif _mislabelled(desired, current) and has_data(current):
+    elif mislabelled(desired, current) and has_data(current):
         raise _refusal(
             desired,
-            _mislabelled(desired, current),
+            mislabelled(desired, current),
             "Glance cannot change it: remove the option, or give filename or uri so that the content is uploaded anew",
             "immutable",
         )
@@ -137,6 +142,9 @@ def _plan_new(desired: Desired, replaced: Record | None, members: Mapping[str, s
     body = _new_body(desired, replaced)
     after = {**_described(body, desired, members), **({"content": desired.source.label} if desired.source else {})}
     before = {**_described(replaced, desired, members), "content": _content_mark(replaced)} if replaced is not None else {}
+    if desired.stores and desired.source is not None:
+        after["stores"] = sorted(set(desired.stores))
+        before.update({"stores": sorted(stores_of(replaced))} if replaced is not None else {})
     wanted_members = sorted(desired.members if desired.members is not None else members)
     _check_members(desired, str(body.get("visibility", "shared")), bool(wanted_members) and desired.members is not None)
     return Plan(
@@ -203,6 +211,10 @@ def _plan_update(desired: Desired, current: Record, members: Mapping[str, str], 
     switches = (has_data(current) or fill) and (current.get("status") != new_status)
     before = _described(current, desired, members)
     after = _described(after_image, desired, members)
+    placing = _placement(desired, current)
+    if desired.stores and (has_data(current) or fill):
+        before["stores"] = sorted(stores_of(current))
+        after["stores"] = sorted(set(desired.stores) if fill else placing.applied(stores_of(current)))
     if switches:
         before["status"], after["status"] = current.get("status"), new_status
     if answer is not None:
@@ -214,6 +226,7 @@ def _plan_update(desired: Desired, current: Record, members: Mapping[str, str], 
         upload=fill,
         reveal=INCOMING in current,
         reactivate=switches and not fill and new_status == "active",
+        placement=placing,
         members=Members(
             add=tuple(sorted(wanted - set(members))) if wanted is not None else (),
             remove=tuple(sorted(set(members) - wanted)) if wanted is not None else (),
@@ -223,6 +236,27 @@ def _plan_update(desired: Desired, current: Record, members: Mapping[str, str], 
         before=before,
         after=_with_members(after, desired, sorted(wanted) if wanted is not None else None),
     )
+
+
+def _placement(desired: Desired, current: Record) -> Placement:
+    if desired.stores_mode == "exact" and not desired.stores:
+        raise _refusal(desired, "stores is empty and stores_mode is 'exact', and its last copy stays", "Name the stores that are to hold it", "no_store")
+    made = placement(stores_of(current), desired.stores, desired.stores_mode) if has_data(current) else Placement()
+    if made and current.get("status") == "deactivated" and desired.state == "inactive":
+        raise _refusal(
+            desired,
+            "it is deactivated, and Glance copies and takes out of stores only active images",
+            "Give state: present until it is where it is to be, or leave stores out",
+            "deactivated",
+        )
+    return made
+
+
+def left_to_glance(made: Plan) -> Plan:
+    """The plan without moves, for an image that Glance is still copying while nobody waits: the next run judges it."""
+    if not made.placement:
+        return made
+    return replace(made, placement=Placement(), after={**made.after, "stores": made.before["stores"]})
 
 
 def _own_answer(desired: Desired, own_status: str | None) -> str | None:
@@ -276,9 +310,10 @@ def _patched(current: Record, operations: list[Operation]) -> dict[str, Any]:
     return image
 
 
-def _mislabelled(desired: Desired, current: Record) -> str:
+def mislabelled(desired: Desired, current: Record) -> str:
     """A declared format that the image does not have; a service that converts on import decides formats itself."""
-    if SOURCE_DIGEST in current or (SOURCE_FINGERPRINT in current and desired.source is not None and desired.source.kind == "import"):
+    converted = SOURCE_DIGEST in current and SOURCE_COMPRESSION not in current
+    if converted or (SOURCE_FINGERPRINT in current and desired.source is not None and desired.source.kind == "import"):
         return ""
     for key in ("disk_format", "container_format"):
         declared = getattr(desired, key)
@@ -321,10 +356,11 @@ def predicted(made: Plan, current: Record | None) -> dict[str, Any] | None:
     """The image as the plan leaves it, as far as that is known before it is carried out."""
     if made.delete is not None:
         return None
+    stores = {"stores": ",".join(made.after["stores"])} if "stores" in made.after else {}
     if made.create is not None:
         status = "queued" if not made.upload else "deactivated" if made.deactivate else "active"
-        return {"id": None, "status": status, **GLANCE_DEFAULTS, **made.create}
+        return {"id": None, "status": status, **GLANCE_DEFAULTS, **made.create, **stores}
     if current is None:
         return None
     switched = "deactivated" if made.deactivate else "active" if made.reactivate or made.upload else current.get("status")
-    return {**_patched(current, list(made.patch)), "status": switched}
+    return {**_patched(current, list(made.patch)), "status": switched, **stores}

@@ -25,7 +25,7 @@ def same_content(image: Record, source: SourceFacts) -> bool | None:
     """True or False where the facts decide it; None where digests of the source are needed first."""
     if source.checksum is not None:
         known = comparable(image, source.checksum[0])
-        if known is not None:
+        if known is not None and (known == source.checksum[1] or not source.decompressed or recorded_digest(image) is not None):
             return known == source.checksum[1]
     if source.kind == "import":
         return image.get(SOURCE_FINGERPRINT) == source.fingerprint

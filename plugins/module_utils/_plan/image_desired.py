@@ -20,7 +20,11 @@ INCOMING = "image_services_incoming"
 REPLACES = "image_services_replaces"
 SOURCE_DIGEST = "image_services_source_digest"
 SOURCE_FINGERPRINT = "image_services_source"
-OWN_PROPERTIES = frozenset({INCOMING, REPLACES, SOURCE_DIGEST, SOURCE_FINGERPRINT})
+# Set where this collection has decompressed the source, and the service has kept what it was sent.
+SOURCE_COMPRESSION = "image_services_source_compression"
+# An image that is active only while it is copied; see _plan/evacuation.py.
+REACTIVATED = "image_services_reactivated"
+OWN_PROPERTIES = frozenset({INCOMING, REPLACES, SOURCE_DIGEST, SOURCE_FINGERPRINT, SOURCE_COMPRESSION, REACTIVATED})
 
 # Attributes of Glance's image schema; everything else in a record is a property.
 SCHEMA_ATTRIBUTES = frozenset(
@@ -58,7 +62,11 @@ FOREIGN_PREFIXES = ("os_glance_", "owner_specified.openstack.")
 
 @dataclass(frozen=True)
 class SourceFacts:
-    """What is known of the content that a task names, as far as it has been looked at."""
+    """What is known of the content that a task names, as far as it has been looked at.
+
+    ``seen`` is false where nothing has been asked of an address yet. ``decompressed`` says that Glance gets other bytes than lie there,
+    or may get, while the source is not seen; ``checksum`` is that of the bytes that lie there.
+    """
 
     kind: str
     label: str
@@ -67,6 +75,8 @@ class SourceFacts:
     fingerprint: str | None = None
     detected_format: str | None = None
     checksum: tuple[str, str] | None = None
+    seen: bool = True
+    decompressed: bool = False
 
 
 @dataclass(frozen=True)
@@ -89,6 +99,7 @@ class Desired:
     disk_format: str | None = None
     container_format: str | None = None
     stores: tuple[str, ...] | None = None
+    stores_mode: str = "at_least"
     replaced: str = "hide"
     source: SourceFacts | None = None
 
@@ -152,7 +163,8 @@ def parse_checksum(text: str) -> tuple[str, str]:
     length = {"md5": 32, "sha1": 40, "sha224": 56, "sha256": 64, "sha384": 96, "sha512": 128}.get(algorithm)
     if length is None or len(value) != length or set(value) - set("0123456789abcdef"):
         raise ImageServicesError(
-            f"Cannot use checksum '{text}': it is not a digest that is known here. Write it as algorithm:hex with sha256 or sha512, or as a bare MD5.",
+            f"Cannot use checksum '{text}': it is not a digest that is known here. "
+            "Write it as algorithm:hex or algorithm:URL of a checksum file, with sha256 or sha512, or as a bare MD5.",
             code="bad_checksum",
         )
     return algorithm, value

@@ -13,6 +13,7 @@ from .._common.errors import cannot
 from .image_desired import INCOMING, REPLACES, Record
 
 UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
+MOST_NAME_CHARACTERS = 255
 
 
 @dataclass(frozen=True)
@@ -75,3 +76,10 @@ def refuse_foreign(verb: str, name: str, record: Record) -> Exception:
         code="foreign_image",
         details={"ids": [record["id"]]},
     )
+
+
+def retired_name(image: Record) -> str:
+    """The name that a replaced image goes on under: its own and the time of its making, so that no two are alike."""
+    made = str(image.get("created_at", "")).replace("-", "").replace(":", "")
+    suffix = f"-{made or str(image['id'])[:8]}"
+    return str(image["name"])[: MOST_NAME_CHARACTERS - len(suffix)] + suffix

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 from ansible_collections.xenstack.image_services.plugins.module_utils._common.errors import ImageServicesError
-from ansible_collections.xenstack.image_services.plugins.module_utils._plan.image import Members, Plan, plan, predicted
+from ansible_collections.xenstack.image_services.plugins.module_utils._plan.image import Members, Plan, left_to_glance, plan, predicted
 from ansible_collections.xenstack.image_services.plugins.module_utils._plan.image_desired import INCOMING, REPLACES, Desired, SourceFacts
 from ansible_collections.xenstack.image_services.plugins.module_utils._plan.image_select import Selection
 from hypothesis import given
@@ -251,6 +251,58 @@ def test_the_prediction_is_the_image_that_the_plan_leads_to() -> None:
     new = predicted(made(wanted(source=FILE), None), None)
     assert new is not None
     assert (new["id"], new["status"], new["name"]) == (None, "active", "debian")
+
+
+@pytest.mark.parametrize(
+    ("mode", "stores", "copy", "remove", "after"),
+    [
+        ("at_least", ("fast",), (), (), ["fast"]),
+        ("at_least", ("archive",), ("archive",), (), ["archive", "fast"]),
+        ("exact", ("archive",), ("archive",), ("fast",), ["archive"]),
+    ],
+)
+def test_an_image_is_moved_to_where_it_is_declared(
+    mode: str, stores: tuple[str, ...], copy: tuple[str, ...], remove: tuple[str, ...], after: list[str]
+) -> None:
+    result = made(wanted(stores=stores, stores_mode=mode), image())
+    assert (result.placement.copy, result.placement.remove) == (copy, remove)
+    assert result.changed == bool(copy or remove)
+    assert (result.before["stores"], sorted(result.after["stores"])) == (["fast"], after)
+    shown = predicted(result, image())
+    assert shown is not None
+    assert not made(wanted(stores=stores, stores_mode=mode), shown).changed
+
+
+def test_new_content_goes_straight_into_the_declared_stores() -> None:
+    result = made(wanted(stores=("archive",), stores_mode="exact", source=FILE), image(), same=False)
+    assert (result.upload, bool(result.placement), result.before["stores"], result.after["stores"]) == (True, False, ["fast"], ["archive"])
+    shown = predicted(result, image())
+    assert shown is not None
+    assert shown["stores"] == "archive"
+    reserved = image(status="queued")
+    del reserved["stores"]
+    result = made(wanted(stores=("archive",), stores_mode="exact", source=FILE), reserved)
+    assert (result.upload, bool(result.placement), result.before["stores"], result.after["stores"]) == (True, False, [], ["archive"])
+
+
+def test_a_deactivated_image_moves_only_on_its_way_to_active() -> None:
+    deactivated = image(status="deactivated")
+    result = made(wanted(stores=("archive",)), deactivated)
+    assert (result.reactivate, result.placement.copy) == (True, ("archive",))
+    with pytest.raises(ImageServicesError, match="it is deactivated, and Glance copies"):
+        made(wanted(stores=("archive",), state="inactive"), deactivated)
+    assert not made(wanted(stores=("fast",), state="inactive"), deactivated).changed
+
+
+def test_exact_needs_a_store() -> None:
+    with pytest.raises(ImageServicesError, match="stores is empty and stores_mode is 'exact'"):
+        made(wanted(stores=(), stores_mode="exact"), image())
+
+
+def test_moves_that_glance_is_at_are_left_to_it() -> None:
+    left = left_to_glance(made(wanted(stores=("archive",), tags=()), image()))
+    assert (bool(left.placement), left.changed, left.after["stores"]) == (False, True, ["fast"])
+    assert not left_to_glance(made(wanted(stores=("archive",)), image())).changed
 
 
 PROPERTIES = st.dictionaries(

@@ -39,6 +39,13 @@ PRESENT = {"os_hash_algo": "sha512", "os_hash_value": "aa", "checksum": "55", "s
         ({**PRESENT, SOURCE_FINGERPRINT: "f"}, {"kind": "import", "fingerprint": "f"}, True),
         ({**PRESENT, SOURCE_FINGERPRINT: "f"}, {"kind": "import", "fingerprint": "g"}, False),
         ({**PRESENT, SOURCE_FINGERPRINT: "f"}, {"kind": "import", "fingerprint": "f", "checksum": ("sha512", "bb")}, False),
+        # Of what is decompressed on the way, Glance's digest is not that of what lies there, unless we have noted it.
+        (PRESENT, {"checksum": ("sha512", "bb"), "decompressed": True}, None),
+        (PRESENT, {"checksum": ("sha512", "bb"), "decompressed": True, "digests": {"sha512": "aa"}}, True),
+        (PRESENT, {"checksum": ("sha512", "aa"), "decompressed": True, "seen": False}, True),
+        ({**PRESENT, SOURCE_DIGEST: "sha256:dd"}, {"checksum": ("sha256", "dd"), "decompressed": True, "seen": False}, True),
+        ({**PRESENT, SOURCE_DIGEST: "sha256:dd"}, {"checksum": ("sha256", "ee"), "decompressed": True}, False),
+        ({**PRESENT, SOURCE_DIGEST: "sha256:dd"}, {"checksum": ("sha512", "ee"), "decompressed": True}, None),
     ],
 )
 def test_facts_decide_or_ask_for_digests(image: dict[str, Any], facts: dict[str, Any], expected: bool | None) -> None:

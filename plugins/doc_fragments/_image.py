@@ -1,0 +1,229 @@
+# SPDX-FileCopyrightText: 2026 xenstack.image_services contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# Private to this collection: no compatibility is promised to users of the fragment.
+"""The options that declare one image, for the module of one image and for the items of the module of many."""
+
+from __future__ import annotations
+
+import re
+from textwrap import dedent, indent
+
+_ITEMS = r"""
+options:
+  images:
+    description:
+      - The images, each with the options that M(xenstack.image_services.glance_image) takes.
+      - An item with an unknown option, or two items that declare one image, are refused before the first change.
+    type: list
+    elements: dict
+    required: true
+    suboptions:"""
+_MORE_OPTIONS_OF_ITEMS = r"""
+keep:
+  description:
+    - Number of images of this name to keep, the declared one and the newest that it has replaced. Without it, all are kept.
+    - Images that a server or volume uses, or that are protected, stay beyond this number and are listed in RV(ignore:kept).
+  type: int
+ignore:
+  description:
+    - Leave the image of this name or id as it is. It is not pruned either.
+  type: bool
+  default: false
+"""
+
+
+def _items(documentation: str) -> str:
+    """The options as those of each item, references among them included."""
+    options = dedent(documentation.partition("options:")[2]) + _MORE_OPTIONS_OF_ITEMS.lstrip()
+    names = "|".join(re.findall(r"^([a-z_]+):", options, re.MULTILINE))
+    return _ITEMS + indent(re.sub(rf"O\(({names})\b", r"O(images[].\1", options), "      ")
+
+
+class ModuleDocFragment:
+    DOCUMENTATION = r"""
+options:
+  name:
+    description:
+      - Name of the image. Among the images of one project it must be the only one of this name.
+      - Where no image has this name and it is a UUID, it is taken as an id.
+      - With O(id), the name that the image is to have.
+    type: str
+  id:
+    description:
+      - Id of the image. An image that does not exist is created with this id.
+      - Glance never gives out an id twice, so content of an image declared by id cannot be replaced.
+    type: str
+  state:
+    description:
+      - V(present) is an image that can be used, V(inactive) one whose data cannot be downloaded, V(absent) none.
+    type: str
+    choices: [present, absent, inactive]
+    default: present
+  filename:
+    description:
+      - Path of the image file on the host that the task runs on.
+      - Its digest is computed while it is uploaded and remembered for the next run, below E(XDG_CACHE_HOME) or C(~/.cache), by path, size,
+        modification time, inode and device.
+    type: str
+  uri:
+    description:
+      - Address of the image, http or https. This host fetches it and sends it on as it arrives, or, with O(import_method=web-download), Glance
+        fetches it itself.
+      - Whether content has changed is decided by O(checksum), else by the server's C(ETag) or C(Last-Modified), else by reading it all.
+        What Glance fetched itself is read again only when O(uri) or O(checksum) changes.
+    type: str
+  checksum:
+    description:
+      - Digest of the content, as C(sha256:HEX) or C(sha512:HEX), or a bare MD5.
+      - Or a checksum file that lists the content, as C(sha256:https://mirror.example.com/SHA256SUMS); also C(file://) on the host that the task runs
+        on. It holds lines as C(sha256sum) writes them, with or without C(--tag), or a digest alone. The line is found by the last part of the path
+        in O(filename) or O(uri). The file is read once in a task, for however many images. Signatures in it are not verified. Since 0.2.0.
+      - Of compressed content it is the digest of the compressed file, as publishers give it.
+      - While the digest is the one that the image was made from, O(uri) is not asked for anything. Before 0.2.0 its first bytes were.
+      - A file with another digest is refused before anything is changed. Content from O(uri) with another digest does not become the image.
+    type: str
+  decompress:
+    description:
+      - Whether content that is compressed with gzip, xz, zstd or bzip2 is decompressed on its way into Glance. It takes no disk and a constant amount
+        of memory. What is not compressed goes as it is.
+      - Without it, and with V(false), compressed content is refused unless O(container_format) is V(compressed) or another one that may hold it.
+      - Content that needs more than 128 MiB of memory to be decompressed is refused.
+      - An image that was not made by this option, and that holds the content already, stays as it is; the source is read each time to see that.
+      - It does nothing to what Glance fetches itself, and is refused there.
+    type: bool
+    version_added: 0.2.0
+  disk_format:
+    description:
+      - Format of the disk. Data that is not in this format is refused before the upload.
+      - Without it, what the data shows (V(raw) where it shows nothing), and V(qcow2) for an image without data.
+    type: str
+  container_format:
+    description:
+      - Format of the container. Without it, V(bare).
+    type: str
+  stores:
+    description:
+      - Ids of the stores that hold the image. Without it, new content goes where the old content is, or into the service's default store.
+      - New content goes straight into them. One store is uploaded to directly, several need the import method V(glance-direct).
+      - An image that lies elsewhere is copied by Glance's import method V(copy-image), which only administrators may use by its default policy.
+      - With O(wait=false) copies are begun and not waited for, and the next run goes on from there.
+    type: list
+    elements: str
+  stores_mode:
+    description:
+      - V(at_least) copies the image into those of O(stores) that lack it, and leaves it in others.
+      - V(exact) then takes it out of all others. A copy goes only after Glance has shown the image active in every one of O(stores), and never
+        the last one.
+      - Only active images can be copied and taken out of a store. A deactivated image is refused where it is to stay so and has to move.
+    type: str
+    choices: [at_least, exact]
+    default: at_least
+    version_added: 0.2.0
+  replaced:
+    description:
+      - What becomes of an image whose content has been replaced. It is renamed to its name and creation time, whatever the choice.
+      - V(hide) takes it out of default listings, V(deactivate) forbids its download, V(delete) deletes it, V(keep) leaves it otherwise alone.
+    type: str
+    choices: [hide, deactivate, delete, keep]
+    default: hide
+  use_import:
+    description:
+      - Send the data by the import method V(glance-direct) even for a single store, so that the service's import plugins see it.
+    type: bool
+  import_method:
+    description:
+      - How content gets into Glance. Without it, an upload by this host.
+      - V(web-download) needs O(uri), V(glance-download) needs O(remote_region) and O(remote_image_id).
+    type: str
+    choices: [glance-direct, web-download, glance-download]
+  remote_region:
+    description:
+      - Region of the Glance that V(glance-download) reads from.
+    type: str
+  remote_image_id:
+    description:
+      - Id of the image that V(glance-download) reads.
+    type: str
+  remote_service_interface:
+    description:
+      - Interface of the other Glance's endpoint. Without it, V(public).
+    type: str
+    choices: [admin, internal, public]
+  visibility:
+    description:
+      - Who may see the image. Without it, Glance makes new images V(shared), which is private until there are members.
+    type: str
+    choices: [public, private, shared, community]
+  is_public:
+    description:
+      - The same as O(visibility=public) when true, O(visibility=private) when false.
+    type: bool
+  members:
+    description:
+      - Names or ids of all projects that the image is shared with, exactly. Needs the visibility V(shared).
+    type: list
+    elements: str
+  member_status:
+    description:
+      - Answer of the project that the task runs as to being a member of the image.
+    type: str
+    choices: [accepted, pending, rejected]
+  hidden:
+    description:
+      - Whether the image is left out of default listings.
+    type: bool
+    aliases: [is_hidden]
+  is_protected:
+    description:
+      - Whether the image is protected from being deleted.
+      - With O(state=absent), V(false) takes the protection off first.
+    type: bool
+    aliases: [protected]
+  min_disk:
+    description:
+      - Disk that the image needs to boot, in GiB.
+    type: int
+  min_ram:
+    description:
+      - Memory that the image needs to boot, in MiB.
+    type: int
+  owner:
+    description:
+      - Name or id of the project that owns the image. Only images of this project are chosen by name.
+      - Without it, images of the project that the task runs as are.
+    type: str
+    aliases: [project]
+  owner_domain:
+    description:
+      - Name or id of the domain of the projects in O(owner) and O(members), where their names alone are not unique.
+    type: str
+    aliases: [project_domain]
+  tags:
+    description:
+      - All tags of the image, exactly. An empty list removes them.
+    type: list
+    elements: str
+  properties:
+    description:
+      - Properties of the image. They are compared by value, whatever their YAML type, and stored as text.
+      - V(null) removes a property. Properties of Glance itself (C(os_glance_*)) are never touched.
+    type: dict
+  properties_mode:
+    description:
+      - V(merge) leaves properties alone that are not listed, V(exact) removes them.
+    type: str
+    choices: [merge, exact]
+    default: merge
+  kernel:
+    description:
+      - Name or id of the kernel image, for the property C(kernel_id).
+    type: str
+  ramdisk:
+    description:
+      - Name or id of the ramdisk image, for the property C(ramdisk_id).
+    type: str
+"""
+
+    # With a type, because ansible-test reads only literals of the others.
+    ITEMS: str = _items(DOCUMENTATION)

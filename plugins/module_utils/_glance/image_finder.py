@@ -1,0 +1,56 @@
+# SPDX-FileCopyrightText: 2026 xenstack.image_services contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+# Private to this collection: no compatibility is promised to other importers.
+"""Where the present images are looked up: asked for one by one, or read once for very many."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Protocol
+
+from .._plan.image_select import name_filter
+from .api import Glance, Record
+
+HIDDEN = ("false", "true")
+
+
+class Finder(Protocol):
+    """Present images, hidden ones included."""
+
+    def named(self, name: str) -> Sequence[Record]:
+        """Every image of this name that the project may see."""
+
+    def image(self, image_id: str) -> Record | None:
+        """The image of this id, if the project may see it."""
+
+
+class Asking:
+    """Two requests for each name."""
+
+    def __init__(self, glance: Glance) -> None:
+        self._glance = glance
+
+    def named(self, name: str) -> Sequence[Record]:
+        return [record for hidden in HIDDEN for record in self._glance.images([("name", name_filter(name)), ("os_hidden", hidden)])]
+
+    def image(self, image_id: str) -> Record | None:
+        return self._glance.image(image_id)
+
+
+class Listed:
+    """One listing for any number of names."""
+
+    def __init__(self, glance: Glance) -> None:
+        self._glance = glance
+        self.records = [record for hidden in HIDDEN for record in glance.images([("os_hidden", hidden)])]
+        self._by_id = {record["id"]: record for record in self.records}
+        self._by_name: dict[str, list[Record]] = {}
+        for record in self.records:
+            self._by_name.setdefault(str(record.get("name")), []).append(record)
+
+    def named(self, name: str) -> Sequence[Record]:
+        return self._by_name.get(name, [])
+
+    def image(self, image_id: str) -> Record | None:
+        # A listing leaves out community images of others, and an id may be one of those.
+        return self._by_id.get(image_id) or self._glance.image(image_id)

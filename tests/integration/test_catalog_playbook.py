@@ -1,0 +1,55 @@
+# SPDX-FileCopyrightText: 2026 xenstack.image_services contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The playbook that keeps one catalogue in several clouds; two projects stand for them."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from ansible_collections.xenstack.image_services.tests.support.cloud import Cloud
+from ansible_collections.xenstack.image_services.tests.support.deployment import ROOT, Run, run_playbook
+
+PLAYBOOK = ROOT / "playbooks" / "catalog.yml"
+
+
+def keep(cloud: Cloud, catalogue: Path | None, *arguments: str, **variables: Any) -> Run:
+    where = {"catalog_file": str(catalogue)} if catalogue is not None else {}
+    return run_playbook(PLAYBOOK, {**where, **variables}, *arguments, more={"OS_CLIENT_CONFIG_FILE": str(cloud.base / "clouds.yaml")})
+
+
+def test_every_cloud_gets_the_images_and_their_ids_are_written(cloud: Cloud, image_name: str, small_disk: Path, tmp_path: Path) -> None:
+    catalogue, result = tmp_path / "catalogue.yml", tmp_path / "ids.json"
+    declared = {"clouds": ["alice", "bob"], "defaults": {"tags": ["a"]}, "images": [{"name": image_name, "filename": str(small_disk), "disk_format": "raw"}]}
+    catalogue.write_text(yaml.safe_dump(declared), encoding="utf-8")
+    predicted = keep(cloud, catalogue, "--check", "--diff").succeeded()
+    assert predicted.changed == 1
+    assert image_name in predicted.output
+    assert keep(cloud, catalogue, catalog_result=str(result)).succeeded().changed == 2
+    ids = json.loads(result.read_text(encoding="utf-8"))
+    for name in ("alice", "bob"):
+        image = next(image for image in cloud.images(name) if image["id"] == ids[name][image_name])
+        assert (image["status"], image["tags"]) == ("active", ["a"])
+    assert ids["alice"] != ids["bob"]
+    assert keep(cloud, catalogue, catalog_result=str(result)).succeeded().changed == 0
+
+
+@pytest.mark.parametrize(
+    ("catalogue", "sentence"),
+    [
+        (None, "Cannot keep catalogue: catalog_file is not given"),
+        ({"images": []}, "needs a list of clouds and a list of images"),
+        ({"clouds": "alice", "images": []}, "needs a list of clouds and a list of images"),
+        ({"clouds": ["alice"], "images": [{"nam": "x"}]}, "Cannot keep images[0]: it has no option 'nam'"),
+    ],
+)
+def test_a_catalogue_that_cannot_be_meant_is_refused(cloud: Cloud, tmp_path: Path, catalogue: dict[str, Any] | None, sentence: str) -> None:
+    path = tmp_path / "catalogue.yml"
+    path.write_text(yaml.safe_dump(catalogue), encoding="utf-8")
+    done = keep(cloud, path if catalogue is not None else None)
+    assert done.returncode != 0
+    assert sentence in done.output
+    assert "Traceback" not in done.output

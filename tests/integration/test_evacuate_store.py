@@ -1,0 +1,116 @@
+# SPDX-FileCopyrightText: 2026 xenstack.image_services contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The playbook that empties a store and drops it: planned in check mode, in batches, and with nothing to do the second time."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from ansible_collections.xenstack.image_services.tests.support.cloud import Cloud
+from ansible_collections.xenstack.image_services.tests.support.deployment import ROOT, Run, control, run_playbook
+from ansible_collections.xenstack.image_services.tests.support.modules import run_module
+
+PLAYBOOK = ROOT / "playbooks" / "evacuate_store.yml"
+
+
+def file_store(cloud: Cloud, name: str, owner: int, group: int, default: bool = False) -> dict[str, Any]:
+    directory = {"owner": str(owner), "group": str(group)}
+    return {"name": name, "type": "file", "default": default, "filesystem_store_datadir": str(cloud.store_directory(name)), "directory": directory}
+
+
+@pytest.fixture
+def inventory(cloud: Cloud, tmp_path: Path) -> Iterator[Path]:
+    """A host glance whose list still holds the stores old; they go in the end, with the configuration as it was."""
+    config = cloud.base / "glance" / "config"
+    status = cloud.store_directory("fast").stat()
+    owner, group = status.st_uid, status.st_gid
+    variables = {
+        "ansible_connection": "local",
+        "ansible_become": False,
+        "ansible_python_interpreter": sys.executable,
+        "glance_home": str(cloud.base / "glance"),
+        "glance_config_dir": str(config),
+        "glance_state_dir": str(cloud.base / "glance" / "state"),
+        "glance_user": str(owner),
+        "glance_group": str(group),
+        "glance_stores_cloud": cloud.auth("admin")["cloud"],
+        "glance_stores_backup": False,
+        "glance_stores": [file_store(cloud, name, owner, group, name == "fast") for name in ("fast", "archive", "old")],
+        "glance_stores_reserved": {name: {"filesystem_store_datadir": str(cloud.base / "data" / name)} for name in ("staging", "tasks")},
+    }
+    path = tmp_path / "inventory.yml"
+    local = {"ansible_connection": "local", "ansible_python_interpreter": sys.executable}
+    path.write_text(yaml.safe_dump({"all": {"hosts": {"localhost": local}, "children": {"glance": {"hosts": {"controller": variables}}}}}))
+    files = {file: file.read_text() for file in (config / "glance-stores.conf", config / ".glance-stores.conf.proved")}
+    yield path
+    if (config / "glance-stores.conf").read_text() != files[config / "glance-stores.conf"]:
+        for file, text in files.items():
+            file.write_text(text)
+        control("glance", cloud.base, "restart")
+    run_module("glance_store_dir", {"path": str(cloud.store_directory("old")), "state": "absent"}).succeeded()
+
+
+def run(cloud: Cloud, inventory: Path, *arguments: str, **variables: Any) -> Run:
+    return run_playbook(PLAYBOOK, {"evacuate_store_cloud": cloud.auth("admin")["cloud"], **variables}, "-i", str(inventory), *arguments)
+
+
+def offered(cloud: Cloud) -> list[str]:
+    return [store["id"] for store in run_module("glance_store_info", cloud.auth("admin")).succeeded()["stores"]]
+
+
+def test_a_store_is_emptied_and_dropped(cloud: Cloud, inventory: Path, image_name: str, tmp_path: Path) -> None:
+    deployed = tmp_path / "deploy.yml"
+    deployed.write_text(yaml.safe_dump([{"hosts": "glance", "gather_facts": False, "roles": ["xenstack.image_services.glance_stores"]}]))
+    run_playbook(deployed, {}, "-i", str(inventory)).succeeded()
+    assert "old" in offered(cloud)
+    images = []
+    for number in range(3):
+        path = tmp_path / f"{number}.raw"
+        path.write_bytes(os.urandom(64 * 1024))
+        declared = {"name": f"{image_name} {number}", "filename": str(path), "disk_format": "raw", "stores": ["old"]}
+        images.append((run_module("glance_image", {**cloud.auth("alice"), **declared}).succeeded()["image"], path))
+
+    planned = run(cloud, inventory, "--check", evacuate_store="old").succeeded()
+    assert "3 images with 196608 bytes lie in store 'old', 196608 bytes are to copy, 0 images are skipped" in planned.output
+    assert all(f"{image['id']}  65536 bytes  {image['name']}: copy to fast" in planned.output for image, _path in images)
+    assert "Store 'old' would be dropped after that." in planned.output
+    assert "old" in offered(cloud)
+    assert all(cloud.stored_bytes(image, "old").exists() for image, _path in images)
+
+    done = run(cloud, inventory, evacuate_store="old", evacuate_store_batch=2).succeeded()
+    assert "2 images moved, 1 left in store 'old'" in done.output
+    assert "1 images moved, 0 left in store 'old'" in done.output
+    assert "Remove store 'old' from glance_stores in the inventory" in done.output
+    assert offered(cloud) == ["fast", "archive"]
+    for image, path in images:
+        cloud.assert_stored(image, path, "fast")
+        assert not cloud.stored_bytes(image, "old").exists()
+
+    for arguments in (["--check"], []):
+        again = run(cloud, inventory, *arguments, evacuate_store="old").succeeded()
+        assert "Glance does not offer store 'old': there is nothing to move" in again.output
+        assert again.output.count("changed=0") == 2, again.output
+
+
+@pytest.mark.parametrize(
+    ("variables", "sentence"),
+    [
+        ({}, "Cannot evacuate store '': evacuate_store is not given."),
+        ({"evacuate_store": "archive", "evacuate_store_to": "fast"}, "evacuate_store_to is no list of stores."),
+        ({"evacuate_store": "archive", "evacuate_store_batch": 0}, "evacuate_store_batch is '0'. Give a number from 1."),
+        ({"evacuate_store": "archive", "evacuate_store_concurrency": "many"}, "evacuate_store_concurrency is 'many'. Give a number from 1."),
+        ({"evacuate_store": "archive", "evacuate_store_deactivated": "delete"}, "evacuate_store_deactivated is 'delete'. Choose refuse, skip or reactivate."),
+        ({"evacuate_store": "fast"}, "Cannot evacuate store 'fast': glance_stores makes it the default."),
+    ],
+)
+def test_bad_settings_are_refused(cloud: Cloud, inventory: Path, variables: dict[str, Any], sentence: str) -> None:
+    refused = run(cloud, inventory, **variables)
+    assert refused.returncode != 0
+    assert sentence in refused.output
+    assert "Drop the store" not in refused.output
