@@ -8,6 +8,7 @@ import json
 import os
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -43,20 +44,21 @@ def run_module(name: str, options: Mapping[str, Any], *, changed: bool | None = 
 def run_command(command: Sequence[str], *, standard_input: str = "", variables: Mapping[str, str] | None = None) -> Finished:
     kept = {key: value for key, value in os.environ.items() if not key.startswith(("ANSIBLE_", "OS_", "PYTHON"))}
     started = time.monotonic()
-    process = subprocess.Popen(
-        command, cwd=ROOT, env={**kept, **(variables or {})}, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
-    )
-    assert process.stdin is not None
-    process.stdin.write(standard_input)
-    process.stdin.close()
-    process.stdin = None
-    # Answers are smaller than a pipe holds, so they can be read after the end.
-    peak = 0
-    while process.poll() is None:
-        peak = max(peak, _peak_kib(process.pid))
-        time.sleep(POLL)
-    seconds = time.monotonic() - started
-    output, _nothing = process.communicate()
+    # An answer may be larger than a pipe holds, and nobody reads it before the end.
+    with tempfile.TemporaryFile("w+") as answer:
+        process = subprocess.Popen(
+            command, cwd=ROOT, env={**kept, **(variables or {})}, stdin=subprocess.PIPE, stdout=answer, stderr=subprocess.STDOUT, text=True
+        )
+        assert process.stdin is not None
+        process.stdin.write(standard_input)
+        process.stdin.close()
+        peak = 0
+        while process.poll() is None:
+            peak = max(peak, _peak_kib(process.pid))
+            time.sleep(POLL)
+        seconds = time.monotonic() - started
+        answer.seek(0)
+        output = answer.read()
     if process.returncode != 0:
         raise RuntimeError(f"{command[0]} ended with {process.returncode}: {output}")
     return Finished(seconds, peak, output)

@@ -26,7 +26,7 @@ def _measure(bench: Bench, servers: dict[str, Glance], images: int, mib: int) ->
     gets: dict[str, list[float]] = {name: [] for name in servers}
     puts = in_turns(bench.sizes.rounds, {name: partial(_put_and_get, glance, source, images, gets[name]) for name, glance in servers.items()})
     size = f"{mib} MiB" if images == 1 else f"{images} x {mib} MiB at once"
-    fetched = {name: Series(tuple(seconds)) for name, seconds in gets.items()}
+    fetched = {name: Series(tuple(seconds[-bench.sizes.rounds :])) for name, seconds in gets.items()}
     return [_check(f"PUT of {size}", puts, PUT_TIMES_AS_FAST), _check(f"GET of {size}", fetched, NO_SLOWER)]
 
 

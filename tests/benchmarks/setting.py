@@ -35,10 +35,41 @@ class Sizes:
     files: int
     put_mib: int
     parallel_mib: int
+    catalogue: int
+    catalogue_many: int
+    catalogue_rounds: int
+    side_by_side: int
+    side_by_side_mib: int
 
 
-FULL = Sizes(rounds=5, few_images=20, many_images=2000, uploads_mib=(64, 1024, 4096), files=200_000, put_mib=2048, parallel_mib=256)
-QUICK = Sizes(rounds=1, few_images=5, many_images=30, uploads_mib=(8, 32, 64), files=2_000, put_mib=64, parallel_mib=16)
+FULL = Sizes(
+    rounds=5,
+    few_images=20,
+    many_images=2000,
+    uploads_mib=(64, 1024, 4096),
+    files=200_000,
+    put_mib=2048,
+    parallel_mib=256,
+    catalogue=200,
+    catalogue_many=2000,
+    catalogue_rounds=2,
+    side_by_side=50,
+    side_by_side_mib=64,
+)
+QUICK = Sizes(
+    rounds=1,
+    few_images=5,
+    many_images=30,
+    uploads_mib=(8, 32, 64),
+    files=2_000,
+    put_mib=64,
+    parallel_mib=16,
+    catalogue=5,
+    catalogue_many=20,
+    catalogue_rounds=1,
+    side_by_side=4,
+    side_by_side_mib=8,
+)
 
 
 def say(text: str) -> None:
@@ -58,7 +89,7 @@ class Bench:
         self._stack.callback(shutil.rmtree, self.scratch)
         # The sources, one copy of them in a store, and as much again to be safe.
         size = 3 * max(*sizes.uploads_mib, sizes.put_mib, PARALLEL * sizes.parallel_mib) * MIB
-        self.in_memory = os.geteuid() == 0 and _available_memory() > 2 * size and self._mount(size)
+        self.in_memory = os.geteuid() == 0 and _available_memory() > 1.5 * size and self._mount(size)
 
     def __enter__(self) -> Bench:
         return self
