@@ -95,7 +95,7 @@ def test_the_task_killed_half_way_is_made_good_by_the_next(cloud: Cloud, proxy: 
     running: list[RunningModule] = []
     proxy.faults.append(Fault(UPLOAD, reset_after=HALF, hook=partial(kill_first, running)))
     running.append(RunningModule("glance_image", keep(cloud.through(proxy, "alice"), image_name, disk)))
-    running[0].process.wait(60)
+    running[0].process.communicate(timeout=60)
     found = {image["id"]: image for image in named(cloud, image_name)}
     assert found[old["id"]] == old
     assert len(found) == 2, "the unfinished image is there"
@@ -113,7 +113,7 @@ def test_killed_between_the_new_name_and_the_old_image_is_made_good_by_the_next(
     running: list[RunningModule] = []
     proxy.faults.append(Fault(rf"^PATCH /v2/images/{old['id']}$", reset_after=0, hook=partial(kill_first, running)))
     running.append(RunningModule("glance_image", keep(cloud.through(proxy, "alice"), image_name, disk, replaced="hide")))
-    running[0].process.wait(60)
+    running[0].process.communicate(timeout=60)
     assert len(named(cloud, image_name)) == 2
     done = run_module("glance_image", keep(cloud.auth("alice"), image_name, disk, replaced="hide")).succeeded()
     assert done["changed"]

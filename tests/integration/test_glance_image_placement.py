@@ -186,7 +186,7 @@ def test_a_run_killed_in_the_copy_is_made_good_by_the_next(cloud: Cloud, proxy: 
     # The request has reached Glance when its answer is lost.
     proxy.faults.append(Fault(r"^GET /v2/images/[^/?]+/tasks$", reset_after=0, hook=partial(kill_first, running)))
     running.append(RunningModule("glance_image", {**cloud.through(proxy, "admin"), "name": image_name, **declared}))
-    running[0].process.wait(60)
+    running[0].process.communicate(timeout=60)
     assert proxy.faults[0].times == 0
     assert cloud.stored_bytes(image, "fast").exists()
     done = place(cloud, image_name, **declared).succeeded()

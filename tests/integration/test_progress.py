@@ -101,7 +101,7 @@ def test_progress_comes_while_the_module_runs(cloud: Cloud, playbook: Playbook, 
             playbook.mirror.gate.set()
             modes.extend(stat.S_IMODE(path.stat().st_mode) for path in (playbook.directory / "tmp").glob("*/progress"))
 
-    # The source keeps its end back until a line is seen.
+    # The end of the source trickles until a line is seen.
     playbook.mirror.gate.clear()
     lines = playbook.run("-v", task=playbook.task(image_name), on_line=look)
     shown = progress(lines)

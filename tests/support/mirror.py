@@ -11,15 +11,15 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
 BLOCK = 64 * 1024
-# Seconds; a test that does not open the gate is about to fail.
-GATE_PATIENCE = 60
+# Of an answer whose gate is closed, these last blocks come one a second: a test that does not open it by then is about to fail.
+GATED_BLOCKS = 32
 
 
 class Mirror(ThreadingHTTPServer):
     """Serves ``files`` by path, with ETags and ranges.
 
-    ``requests`` are the paths asked for, ``served`` the bytes that left it; ``rate`` is in bytes per second for each answer. The last byte of an
-    answer waits for ``gate``, which is open unless a test closes it; ``opened`` tells of each answer whether it was opened in time.
+    ``requests`` are the paths asked for, ``served`` the bytes that left it; ``rate`` is in bytes per second for each answer. The end of an
+    answer trickles while ``gate`` is closed, which is open unless a test closes it; ``opened`` tells of each answer whether it was open before the last byte.
     """
 
     def __init__(self) -> None:
@@ -65,8 +65,10 @@ class _Handler(BaseHTTPRequestHandler):
         self.send_header("ETag", f'"{hashlib.md5(content).hexdigest()}"')
         self.end_headers()
         for offset in range(start, len(content), BLOCK):
-            if offset + BLOCK >= len(content):
-                self.server.opened.append(self.server.gate.wait(GATE_PATIENCE))
+            if offset + GATED_BLOCKS * BLOCK >= len(content):
+                opened = self.server.gate.wait(1)
+                if offset + BLOCK >= len(content):
+                    self.server.opened.append(opened)
             self.wfile.write(content[offset : offset + BLOCK])
             self.server.served += len(content[offset : offset + BLOCK])
             if self.server.rate is not None:
