@@ -8,6 +8,16 @@ from __future__ import annotations
 
 class ModuleDocFragment:
     DOCUMENTATION = r"""
+attributes:
+  action_group:
+    description: Shares O(ignore:module_defaults) with the collection C(openstack.cloud) as group C(openstack).
+    support: full
+    membership:
+      - xenstack.image_services.openstack
+  platform:
+    description: Target platform.
+    support: full
+    platforms: posix
 options:
   cloud:
     description:

@@ -18,26 +18,8 @@ description:
   - What an option does not give is not managed. An empty value makes empty.
   - Tasks written for M(openstack.cloud.image) work with this module, except that O(visibility) is left alone where neither it nor
     O(is_public) is given, that images of other projects are never chosen by name, and that there is no C(volume).
-attributes:
-  check_mode:
-    description: Can run in check mode and predict changes without making any.
-    support: full
-  diff_mode:
-    description: Returns what has changed in the managed attributes, in check mode as well.
-    support: full
-  idempotent:
-    description: A second run without a change in between reports and does nothing.
-    support: full
-  action_group:
-    description: Shares O(ignore:module_defaults) with the collection C(openstack.cloud) as group C(openstack).
-    support: full
-    membership:
-      - xenstack.image_services.openstack
-  platform:
-    description: Target platform.
-    support: full
-    platforms: posix
 extends_documentation_fragment:
+  - xenstack.image_services._attributes
   - xenstack.image_services._image
   - xenstack.image_services._cloud
   - xenstack.image_services._progress

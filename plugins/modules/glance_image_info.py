@@ -13,25 +13,6 @@ author:
   - xenstack.image_services contributors (@xenstack)
 description:
   - Lists all images that fit every filter, through all pages of Glance's listing. Glance itself filters.
-attributes:
-  check_mode:
-    description: Changes nothing.
-    support: full
-  diff_mode:
-    description: Changes nothing.
-    support: N/A
-  idempotent:
-    description: Changes nothing.
-    support: full
-  action_group:
-    description: Shares O(ignore:module_defaults) with the collection C(openstack.cloud) as group C(openstack).
-    support: full
-    membership:
-      - xenstack.image_services.openstack
-  platform:
-    description: Target platform.
-    support: full
-    platforms: posix
 options:
   name:
     description:
@@ -65,6 +46,7 @@ options:
       - A JMESPath expression that shapes RV(images). Needs the Python library jmespath.
     type: str
 extends_documentation_fragment:
+  - xenstack.image_services._attributes.info
   - xenstack.image_services._cloud
 seealso:
   - module: xenstack.image_services.glance_image

@@ -19,31 +19,6 @@ description:
     the cloud has Nova and Cinder and the task's user may ask them; only an administrator sees those of other projects.
   - A run that was interrupted at any point is finished by the next one.
   - Images that O(images[].kernel) and O(images[].ramdisk) name must be there before the task, so keep those in a task of their own.
-attributes:
-  action:
-    description: Has an action plugin on the controller, which shows progress at C(-v).
-    support: full
-  async:
-    description: Can be run with the keyword C(async). Progress is not shown then.
-    support: full
-  check_mode:
-    description: Can run in check mode and predict changes without making any.
-    support: full
-  diff_mode:
-    description: Returns what has changed in the managed attributes, in check mode as well.
-    support: full
-  idempotent:
-    description: A second run without a change in between reports and does nothing.
-    support: full
-  action_group:
-    description: Shares O(ignore:module_defaults) with the collection C(openstack.cloud) as group C(openstack).
-    support: full
-    membership:
-      - xenstack.image_services.openstack
-  platform:
-    description: Target platform.
-    support: full
-    platforms: posix
 options:
   defaults:
     description:
@@ -91,6 +66,7 @@ options:
           - Name or id of the domain of O(prune_scope.owner).
         type: str
 extends_documentation_fragment:
+  - xenstack.image_services._attributes
   - xenstack.image_services._image.items
   - xenstack.image_services._cloud
   - xenstack.image_services._progress

@@ -29,15 +29,6 @@ attributes:
   idempotent:
     description: A second run without a change in between reports and does nothing.
     support: full
-  action_group:
-    description: Shares O(ignore:module_defaults) with the collection C(openstack.cloud) as group C(openstack).
-    support: full
-    membership:
-      - xenstack.image_services.openstack
-  platform:
-    description: Target platform.
-    support: full
-    platforms: posix
 options:
   store:
     description:

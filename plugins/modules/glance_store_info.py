@@ -14,25 +14,6 @@ author:
   - xenstack.image_services contributors (@xenstack)
 description:
   - Lists the stores that Glance offers, their settings, and how many images lie in each of them.
-attributes:
-  check_mode:
-    description: Changes nothing.
-    support: full
-  diff_mode:
-    description: Changes nothing.
-    support: N/A
-  idempotent:
-    description: Changes nothing.
-    support: full
-  action_group:
-    description: Shares O(ignore:module_defaults) with the collection C(openstack.cloud) as group C(openstack).
-    support: full
-    membership:
-      - xenstack.image_services.openstack
-  platform:
-    description: Target platform.
-    support: full
-    platforms: posix
 options:
   details:
     description:
@@ -56,6 +37,7 @@ options:
       - A JMESPath expression that shapes RV(stores). Needs the Python library jmespath.
     type: str
 extends_documentation_fragment:
+  - xenstack.image_services._attributes.info
   - xenstack.image_services._cloud
 seealso:
   - module: xenstack.image_services.glance_store_dir

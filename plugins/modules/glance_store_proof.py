@@ -28,15 +28,6 @@ attributes:
   idempotent:
     description: Leaves nothing changed.
     support: full
-  action_group:
-    description: Shares O(ignore:module_defaults) with the collection C(openstack.cloud) as group C(openstack).
-    support: full
-    membership:
-      - xenstack.image_services.openstack
-  platform:
-    description: Target platform.
-    support: full
-    platforms: posix
 options:
   stores:
     description:

@@ -5,11 +5,11 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 
 from .._common.errors import ImageServicesError
+from .digest import Hashes
 from .source import Source
 
 Progress = Callable[[int, "int | None"], None]
@@ -33,17 +33,12 @@ class UploadBody:
 
     def __iter__(self) -> Iterator[bytes]:
         self.digests, self.sent, self.failure = {}, 0, None
-        hashes = {name: hashlib.new(name, usedforsecurity=False) for name in self._algorithms}
-
-        def update(block: bytes) -> None:
-            for digest in hashes.values():
-                digest.update(block)
-
+        hashes = Hashes(self._algorithms)
         # Both hashing and sending leave the interpreter's lock, so a block is hashed while it is on its way.
         with ThreadPoolExecutor(max_workers=1) as hasher:
             try:
                 for block in self._source.blocks():
-                    hashed = hasher.submit(update, block)
+                    hashed = hasher.submit(hashes.update, block)
                     yield block
                     hashed.result()
                     self.sent += len(block)
@@ -52,7 +47,7 @@ class UploadBody:
             except ImageServicesError as exc:
                 self.failure = exc
                 raise
-        self.digests = {name: digest.hexdigest() for name, digest in hashes.items()}
+        self.digests = hashes.hexdigests()
 
 
 class SizedUploadBody(UploadBody):

@@ -11,6 +11,7 @@ from itertools import chain
 
 from .._common.errors import ImageServicesError, cannot
 from .decoders import BrokenStream, decoder
+from .digest import Hashes, digests_of
 from .formats import HEAD_SIZE, MARKS_END
 from .source import Source
 
@@ -68,24 +69,19 @@ class DecompressedSource:
 
     def blocks(self) -> Iterator[bytes]:
         self.passed = {}
-        hashes = {name: hashlib.new(name, usedforsecurity=False) for name in self._algorithms}
+        hashes = Hashes(self._algorithms)
         decoding = decoder(self.compression)
         try:
             for block in self.origin.blocks():
-                for digest in hashes.values():
-                    digest.update(block)
+                hashes.update(block)
                 yield from decoding.decode(block)
             decoding.finish()
         except BrokenStream as exc:
             raise self._broken(str(exc)) from exc
-        self.passed = {name: digest.hexdigest() for name, digest in hashes.items()}
+        self.passed = hashes.hexdigests()
 
     def digests(self, algorithms: Iterable[str]) -> dict[str, str]:
-        hashes = {name: hashlib.new(name, usedforsecurity=False) for name in algorithms}
-        for block in self.blocks():
-            for digest in hashes.values():
-                digest.update(block)
-        return {name: digest.hexdigest() for name, digest in hashes.items()}
+        return digests_of(self.blocks(), algorithms)
 
     def _broken(self, cause: str) -> ImageServicesError:
         advice = "Get a complete copy of it, then run the task again"

@@ -11,6 +11,7 @@ import os
 import time
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
+from typing import Any
 
 try:
     import sqlite3
@@ -23,6 +24,28 @@ BLOCK_SIZE = 1024 * 1024
 SETTLED_AFTER_NS = 2_000_000_000
 MOST_ENTRIES = 20_000
 LOCK_SECONDS = 5.0
+
+
+class Hashes:
+    """Hashes of one content under several algorithms, none of them for security."""
+
+    def __init__(self, algorithms: Iterable[str]) -> None:
+        self._hashes: dict[str, Any] = {name: hashlib.new(name, usedforsecurity=False) for name in algorithms}
+
+    def update(self, block: bytes | memoryview) -> None:
+        for digest in self._hashes.values():
+            digest.update(block)
+
+    def hexdigests(self) -> dict[str, str]:
+        return {name: digest.hexdigest() for name, digest in self._hashes.items()}
+
+
+def digests_of(blocks: Iterable[bytes], algorithms: Iterable[str]) -> dict[str, str]:
+    """Hex digests of all blocks."""
+    hashes = Hashes(algorithms)
+    for block in blocks:
+        hashes.update(block)
+    return hashes.hexdigests()
 
 
 def default_cache_path() -> Path:
@@ -52,7 +75,7 @@ class DigestCache:
 
     def remember(self, path: str, status: os.stat_result, digests: dict[str, str]) -> None:
         """Keep digests that were computed from a file of this status, unless it changed just now or since."""
-        if self._now_ns() - status.st_mtime_ns < SETTLED_AFTER_NS or _key(path, os.stat(path)) != _key(path, status):
+        if sqlite3 is None or self._now_ns() - status.st_mtime_ns < SETTLED_AFTER_NS or _key(path, os.stat(path)) != _key(path, status):
             return
         rows = [(_key(path, status), algorithm, digest) for algorithm, digest in digests.items()]
         with self._broken_is_empty(), self._open() as database:
@@ -61,6 +84,8 @@ class DigestCache:
             database.execute("DELETE FROM digests WHERE rowid <= (SELECT max(rowid) FROM digests) - ?", (MOST_ENTRIES,))
 
     def _known(self, key: str) -> dict[str, str]:
+        if sqlite3 is None:
+            return {}
         with self._broken_is_empty():
             if self._path.exists():
                 with self._open() as database:
@@ -79,8 +104,6 @@ class DigestCache:
 
     @contextlib.contextmanager
     def _broken_is_empty(self) -> Iterator[None]:
-        if sqlite3 is None:
-            return
         try:
             yield
         except sqlite3.OperationalError:
@@ -98,11 +121,10 @@ def _key(path: str, status: os.stat_result) -> str:
 
 
 def _hash_file(path: str, algorithms: list[str]) -> dict[str, str]:
-    hashes = {name: hashlib.new(name, usedforsecurity=False) for name in algorithms}
+    hashes = Hashes(algorithms)
     buffer = bytearray(BLOCK_SIZE)
     view = memoryview(buffer)
     with open(path, "rb", buffering=0) as stream:
         while count := stream.readinto(buffer):
-            for digest in hashes.values():
-                digest.update(view[:count])
-    return {name: digest.hexdigest() for name, digest in hashes.items()}
+            hashes.update(view[:count])
+    return hashes.hexdigests()

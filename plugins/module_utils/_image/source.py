@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from .._common.errors import cannot
 from .._common.wait import Clock
-from .digest import BLOCK_SIZE, DigestCache
+from .digest import BLOCK_SIZE, DigestCache, digests_of
 from .formats import HEAD_SIZE, TAIL_SIZE
 
 if TYPE_CHECKING:
@@ -215,11 +215,7 @@ class HttpSource:
             self._clock.sleep(min(2.0**attempt, 15.0))
 
     def digests(self, algorithms: Iterable[str]) -> dict[str, str]:
-        hashes = {name: hashlib.new(name, usedforsecurity=False) for name in algorithms}
-        for block in self.blocks():
-            for digest in hashes.values():
-                digest.update(block)
-        return {name: digest.hexdigest() for name, digest in hashes.items()}
+        return digests_of(self.blocks(), algorithms)
 
     def _request(self, start: int = 0) -> requests.Response:
         import requests

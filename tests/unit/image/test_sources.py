@@ -16,6 +16,7 @@ from threading import Thread
 import pytest
 from ansible_collections.xenstack.image_services.plugins.module_utils._common.errors import ImageServicesError
 from ansible_collections.xenstack.image_services.plugins.module_utils._common.wait import Clock
+from ansible_collections.xenstack.image_services.plugins.module_utils._image import digest
 from ansible_collections.xenstack.image_services.plugins.module_utils._image.body import SizedUploadBody, upload_body
 from ansible_collections.xenstack.image_services.plugins.module_utils._image.digest import DigestCache
 from ansible_collections.xenstack.image_services.plugins.module_utils._image.source import FileSource, HttpSource
@@ -202,3 +203,10 @@ def test_an_address_that_does_not_answer_is_named(server: str) -> None:
         HttpSource("http://127.0.0.1:9/image").head()
     with pytest.raises(ImageServicesError, match="the request failed"):
         HttpSource("gopher://127.0.0.1/image").head()
+
+
+def test_a_python_without_sqlite_has_no_cache(path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(digest, "sqlite3", None)
+    expected = {"md5": hashlib.md5(CONTENT).hexdigest()}
+    assert [cached(tmp_path).digests(str(path), ["md5"]) for _time in range(2)] == [expected, expected]
+    assert not (tmp_path / "cache").exists()
