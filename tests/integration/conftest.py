@@ -13,11 +13,18 @@ import pytest
 from ansible_collections.xenstack.image_services.tests.support.cloud import Cloud
 from ansible_collections.xenstack.image_services.tests.support.deployed import deploy_cloud
 from ansible_collections.xenstack.image_services.tests.support.deployment import control
+from ansible_collections.xenstack.image_services.tests.support.faulty_proxy import FaultyProxy
 
 
 @pytest.fixture(scope="session")
 def cloud() -> Iterator[Cloud]:
     yield from deploy_cloud()
+
+
+@pytest.fixture
+def proxy(cloud: Cloud) -> Iterator[FaultyProxy]:
+    with cloud.proxy() as proxy:
+        yield proxy
 
 
 @pytest.fixture

@@ -5,7 +5,6 @@
 from __future__ import annotations
 
 import os
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -13,47 +12,22 @@ from typing import Any
 import pytest
 import yaml
 from ansible_collections.xenstack.image_services.tests.support.cloud import Cloud
-from ansible_collections.xenstack.image_services.tests.support.deployment import ROOT, Run, control, run_playbook
+from ansible_collections.xenstack.image_services.tests.support.deployment import LOCAL, ROOT, Run, run_playbook
 from ansible_collections.xenstack.image_services.tests.support.modules import run_module
 
 PLAYBOOK = ROOT / "playbooks" / "evacuate_store.yml"
 
 
-def file_store(cloud: Cloud, name: str, owner: int, group: int, default: bool = False) -> dict[str, Any]:
-    directory = {"owner": str(owner), "group": str(group)}
-    return {"name": name, "type": "file", "default": default, "filesystem_store_datadir": str(cloud.store_directory(name)), "directory": directory}
-
-
 @pytest.fixture
-def inventory(cloud: Cloud, tmp_path: Path) -> Iterator[Path]:
-    """A host glance whose list still holds the stores old; they go in the end, with the configuration as it was."""
-    config = cloud.base / "glance" / "config"
-    status = cloud.store_directory("fast").stat()
-    owner, group = status.st_uid, status.st_gid
-    variables = {
-        "ansible_connection": "local",
-        "ansible_become": False,
-        "ansible_python_interpreter": sys.executable,
-        "glance_home": str(cloud.base / "glance"),
-        "glance_config_dir": str(config),
-        "glance_state_dir": str(cloud.base / "glance" / "state"),
-        "glance_user": str(owner),
-        "glance_group": str(group),
-        "glance_stores_cloud": cloud.auth("admin")["cloud"],
-        "glance_stores_backup": False,
-        "glance_stores": [file_store(cloud, name, owner, group, name == "fast") for name in ("fast", "archive", "old")],
-        "glance_stores_reserved": {name: {"filesystem_store_datadir": str(cloud.base / "data" / name)} for name in ("staging", "tasks")},
-    }
+def inventory(cloud: Cloud, variables: dict[str, Any], tmp_path: Path) -> Iterator[Path]:
+    """A host glance whose list still holds the stores old; its directory goes in the end."""
+    owner = variables["glance_stores"][0]["directory"]
+    old = {"name": "old", "type": "file", "filesystem_store_datadir": str(cloud.store_directory("old")), "directory": owner}
+    declared = {**variables, **LOCAL, "ansible_become": False, "glance_stores": [*variables["glance_stores"], old]}
     path = tmp_path / "inventory.yml"
-    local = {"ansible_connection": "local", "ansible_python_interpreter": sys.executable}
-    path.write_text(yaml.safe_dump({"all": {"hosts": {"localhost": local}, "children": {"glance": {"hosts": {"controller": variables}}}}}))
-    files = {file: file.read_text() for file in (config / "glance-stores.conf", config / ".glance-stores.conf.proved")}
+    path.write_text(yaml.safe_dump({"all": {"hosts": {"localhost": LOCAL}, "children": {"glance": {"hosts": {"controller": declared}}}}}))
     yield path
-    if (config / "glance-stores.conf").read_text() != files[config / "glance-stores.conf"]:
-        for file, text in files.items():
-            file.write_text(text)
-        control("glance", cloud.base, "restart")
-    run_module("glance_store_dir", {"path": str(cloud.store_directory("old")), "state": "absent"}).succeeded()
+    run_module("glance_store_dir", {"path": old["filesystem_store_datadir"], "state": "absent"}).succeeded()
 
 
 def run(cloud: Cloud, inventory: Path, *arguments: str, **variables: Any) -> Run:
@@ -99,7 +73,7 @@ def test_a_store_is_emptied_and_dropped(cloud: Cloud, inventory: Path, image_nam
 
 
 @pytest.mark.parametrize(
-    ("variables", "sentence"),
+    ("given", "sentence"),
     [
         ({}, "Cannot evacuate store '': evacuate_store is not given."),
         ({"evacuate_store": "archive", "evacuate_store_to": "fast"}, "evacuate_store_to is no list of stores."),
@@ -109,8 +83,8 @@ def test_a_store_is_emptied_and_dropped(cloud: Cloud, inventory: Path, image_nam
         ({"evacuate_store": "fast"}, "Cannot evacuate store 'fast': glance_stores makes it the default."),
     ],
 )
-def test_bad_settings_are_refused(cloud: Cloud, inventory: Path, variables: dict[str, Any], sentence: str) -> None:
-    refused = run(cloud, inventory, **variables)
+def test_bad_settings_are_refused(cloud: Cloud, inventory: Path, given: dict[str, Any], sentence: str) -> None:
+    refused = run(cloud, inventory, **given)
     assert refused.returncode != 0
     assert sentence in refused.output
     assert "Drop the store" not in refused.output

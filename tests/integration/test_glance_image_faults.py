@@ -8,7 +8,6 @@ import contextlib
 import os
 import shutil
 import signal
-import subprocess
 import threading
 import time
 from collections.abc import Iterator
@@ -26,12 +25,6 @@ from ansible_collections.xenstack.image_services.tests.support.modules import Ru
 
 UPLOAD = r"^PUT /v2/images/[^/]+/file$"
 HALF = 16 * 1024 * 1024
-
-
-@pytest.fixture
-def proxy(cloud: Cloud) -> Iterator[FaultyProxy]:
-    with cloud.proxy() as proxy:
-        yield proxy
 
 
 def named(cloud: Cloud, name: str) -> list[dict[str, Any]]:
@@ -143,25 +136,17 @@ def test_glance_that_goes_away_half_way_is_waited_for(cloud: Cloud, proxy: Fault
 
 
 @pytest.fixture
-def full_store(cloud: Cloud) -> Iterator[None]:
-    """The store's file system holds 8 MiB for a while: a real one, mounted over the directory."""
-    if os.geteuid() != 0:
-        pytest.skip("only root can mount a file system of 8 MiB")
-    directory = cloud.store_directory("fast")
-    status = directory.stat()
-    options = f"size=8m,uid={status.st_uid},gid={status.st_gid},mode={status.st_mode & 0o7777:o}"
-    subprocess.run(["mount", "-t", "tmpfs", "-o", options, "tmpfs", str(directory)], check=True)
-    yield
-    subprocess.run(["umount", "--lazy", str(directory)], check=True)
+def full_store(cloud: Cloud) -> Iterator[Path]:
+    with cloud.small_store("fast", 8) as directory:
+        yield directory
 
 
-def test_a_store_without_space_is_named_and_left_clean(cloud: Cloud, image_name: str, disk: Path, full_store: None) -> None:
+def test_a_store_without_space_is_named_and_left_clean(cloud: Cloud, image_name: str, disk: Path, full_store: Path) -> None:
     sentence = run_module("glance_image", keep(cloud.auth("alice"), image_name, disk)).sentence()
     assert sentence.startswith(f"Cannot upload image '{image_name}': ")
     assert named(cloud, image_name) == []
-    directory = cloud.store_directory("fast")
-    assert list(directory.iterdir()) == []
-    assert shutil.disk_usage(directory).used == 0
+    assert list(full_store.iterdir()) == []
+    assert shutil.disk_usage(full_store).used == 0
 
 
 @pytest.mark.filterwarnings("ignore::Warning")

@@ -9,7 +9,6 @@ import os
 import shutil
 import signal
 import sqlite3
-import subprocess
 from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
@@ -22,12 +21,6 @@ from ansible_collections.xenstack.image_services.tests.support.modules import Re
 
 COPY = r"^POST /v2/images/[^/]+/import$"
 REMOVE = r"^DELETE /v2/stores/"
-
-
-@pytest.fixture
-def proxy(cloud: Cloud) -> Iterator[FaultyProxy]:
-    with cloud.proxy() as proxy:
-        yield proxy
 
 
 @pytest.fixture
@@ -136,19 +129,12 @@ def test_a_lasting_fault_leaves_every_copy_and_the_next_run_goes_on(
 
 
 @pytest.fixture
-def full_archive(cloud: Cloud) -> Iterator[None]:
-    """The archive holds 1 MiB for a while: a real file system, mounted over the directory."""
-    if os.geteuid() != 0:
-        pytest.skip("only root can mount a file system of 1 MiB")
-    directory = cloud.store_directory("archive")
-    status = directory.stat()
-    options = f"size=1m,uid={status.st_uid},gid={status.st_gid},mode={status.st_mode & 0o7777:o}"
-    subprocess.run(["mount", "-t", "tmpfs", "-o", options, "tmpfs", str(directory)], check=True)
-    yield
-    subprocess.run(["umount", "--lazy", str(directory)], check=True)
+def full_archive(cloud: Cloud) -> Iterator[Path]:
+    with cloud.small_store("archive", 1) as directory:
+        yield directory
 
 
-def test_a_store_that_cannot_take_the_copy_is_named_and_the_old_copy_stays(cloud: Cloud, image_name: str, disk: Path, full_archive: None) -> None:
+def test_a_store_that_cannot_take_the_copy_is_named_and_the_old_copy_stays(cloud: Cloud, image_name: str, disk: Path, full_archive: Path) -> None:
     image = place(cloud, image_name, filename=str(disk), disk_format="raw", stores=["fast"]).succeeded()["image"]
     failed = place(cloud, image_name, stores=["archive"], stores_mode="exact", tags=["later"])
     assert failed.sentence().startswith(f"Cannot place image '{image_name}': the copy into store 'archive' failed")

@@ -299,26 +299,19 @@ def test_a_gibibyte_of_zeros_arrives_in_constant_memory(cloud: Cloud, image_name
 
 
 @pytest.fixture
-def full_store(cloud: Cloud) -> Iterator[None]:
-    """The store's file system holds 8 MiB for a while: a real one, mounted over the directory."""
-    if os.geteuid() != 0:
-        pytest.skip("only root can mount a file system of 8 MiB")
-    directory = cloud.store_directory("fast")
-    status = directory.stat()
-    options = f"size=8m,uid={status.st_uid},gid={status.st_gid},mode={status.st_mode & 0o7777:o}"
-    subprocess.run(["mount", "-t", "tmpfs", "-o", options, "tmpfs", str(directory)], check=True)
-    yield
-    subprocess.run(["umount", "--lazy", str(directory)], check=True)
+def full_store(cloud: Cloud) -> Iterator[Path]:
+    with cloud.small_store("fast", 8) as directory:
+        yield directory
 
 
-def test_a_bomb_that_does_not_fit_is_reported_and_leaves_nothing(cloud: Cloud, image_name: str, full_store: None, tmp_path: Path) -> None:
+def test_a_bomb_that_does_not_fit_is_reported_and_leaves_nothing(cloud: Cloud, image_name: str, full_store: Path, tmp_path: Path) -> None:
     bomb = tmp_path / "bomb.gz"
     bomb.write_bytes(gzip.compress(bytes(256 * MIB), compresslevel=1))
     options = {**cloud.auth("alice"), "name": image_name, "filename": str(bomb), "decompress": True, "disk_format": "raw"}
     sentence = run_module("glance_image", options).sentence()
     assert sentence.startswith(f"Cannot upload image '{image_name}': "), sentence
     assert named(cloud, image_name) == []
-    assert shutil.disk_usage(cloud.store_directory("fast")).used == 0
+    assert shutil.disk_usage(full_store).used == 0
 
 
 def test_the_notes_tell_the_file_and_not_where_it_lies(cloud: Cloud, image_name: str, mirror: Mirror, content: bytes) -> None:

@@ -10,7 +10,6 @@ import os
 import random
 import signal
 import threading
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -25,12 +24,6 @@ from ansible_collections.xenstack.image_services.tests.support.modules import Re
 SIZE = 3 * 1024 * 1024
 COPY = r"^POST /v2/images/[^/]+/import$"
 REMOVE = r"^DELETE /v2/stores/"
-
-
-@pytest.fixture
-def proxy(cloud: Cloud) -> Iterator[FaultyProxy]:
-    with cloud.proxy() as proxy:
-        yield proxy
 
 
 def evacuate(cloud: Cloud, *, check: bool = False, user: str = "admin", through: FaultyProxy | None = None, **options: Any) -> Result:

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 from ansible_collections.xenstack.image_services.tests.support.cloud import Cloud
-from ansible_collections.xenstack.image_services.tests.support.deployment import ROOT
+from ansible_collections.xenstack.image_services.tests.support.deployment import LOCAL, ROOT
 
 TARGETS = ROOT / "tests" / "integration" / "targets"
 MODULES = sorted(path.stem for path in (ROOT / "plugins" / "modules").glob("*.py") if path.stem != "__init__")
@@ -28,7 +28,7 @@ def test_target(cloud: Cloud, target: str, tmp_path: Path) -> None:
     play = {
         "hosts": "localhost",
         "gather_facts": False,
-        "vars": {"ansible_connection": "local", "ansible_python_interpreter": sys.executable},
+        "vars": LOCAL,
         "roles": [str(TARGETS / target)],
     }
     playbook.write_text(json.dumps([play]), encoding="utf-8")

@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 from ansible_collections.xenstack.image_services.tests.support.cloud import Cloud
-from ansible_collections.xenstack.image_services.tests.support.deployment import ROOT
+from ansible_collections.xenstack.image_services.tests.support.deployment import LOCAL, ROOT
 from ansible_collections.xenstack.image_services.tests.support.modules import run_module
 
 TERRAFORM = shutil.which("terraform")
@@ -155,9 +155,8 @@ def test_a_store_comes_with_its_image_and_goes_with_it(
     cloud: Cloud, terraform: Terraform, variables: dict[str, Any], image_name: str, small_disk: Path, tmp_path: Path
 ) -> None:
     permanent = variables.pop("glance_stores")
-    local = {"ansible_connection": "local", "ansible_python_interpreter": sys.executable, "ansible_pipelining": True}
     inventory = tmp_path / "hosts.json"
-    inventory.write_text(json.dumps({"glance": {"hosts": {"localhost": {**local, **variables}}}}), encoding="utf-8")
+    inventory.write_text(json.dumps({"glance": {"hosts": {"localhost": {**LOCAL, **variables}}}}), encoding="utf-8")
     directory = cloud.base / "data" / "terraform"
     extra = {"name": "terraform", "type": "file", "description": "first", "filesystem_store_datadir": str(directory)}
     declared = {"inventory": str(inventory), "permanent_stores": permanent}

@@ -5,11 +5,14 @@
 from __future__ import annotations
 
 import hashlib
+import os
+import subprocess
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import pytest
 import yaml
 from ansible_collections.xenstack.image_services.plugins.module_utils._glance.connection import Cloud as Connection
 from ansible_collections.xenstack.image_services.plugins.module_utils._glance.present import present_image
@@ -55,10 +58,24 @@ class Cloud:
     def store_directory(self, store: str) -> Path:
         return self.base / "data" / store
 
+    @contextmanager
+    def small_store(self, store: str, mebibytes: int) -> Iterator[Path]:
+        """The directory of a store whose file system is this small for a while: a real one, mounted over it."""
+        if os.geteuid() != 0:
+            pytest.skip("only root can mount a file system")
+        directory = self.store_directory(store)
+        status = directory.stat()
+        options = f"size={mebibytes}m,uid={status.st_uid},gid={status.st_gid},mode={status.st_mode & 0o7777:o}"
+        subprocess.run(["mount", "-t", "tmpfs", "-o", options, "tmpfs", str(directory)], check=True)
+        try:
+            yield directory
+        finally:
+            subprocess.run(["umount", "--lazy", str(directory)], check=True)
+
     def images(self, name: str) -> list[dict[str, Any]]:
         """All images that somebody sees, hidden ones as well, as the modules return them."""
         glance = Connection(self.auth(name)).glance
-        return [present_image(record) for hidden in ("false", "true") for record in glance.images([("os_hidden", hidden)])]
+        return [present_image(record) for record in glance.images_and_hidden()]
 
     def remove_images(self, prefix: str) -> None:
         glance = Connection(self.auth("admin")).glance

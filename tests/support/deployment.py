@@ -19,6 +19,8 @@ from typing import Any
 import yaml
 
 ROOT = Path(__file__).parents[2].resolve()
+# Variables of a host that is this one.
+LOCAL = {"ansible_connection": "local", "ansible_python_interpreter": sys.executable, "ansible_pipelining": True}
 RECAP = re.compile(r"^localhost\s+: ok=\d+\s+changed=(\d+)\s", re.MULTILINE)
 
 
@@ -54,8 +56,7 @@ def run_playbook(playbook: Path, variables: Mapping[str, Any], *arguments: str, 
 
 def run_roles(roles: list[str], variables: Mapping[str, Any], *arguments: str) -> Run:
     """Run roles of the collection on localhost in a play of their own."""
-    local = {"ansible_connection": "local", "ansible_python_interpreter": sys.executable, "ansible_pipelining": True}
-    play = {"hosts": "localhost", "gather_facts": False, "vars": local, "roles": [f"xenstack.image_services.{role}" for role in roles]}
+    play = {"hosts": "localhost", "gather_facts": False, "vars": LOCAL, "roles": [f"xenstack.image_services.{role}" for role in roles]}
     with tempfile.NamedTemporaryFile("w", suffix=".yml") as playbook:
         yaml.safe_dump([play], playbook)
         playbook.flush()

@@ -5,8 +5,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
+import threading
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any, TypeVar
 
 from .._plan.image_desired import property_path
 from .._plan.stores_usage import stores_of
@@ -15,6 +16,7 @@ from .http import GlanceError, HttpClient
 PAGE_SIZE = 1000
 PATCH_TYPE = "application/openstack-images-v2.1-json-patch"
 Record = dict[str, Any]
+Answer = TypeVar("Answer")
 
 
 class Glance:
@@ -23,6 +25,8 @@ class Glance:
     def __init__(self, http: HttpClient, project_id: str | None) -> None:
         self.http = http
         self.project_id = project_id
+        self._answers: dict[str, Any] = {}
+        self._asking = threading.Lock()
 
     # Images
 
@@ -34,6 +38,11 @@ class Glance:
             page = self.http.get(path, params).json()
             yield from page["images"]
             path, params = page.get("next"), None
+
+    def images_and_hidden(self, filters: Sequence[tuple[str, Any]] = ()) -> Iterator[Record]:
+        """As `images`, with the hidden ones, which Glance never mixes with the others: they take a listing of their own."""
+        for hidden in ("false", "true"):
+            yield from self.images([*filters, ("os_hidden", hidden)])
 
     def image(self, image_id: str) -> Record | None:
         """The image, or None where there is none that the project may see."""
@@ -182,15 +191,29 @@ class Glance:
     def set_member_status(self, image_id: str, project_id: str, status: str) -> None:
         self.http.repeat(lambda: self.http.request("PUT", f"/v2/images/{image_id}/members/{project_id}", json={"status": status}))
 
-    # The service
+    # The service: what it offers is asked once in a session, however many images ask.
+
+    def _once(self, what: str, ask: Callable[[], Answer]) -> Answer:
+        with self._asking:
+            if self._answers.get(what) is None:
+                self._answers[what] = ask()
+            answer: Answer = self._answers[what]
+            return answer
 
     def hash_algorithm(self) -> str | None:
         """The algorithm of `os_hash_value` for new images, read off the newest one; None where there is none."""
+        return self._once("hash_algorithm", self._hash_algorithm)
+
+    def _hash_algorithm(self) -> str | None:
         page = self.http.get("/v2/images", {"limit": 1, "status": "active", "sort_key": "created_at", "sort_dir": "desc"}).json()
         return next((image.get("os_hash_algo") for image in page["images"]), None)
 
     def stores(self) -> list[Record] | None:
         """Stores that the service offers; None where it does not know several stores."""
+        return self._once("stores", self.stores_now)
+
+    def stores_now(self) -> list[Record] | None:
+        """The same, asked again: a service that has been restarted may offer others."""
         try:
             return list(self.http.get("/v2/info/stores").json()["stores"])
         except GlanceError as exc:
@@ -204,6 +227,9 @@ class Glance:
 
     def import_methods(self) -> list[str]:
         """Import methods that are switched on."""
+        return self._once("import_methods", self._import_methods)
+
+    def _import_methods(self) -> list[str]:
         try:
             return list(self.http.get("/v2/info/import").json()["import-methods"]["value"])
         except GlanceError as exc:

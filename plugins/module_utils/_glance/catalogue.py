@@ -151,11 +151,12 @@ class Catalogue:
     def _item_result(item: Item, rotated: Sequence[Doomed]) -> Result:
         failed = item.error
         done = item.result or (failed.result if failed else {})
-        state = "ignored" if item.params["ignore"] else "failed" if failed else "skipped" if not done else "changed" if done.get("changed") or rotated else "ok"
+        changed = bool(done.get("changed") or rotated)
+        state = _state(item, changed)
         return {
             "name": item.params["name"],
             "result": state,
-            "changed": bool(done.get("changed") or rotated),
+            "changed": changed,
             "image": done.get("image"),
             "diff": done.get("diff") if state == "changed" else None,
             "stores": done.get("stores", []),
@@ -177,6 +178,16 @@ def _items(params: Mapping[str, Any], progress: Callable[[str], Progress]) -> It
     for number, item in enumerate(checked_items(params["images"], params["defaults"], common)):
         following = progress(str(item["name"] or item["id"]))
         yield Item(number, item, ImageJob(item, pace.follow(following) if pace is not None else following))
+
+
+def _state(item: Item, changed: bool) -> str:
+    if item.params["ignore"]:
+        return "ignored"
+    if item.error is not None:
+        return "failed"
+    if item.result is None:
+        return "skipped"
+    return "changed" if changed else "ok"
 
 
 def _told(result: Result) -> Result:

@@ -60,15 +60,7 @@ def checked_items(images: Sequence[Mapping[str, Any]], defaults: Mapping[str, An
     if own:
         raise ImageServicesError(f"Cannot use defaults: {', '.join(own)} cannot be the same for all images. Give it in the items.", code="bad_defaults")
     usual = {canonical.get(option, option): value for option, value in defaults.items()}
-    kwargs = spec.module_kwargs()
-    validator = ArgumentSpecValidator(
-        kwargs["argument_spec"],
-        mutually_exclusive=kwargs["mutually_exclusive"],
-        required_together=kwargs["required_together"],
-        required_one_of=kwargs["required_one_of"],
-        required_if=kwargs["required_if"],
-        required_by=kwargs["required_by"],
-    )
+    validator = ArgumentSpecValidator(**spec.module_kwargs())
     items = []
     for number, image in enumerate(images):
         given = {canonical.get(option, option): value for option, value in image.items()}

@@ -19,8 +19,7 @@ class Consumers:
     """Servers that were made from an image and volumes that hold one."""
 
     def __init__(self, cloud: Cloud) -> None:
-        self._compute = cloud.service("compute")
-        self._volumes = cloud.service("block-storage")
+        self._cloud = cloud
         self._project_only: set[str] = set()
 
     @property
@@ -31,12 +30,15 @@ class Consumers:
         """By image id, what uses it; images that nothing uses are left out. Nothing is asked for no images."""
         wanted = set(image_ids)
         found: dict[str, list[str]] = {}
-        if wanted and self._compute is not None:
+        if not wanted:
+            return found
+        compute, volumes = self._cloud.service("compute"), self._cloud.service("block-storage")
+        if compute is not None:
             for image_id in sorted(wanted):
-                for server in self._servers(self._compute, image_id):
+                for server in self._servers(compute, image_id):
                     found.setdefault(image_id, []).append(f"server {server['id']}")
-        if wanted and self._volumes is not None:
-            for volume in self._all_volumes(self._volumes):
+        if volumes is not None:
+            for volume in self._all_volumes(volumes):
                 image = str((volume.get("volume_image_metadata") or {}).get("image_id"))
                 if image in wanted:
                     found.setdefault(image, []).append(f"volume {volume['id']}")

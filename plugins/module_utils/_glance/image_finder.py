@@ -11,8 +11,6 @@ from typing import Protocol
 from .._plan.image_select import name_filter
 from .api import Glance, Record
 
-HIDDEN = ("false", "true")
-
 
 class Finder(Protocol):
     """Present images, hidden ones included."""
@@ -31,7 +29,7 @@ class Asking:
         self._glance = glance
 
     def named(self, name: str) -> Sequence[Record]:
-        return [record for hidden in HIDDEN for record in self._glance.images([("name", name_filter(name)), ("os_hidden", hidden)])]
+        return list(self._glance.images_and_hidden([("name", name_filter(name))]))
 
     def image(self, image_id: str) -> Record | None:
         return self._glance.image(image_id)
@@ -42,7 +40,7 @@ class Listed:
 
     def __init__(self, glance: Glance) -> None:
         self._glance = glance
-        self.records = [record for hidden in HIDDEN for record in glance.images([("os_hidden", hidden)])]
+        self.records = list(glance.images_and_hidden())
         self._by_id = {record["id"]: record for record in self.records}
         self._by_name: dict[str, list[Record]] = {}
         for record in self.records:

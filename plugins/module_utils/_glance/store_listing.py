@@ -14,7 +14,7 @@ from .api import Glance, Record
 from .connection import Cloud
 from .http import GlanceError, explaining
 
-# Everything that the caller may see; hidden images are never mixed with the others, so they take a listing of their own.
+# Everything that the caller may see.
 EVERYTHING = ("visibility", "all"), ("member_status", "all")
 
 NO_DETAILS = (
@@ -61,4 +61,4 @@ def described(glance: Glance) -> list[Record] | None:
 def all_images(glance: Glance) -> list[Record]:
     """Images of every project, as far as the caller may see them, hidden ones included."""
     with explaining("list", "images", "*"):
-        return [image for hidden in ("false", "true") for image in glance.images([*EVERYTHING, ("os_hidden", hidden)])]
+        return list(glance.images_and_hidden(EVERYTHING))

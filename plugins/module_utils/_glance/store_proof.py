@@ -54,7 +54,7 @@ def _prove_listing(glance: Glance, params: Params, clock: Clock | None) -> None:
     default = next((store["id"] for store in params["stores"] if store["default"]), "")
 
     def difference() -> str | None:
-        offered = glance.stores()
+        offered = glance.stores_now()
         if offered is None:
             return "Glance does not run with several stores: enabled_backends has not reached it"
         return mismatch(wanted, default, offered)

@@ -50,7 +50,7 @@ class BrokenStores:
         self.images: dict[str, dict[str, Any]] = {}
         self.http = SimpleNamespace(clock=None)
 
-    def stores(self) -> list[dict[str, Any]]:
+    def stores_now(self) -> list[dict[str, Any]]:
         return [{"id": "a", "default": "true"}, {"id": "b"}, {"id": "c"}]
 
     def create(self, record: dict[str, Any]) -> None:
