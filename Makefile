@@ -42,7 +42,7 @@ units: .build/qemu-img .venv-test/.stamp .build/collection
 	.venv-test/bin/python -m pytest tests/unit --junitxml=.test/logs/units.xml
 
 integration: .build/qemu-img .venv-test/.stamp .build/collection
-	.venv-test/bin/python -m pytest tests/integration --junitxml=.test/logs/integration.xml
+	.venv-test/bin/python -m pytest tests/integration -n 2 --dist loadfile --junitxml=.test/logs/integration.xml
 
 bench: .venv/.stamp .build/collection ## Measure, and write the tables in docs/benchmarks.md
 	.venv/bin/python tests/benchmarks/run.py

@@ -12,7 +12,9 @@ from pathlib import Path
 from ansible_collections.xenstack.image_services.tests.support.cloud import Cloud
 from ansible_collections.xenstack.image_services.tests.support.deployment import ROOT, control, run_playbook
 
-BASE = ROOT / ".test" / "cloud"
+# Tests that run beside each other have a cloud each (pytest-xdist names its workers so).
+WORKER = os.environ.get("PYTEST_XDIST_WORKER", "gw0")
+BASE = ROOT / ".test" / ("cloud" if WORKER == "gw0" else f"cloud-{WORKER}")
 
 
 def deploy_cloud() -> Iterator[Cloud]:
@@ -25,7 +27,7 @@ def deploy_cloud() -> Iterator[Cloud]:
         yield _cloud(Path(running))
         return
     BASE.mkdir(parents=True, exist_ok=True)
-    run_playbook(ROOT / "tests" / "support" / "cloud.yml", {}).succeeded()
+    run_playbook(ROOT / "tests" / "support" / "cloud.yml", {"demo_dir": str(BASE)}).succeeded()
     yield _cloud(BASE)
     for role in ("glance", "keystone"):
         control(role, BASE, "stop")
