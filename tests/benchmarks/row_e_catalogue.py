@@ -34,9 +34,10 @@ def run(bench: Bench) -> list[Check]:
         _keep(glance, items, changed=True)
         checks += [_requests(glance, items), _against_a_loop(bench, glance, items)]
         small = _growth(bench, glance, items)
-        _keep(glance, _items(bench, many), changed=True)
-        large = _growth(bench, glance, _items(bench, many))
-        checks += [_requests(glance, _items(bench, many)), _no_faster_than_the_listing(few, small, many, large)]
+        items = _items(bench, many)
+        _keep(glance, items, changed=True)
+        large = _growth(bench, glance, items)
+        checks += [_requests(glance, items), _no_faster_than_the_listing(few, small, many, large)]
     finally:
         _clear(glance)
     return [*checks, _side_by_side(bench, glance)]

@@ -11,22 +11,10 @@ import pytest
 from ansible_collections.xenstack.image_services.plugins.module_utils._common.argspec import ArgumentSpec
 from ansible_collections.xenstack.image_services.plugins.module_utils._common.errors import ImageServicesError, cannot
 from ansible_collections.xenstack.image_services.plugins.module_utils._common.query import compile_query
-from ansible_collections.xenstack.image_services.plugins.module_utils._common.wait import Clock, Stalled, wait_while_moving
+from ansible_collections.xenstack.image_services.plugins.module_utils._common.wait import Stalled, wait_while_moving
+from ansible_collections.xenstack.image_services.tests.support.clocks import JumpingClock
 from hypothesis import given
 from hypothesis import strategies as st
-
-
-class JumpingClock(Clock):
-    """Time that passes only in sleep."""
-
-    def __init__(self) -> None:
-        self.time = 0.0
-
-    def now(self) -> float:
-        return self.time
-
-    def sleep(self, seconds: float) -> None:
-        self.time += seconds
 
 
 def test_an_error_is_two_sentences_and_a_structure() -> None:

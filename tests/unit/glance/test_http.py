@@ -9,21 +9,13 @@ from typing import Any
 import pytest
 import requests
 from ansible_collections.xenstack.image_services.plugins.module_utils._common.errors import ImageServicesError
-from ansible_collections.xenstack.image_services.plugins.module_utils._common.wait import Clock
 from ansible_collections.xenstack.image_services.plugins.module_utils._glance.api import Glance
 from ansible_collections.xenstack.image_services.plugins.module_utils._glance.argspec import auth_secrets
 from ansible_collections.xenstack.image_services.plugins.module_utils._glance.http import GlanceError, HttpClient, explaining
+from ansible_collections.xenstack.image_services.tests.support.clocks import JumpingClock
 from hypothesis import given
 from hypothesis import strategies as st
 from keystoneauth1 import exceptions as ks
-
-
-class NoSleep(Clock):
-    def __init__(self) -> None:
-        self.slept: list[float] = []
-
-    def sleep(self, seconds: float) -> None:
-        self.slept.append(seconds)
 
 
 class Script:
@@ -46,7 +38,7 @@ class Script:
 
 
 def client(script: Script) -> HttpClient:
-    return HttpClient(script, "http://glance/", NoSleep())
+    return HttpClient(script, "http://glance/", JumpingClock())
 
 
 def test_reads_are_repeated_while_the_far_end_is_away() -> None:
@@ -54,7 +46,7 @@ def test_reads_are_repeated_while_the_far_end_is_away() -> None:
     http = client(script)
     assert http.get("/v2/images/a").json() == {"id": "a"}
     assert script.asked == ["GET http://glance/v2/images/a"] * 4
-    assert isinstance(http.clock, NoSleep)
+    assert isinstance(http.clock, JumpingClock)
     assert http.clock.slept == sorted(http.clock.slept), "pauses grow"
 
 

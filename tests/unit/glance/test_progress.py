@@ -10,28 +10,20 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
-from ansible_collections.xenstack.image_services.plugins.module_utils._common.wait import Clock
 from ansible_collections.xenstack.image_services.plugins.module_utils._glance.progress import PROGRESS_VARIABLE, ProgressLog, ProgressSink
 from ansible_collections.xenstack.image_services.plugins.plugin_utils.progress import followed
+from ansible_collections.xenstack.image_services.tests.support.clocks import JumpingClock
 
 MIB = 1024 * 1024
 GIB = 1024 * MIB
 
 
-class Jumping(Clock):
-    def __init__(self) -> None:
-        self.time = 1000.0
-
-    def now(self) -> float:
-        return self.time
-
-
 def told(size: int | None, steps: list[tuple[float, int]]) -> list[str]:
     """Lines for a transfer that stands at so many bytes after so many seconds."""
-    clock, lines = Jumping(), []
+    clock, lines = JumpingClock(), []
     log = ProgressLog(lines.append, "debian", clock)
     for seconds, sent in steps:
-        clock.time = 1000.0 + seconds
+        clock.time = seconds
         log(sent, size)
     return lines
 
@@ -75,7 +67,7 @@ def test_what_starts_anew_counts_anew() -> None:
 
 def test_a_name_cannot_forge_a_line() -> None:
     lines: list[str] = []
-    clock = Jumping()
+    clock = JumpingClock()
     log = ProgressLog(lines.append, "a\nb\x1b[2J", clock)
     log(0, 10)
     clock.time += 20

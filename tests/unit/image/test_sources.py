@@ -15,18 +15,13 @@ from threading import Thread
 
 import pytest
 from ansible_collections.xenstack.image_services.plugins.module_utils._common.errors import ImageServicesError
-from ansible_collections.xenstack.image_services.plugins.module_utils._common.wait import Clock
 from ansible_collections.xenstack.image_services.plugins.module_utils._image import digest
 from ansible_collections.xenstack.image_services.plugins.module_utils._image.body import SizedUploadBody, upload_body
 from ansible_collections.xenstack.image_services.plugins.module_utils._image.digest import DigestCache
 from ansible_collections.xenstack.image_services.plugins.module_utils._image.source import FileSource, HttpSource
+from ansible_collections.xenstack.image_services.tests.support.clocks import JumpingClock
 
 CONTENT = os.urandom(3 * 1024 * 1024 + 7)
-
-
-class NoSleep(Clock):
-    def sleep(self, seconds: float) -> None:
-        """Time does not pass in these tests."""
 
 
 @pytest.fixture
@@ -178,22 +173,22 @@ def server() -> Iterator[str]:
 
 
 def test_an_address_is_read_with_its_size_and_mark(server: str) -> None:
-    source = HttpSource(server + "/image", NoSleep())
+    source = HttpSource(server + "/image", JumpingClock())
     assert source.size == len(CONTENT)
     assert source.fingerprint is not None
     assert source.head() == CONTENT[: 64 * 1024]
     assert b"".join(source.blocks()) == CONTENT
-    assert HttpSource(server + "/plain", NoSleep()).fingerprint is None
+    assert HttpSource(server + "/plain", JumpingClock()).fingerprint is None
 
 
 def test_a_broken_transfer_goes_on_where_it_stopped(server: str) -> None:
-    source = HttpSource(server + "/broken", NoSleep())
+    source = HttpSource(server + "/broken", JumpingClock())
     assert b"".join(source.blocks()) == CONTENT
 
 
 def test_a_server_without_ranges_is_not_trusted_in_the_middle(server: str) -> None:
     with pytest.raises(ImageServicesError, match="cannot go on in the middle"):
-        list(HttpSource(server + "/dumb", NoSleep()).blocks())
+        list(HttpSource(server + "/dumb", JumpingClock()).blocks())
 
 
 def test_an_address_that_does_not_answer_is_named(server: str) -> None:
