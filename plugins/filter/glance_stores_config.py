@@ -13,35 +13,10 @@ author:
 description:
   - Writes the sections of a list of stores that P(xenstack.image_services.glance_stores_lint#filter) has found nothing wrong with.
   - The text holds the stores' secrets.
+extends_documentation_fragment:
+  - xenstack.image_services._stores
 positional: _input
 options:
-  _input:
-    description: The stores, as O(xenstack.image_services.glance_stores#role:main:glance_stores) of the role.
-    type: list
-    elements: dict
-    required: true
-  backend_defaults:
-    description: Options for all stores, see the role's C(glance_stores_backend_defaults).
-    type: dict
-    default: {}
-  reserved:
-    description: Glance's own directories, see the role's C(glance_stores_reserved).
-    type: dict
-    default: {}
-  swift_accounts:
-    description: Accounts of the Swift stores, see the role's C(glance_stores_swift_accounts).
-    type: list
-    elements: dict
-    default: []
-  ceph:
-    description: Ceph clusters of the rbd stores, see the role's C(glance_stores_ceph).
-    type: list
-    elements: dict
-    default: []
-  extra_config:
-    description: Further sections, see the role's C(glance_stores_extra_config).
-    type: dict
-    default: {}
   header:
     description: Comment at the top of each file.
     type: str

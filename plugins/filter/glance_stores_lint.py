@@ -14,35 +14,10 @@ description:
   - Judges a list of stores without touching a host or a service.
   - Finds single-store options mixed with several stores, two stores in one directory, names and types that Glance drops without a word, options that
     nobody reads, and everything else that the role P(xenstack.image_services.glance_stores#role) refuses.
+extends_documentation_fragment:
+  - xenstack.image_services._stores
 positional: _input
 options:
-  _input:
-    description: The stores, as O(xenstack.image_services.glance_stores#role:main:glance_stores) of the role.
-    type: list
-    elements: dict
-    required: true
-  backend_defaults:
-    description: Options for all stores, see the role's C(glance_stores_backend_defaults).
-    type: dict
-    default: {}
-  reserved:
-    description: Glance's own directories, see the role's C(glance_stores_reserved).
-    type: dict
-    default: {}
-  swift_accounts:
-    description: Accounts of the Swift stores, see the role's C(glance_stores_swift_accounts).
-    type: list
-    elements: dict
-    default: []
-  ceph:
-    description: Ceph clusters of the rbd stores, see the role's C(glance_stores_ceph).
-    type: list
-    elements: dict
-    default: []
-  extra_config:
-    description: Further sections, see the role's C(glance_stores_extra_config).
-    type: dict
-    default: {}
   api_hosts:
     description: Hosts that serve these stores.
     type: list
