@@ -97,7 +97,7 @@ lock: ## Lock requirements/*.in again
 	$(CI)/lock.sh
 
 clean: demo-clean ## Remove everything that make made
-	@for control in .test/cloud/*/bin/*-service; do ! test -x "$$control" || "$$control" stop; done
+	@for control in .test/cloud*/*/bin/*-service; do ! test -x "$$control" || "$$control" stop; done
 	rm -rf .test .build .venv .venv-*
 
 .build/collection:

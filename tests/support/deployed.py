@@ -6,15 +6,17 @@ from __future__ import annotations
 
 import json
 import os
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 from ansible_collections.xenstack.image_services.tests.support.cloud import Cloud
 from ansible_collections.xenstack.image_services.tests.support.deployment import ROOT, control, run_playbook
 
-# Tests that run beside each other have a cloud each (pytest-xdist names its workers so).
+# Runs beside each other have a cloud each: those of pytest-xdist's workers, and those of another environment.
+ENVIRONMENT = Path(sys.prefix).name.replace(".venv-", "")
 WORKER = os.environ.get("PYTEST_XDIST_WORKER", "gw0")
-BASE = ROOT / ".test" / ("cloud" if WORKER == "gw0" else f"cloud-{WORKER}")
+BASE = ROOT / ".test" / "-".join(["cloud", *([ENVIRONMENT] if ENVIRONMENT != "test" else []), *([WORKER] if WORKER != "gw0" else [])])
 
 
 def deploy_cloud() -> Iterator[Cloud]:
