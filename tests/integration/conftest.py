@@ -14,11 +14,24 @@ from ansible_collections.xenstack.image_services.tests.support.cloud import Clou
 from ansible_collections.xenstack.image_services.tests.support.deployed import deploy_cloud
 from ansible_collections.xenstack.image_services.tests.support.deployment import control
 from ansible_collections.xenstack.image_services.tests.support.faulty_proxy import FaultyProxy
+from ansible_collections.xenstack.image_services.tests.support.xapi import PoolUnderTest, run_pool
 
 
 @pytest.fixture(scope="session")
 def cloud() -> Iterator[Cloud]:
     yield from deploy_cloud()
+
+
+@pytest.fixture(scope="session")
+def pool_of_the_run(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PoolUnderTest]:
+    yield from run_pool(tmp_path_factory.mktemp("pool") / "state")
+
+
+@pytest.fixture
+def pool(pool_of_the_run: PoolUnderTest) -> Iterator[PoolUnderTest]:
+    """One simulated pool for all tests; no fault of a test reaches the next one."""
+    yield pool_of_the_run
+    pool_of_the_run.clear_faults()
 
 
 @pytest.fixture

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import base64
 import contextlib
+import hashlib
 import http.client
 import json
 import os
@@ -13,7 +14,7 @@ import ssl
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -144,3 +145,95 @@ def error(call: Callable[..., Any], *args: Any, **fields: Any) -> list[str]:
     with pytest.raises(XenAPI.Failure) as caught:
         call(*args, **fields)
     return caught.value.details
+
+
+COUNTED = ("SR", "PBD", "VDI", "VBD", "VIF", "VM", "task", "session")
+
+
+@dataclass
+class PoolUnderTest:
+    """A pool with TLS for the modules' tests: how to reach it, what is in it, and whether anything was left there."""
+
+    server: Server
+    session: Any
+
+    @property
+    def api(self) -> Any:
+        return self.session.xenapi
+
+    @property
+    def certificate(self) -> Path:
+        return self.server.state / "xapi-ssl.crt"
+
+    @property
+    def fingerprint(self) -> str:
+        digest = hashlib.sha256(ssl.PEM_cert_to_DER_cert(self.certificate.read_text())).hexdigest().upper()
+        return ":".join(digest[at : at + 2] for at in range(0, 64, 2))
+
+    def options(self, **more: Any) -> dict[str, Any]:
+        """Options of the modules that reach it."""
+        return {"hostname": urlsplit(self.server.url).netloc, "password": PASSWORD, "ca_path": str(self.certificate)} | more
+
+    def params(self, **more: Any) -> dict[str, Any]:
+        """The same as a module sees them, with its defaults."""
+        return {"username": "root", "validate_certs": True, "fingerprint": None, "timeout": 20} | self.options(**more)
+
+    def fault(self, **given: Any) -> None:
+        self.server.fault(**given)
+
+    def waiting_faults(self) -> list[Any]:
+        """Those that have not struck as often as they will."""
+        return self._side_door("GET", "faults")
+
+    def clear_faults(self) -> list[Any]:
+        """Takes back the faults that have not struck, and returns them."""
+        left = self._side_door("GET", "faults")
+        self._side_door("DELETE", "faults")
+        return left
+
+    def _side_door(self, method: str, name: str) -> list[Any]:
+        token = base64.b64encode(f"root:{PASSWORD}".encode()).decode()
+        status, body = self.server.ask(method, f"/simulator/{name}", headers={"Authorization": f"Basic {token}"})
+        assert status == 200, body
+        return json.loads(body)
+
+    def await_object(self, cls: str, fits: Callable[[dict[str, Any]], bool], timeout: float = 30) -> None:
+        """Until the pool has an object of the class whose record fits."""
+        token, until = "", time.monotonic() + timeout
+        while time.monotonic() < until:
+            seen = getattr(self.api.event, "from")([cls.lower()], token, 5.0)
+            if any(fits(event["snapshot"]) for event in seen["events"] if "snapshot" in event):
+                return
+            token = seen["token"]
+        raise AssertionError(f"no such {cls}")
+
+    def census(self) -> dict[str, frozenset[str]]:
+        """The references of everything in the pool, and the uuids of the sessions that are not our own."""
+        seen = getattr(self.api.event, "from")([name.lower() for name in COUNTED], "", 0.0)
+        found: dict[str, set[str]] = {name: set() for name in COUNTED}
+        for event in seen["events"]:
+            found[next(name for name in COUNTED if name.lower() == event["class"].lower())].add(event["ref"])
+        ours = self.api.session.get_uuid(self.session.handle)
+        found["session"] = {each["uuid"] for each in self._side_door("GET", "sessions")} - {ours}
+        return {name: frozenset(refs) for name, refs in found.items()}
+
+    @contextlib.contextmanager
+    def nothing_left(self, *but: str) -> Iterator[None]:
+        """What is done meanwhile leaves nothing behind, and takes nothing away, in the classes that are not named."""
+        before = self.census()
+        yield
+        after = self.census()
+        differing = {
+            name: (sorted(after[name] - before[name]), sorted(before[name] - after[name]))
+            for name in COUNTED
+            if after[name] != before[name] and name not in but
+        }
+        assert not differing, f"left and taken: {differing}"
+
+
+def run_pool(state: Path) -> Iterator[PoolUnderTest]:
+    server = start(state)
+    try:
+        yield PoolUnderTest(server, server.login())
+    finally:
+        server.stop()

@@ -4,12 +4,14 @@
 
 from __future__ import annotations
 
+import base64
+import json
 import subprocess
 from collections.abc import Callable
 from typing import Any
 
 import pytest
-from ansible_collections.xenstack.image_services.tests.support.xapi import MIB, Server, content, disk_file, error
+from ansible_collections.xenstack.image_services.tests.support.xapi import MIB, PASSWORD, Server, content, disk_file, error
 
 NULL = "OpaqueRef:NULL"
 
@@ -132,6 +134,16 @@ def test_an_sr_that_cannot_be_made_leaves_nothing(api: Any, kind: str, config: d
     assert (api.SR.get_all(), api.PBD.get_all()) == before
 
 
+def test_a_probe_finds_the_srs_of_a_device(api: Any) -> None:
+    host, config = api.host.get_all()[0], {"device": "/dev/probed"}
+    assert "<UUID>" not in api.SR.probe(host, config, "ext", {})
+    sr = api.SR.create(host, config, "0", "probed", "", "ext", "", False, {})
+    assert api.SR.get_uuid(sr) in api.SR.probe(host, config, "ext", {})
+    assert api.SR.get_uuid(sr) not in api.SR.probe(host, config, "lvm", {})
+    assert error(api.SR.probe, host, {"location": "/x"}, "iso", {})[0] == "UNIMPLEMENTED_IN_SM_BACKEND"
+    assert error(api.SR.probe, host, {}, "ext", {})[0] == "SR_BACKEND_FAILURE_90"
+
+
 @pytest.mark.parametrize("location", ["../../pool", "nothing-there"])
 def test_a_disk_is_introduced_only_from_its_sr(api: Any, sr: str, location: str) -> None:
     call = ("00000000-0000-0000-0000-000000000001", "x", "", sr, "user", False, False, {}, location)
@@ -220,6 +232,20 @@ def test_a_running_vm_is_snapshotted_and_reverted(server: Server, api: Any, vm: 
     assert content(disk_file(server, api, disk)) == data
 
 
+def test_reverting_again_and_again_keeps_disks_that_are_newer_than_the_snapshot(api: Any, vm: str, make_vdi: Callable[..., str]) -> None:
+    old, newer = make_vdi(), make_vdi()
+    connect(api, vm, old)
+    snapshot = api.VM.snapshot(vm, "before")
+    (kept,) = [api.VBD.get_VDI(vbd) for vbd in api.VM.get_VBDs(snapshot)]
+    connect(api, vm, newer)
+    for _dummy in range(2):
+        api.VM.revert(snapshot)
+        (back,) = [api.VBD.get_VDI(vbd) for vbd in api.VM.get_VBDs(vm)]
+        assert (api.VDI.get_snapshot_of(kept), api.VDI.get_VBDs(newer)) == (back, [])
+        assert error(api.VDI.get_uuid, old) == ["HANDLE_INVALID", "VDI", old]
+        old = back
+
+
 def test_a_copy_that_fails_half_way_leaves_no_disk(server: Server, api: Any, vm: str, make_vdi: Callable[..., str]) -> None:
     for _dummy in range(2):
         connect(api, vm, make_vdi())
@@ -242,3 +268,11 @@ def test_a_card_gets_an_address_of_its_own(api: Any, vm: str) -> None:
     (copied,) = api.VM.get_VIFs(api.VM.clone(vm, "b"))
     assert api.VIF.get_MAC(copied) != record["MAC"]
     assert error(api.network.destroy, given["network"])[0] == "NETWORK_CONTAINS_VIF"
+
+
+def test_the_side_door_tells_who_is_logged_in(server: Server, session: Any) -> None:
+    token = base64.b64encode(f"root:{PASSWORD}".encode()).decode()
+    status, body = server.ask("GET", "/simulator/sessions", headers={"Authorization": f"Basic {token}"})
+    assert status == 200
+    assert {"uuid": session.xenapi.session.get_uuid(session.handle), "originator": "tests"} in json.loads(body)
+    assert server.ask("GET", "/simulator/sessions")[0] == 401

@@ -93,8 +93,12 @@ def test_power_follows_its_order(api: Any, vm: str) -> None:
     api.VM.unpause(vm)
     assert error(api.VM.unpause, vm) == ["VM_BAD_POWER_STATE", vm, "paused", "running"]
     api.VM.pause(vm)
+    domain = int(api.VM.get_domid(vm))
     api.VM.hard_shutdown(vm)
     assert (api.VM.get_power_state(vm), api.VM.get_resident_on(vm)) == ("Halted", NULL)
+    api.VM.start(vm, False, False)
+    assert int(api.VM.get_domid(vm)) > domain
+    api.VM.hard_shutdown(vm)
     assert error(api.VM.hard_shutdown, vm)[:3] == ["VM_BAD_POWER_STATE", vm, "running, paused, suspended"]
     assert error(api.VM.suspend, vm) == ["NOT_IMPLEMENTED", "VM.suspend"]
 

@@ -43,6 +43,7 @@ class Pool:
         self.faults = Faults()
         self.addresses: dict[str, str] = {}  # host -> address with port, as clients reach it
         self.scheme = "https"
+        self.last_domain = 0
         fields.install(self)
         with self.db.lock:
             seed.fill(self)

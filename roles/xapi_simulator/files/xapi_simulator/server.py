@@ -211,8 +211,14 @@ class Handler(socketserver.BaseRequestHandler):
         return False
 
     def administer(self, client: Client, method: str, path: str, headers: dict[str, str], keep: bool) -> bool:
-        """The side door: faults on demand. No real server has it."""
+        """The side door: faults on demand, and who is logged in. No real server has it."""
         self.authenticate(Context(self.server.pool, host=self.server.host), {}, headers)
+        if (method, path) == ("GET", "/simulator/sessions"):
+            db = self.server.pool.db
+            with db.lock:
+                open_now = [{"uuid": each["uuid"], "originator": each["originator"]} for each in db.objects["session"].values()]
+            client.send(good(json.dumps(open_now).encode(), "application/json", keep))
+            return keep
         faults = self.server.pool.faults
         if path != "/simulator/faults" or method not in ("GET", "POST", "DELETE"):
             raise transfer.Answer("404 Not Found")

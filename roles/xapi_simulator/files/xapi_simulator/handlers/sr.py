@@ -11,7 +11,10 @@ from typing import Any
 
 from .. import disk, repository, vhdformat
 from ..context import Context, handler
-from ..errors import Failure
+from ..errors import NULL, Failure
+
+# Types whose driver looks at a device before an SR is made there.
+PROBED = ("nfs", "ext", "lvm")
 
 
 def attached(context: Context, sr: str) -> list[str]:
@@ -63,6 +66,19 @@ def create(
     for each in list(db.objects["host"]) if shared else [host]:
         plug(context, db.create("PBD", host=each, SR=ref, device_config=device_config))
     return ref
+
+
+@handler("SR.probe")
+def probe(context: Context, host: str, device_config: dict[str, str], kind: str, sm_config: dict[str, str] | None) -> str:
+    """The SRs of this type that lie on the device."""
+    context.db.get("host", host)
+    kind = kind.lower()
+    if kind not in PROBED:
+        raise Failure("UNIMPLEMENTED_IN_SM_BACKEND", NULL)
+    place = repository.device(context.pool.settings.state, kind, device_config)
+    found = sorted(path.name for path in place.glob("*") if repository.UUID.fullmatch(path.name))
+    lines = [f"\t<SR>\n\t\t<UUID>\n\t\t\t{each}\n\t\t</UUID>\n\t</SR>\n" for each in found]
+    return f"<?xml version=\"1.0\" ?>\n<SRlist>\n{''.join(lines)}</SRlist>\n"
 
 
 @handler("SR.introduce")

@@ -102,8 +102,9 @@ def start_on(context: Context, vm: str, host: str, start_paused: bool, force: bo
         raise
     for vif in db.pointing("VIF", "VM", vm):
         db.set("VIF", vif, currently_attached=True)
-    domid = 1 + max(int(record["domid"]) for record in db.objects["VM"].values())
-    db.set("VM", vm, power_state="Paused" if start_paused else "Running", domid=domid)
+    # A number is never used again, so that clients see that a VM was started anew.
+    context.pool.last_domain = 1 + max(context.pool.last_domain, *(int(record["domid"]) for record in db.objects["VM"].values()))
+    db.set("VM", vm, power_state="Paused" if start_paused else "Running", domid=context.pool.last_domain)
 
 
 def stop(context: Context, vm: str) -> None:
@@ -246,12 +247,13 @@ def revert(context: Context, snap: str) -> None:
         raise Failure("OPERATION_NOT_ALLOWED", "Only a snapshot can be reverted to")
     if not db.exists("VM", vm):
         raise Failure("VM_REVERT_FAILED", vm, snap)
-    successors = []
+    successors, origins = [], {}
     try:
         for vbd in db.pointing("VBD", "VM", snap):
             disk = {key: value for key, value in db.get("VBD", vbd).items() if key != "uuid"}
             if disk["type"] == "Disk":
-                disk["VDI"] = vdi.clone(context, disk["VDI"], None)
+                origin = db.get("VDI", disk["VDI"])["snapshot_of"]
+                disk["VDI"] = origins[origin] = vdi.clone(context, disk["VDI"], None)
             successors.append(disk)
     except Failure:
         for disk in successors:
@@ -259,8 +261,14 @@ def revert(context: Context, snap: str) -> None:
                 vdi.destroy(context, disk["VDI"])
         raise
     stop(context, vm)
-    drop_disks(context, vm)
     for vbd in db.pointing("VBD", "VM", vm):
+        disk = db.get("VBD", vbd)
         db.delete("VBD", vbd)
+        # A disk that the snapshot does not have is left without a VM.
+        if disk["type"] == "Disk" and disk["VDI"] in origins:
+            vdi.destroy(context, disk["VDI"])
+    for origin, successor in origins.items():
+        for shot in db.pointing("VDI", "snapshot_of", origin):
+            db.set("VDI", shot, snapshot_of=successor)
     for disk in successors:
         db.create("VBD", **disk | {"VM": vm, "currently_attached": False, "device": ""})

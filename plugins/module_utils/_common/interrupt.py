@@ -1,0 +1,49 @@
+# SPDX-FileCopyrightText: 2026 xenstack.image_services contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+# Private to this collection: no compatibility is promised to other importers.
+"""Let a task that is asked to end clean up first."""
+
+from __future__ import annotations
+
+import signal
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from .errors import cannot
+
+
+@contextmanager
+def cleaning_up(verb: str, kind: str, name: str) -> Iterator[None]:
+    """Make SIGTERM and SIGHUP an exception inside, so that what was half made goes; the task ends with a sentence."""
+
+    def interrupt(number: int, frame: Any) -> None:
+        raise KeyboardInterrupt
+
+    # Other threads are not interrupted, nor may they say so.
+    signals = (signal.SIGTERM, signal.SIGHUP) if threading.current_thread() is threading.main_thread() else ()
+    former = {number: signal.signal(number, interrupt) for number in signals}
+    try:
+        yield
+    except KeyboardInterrupt as exc:
+        raise cannot(verb, kind, name, "the task was interrupted", "Run it again", code="interrupted") from exc
+    finally:
+        for number, handler in former.items():
+            signal.signal(number, handler)
+
+
+@contextmanager
+def undisturbed() -> Iterator[None]:
+    """Let signals that would end us wait until the end of the block: an answer on its way names what has to be taken back."""
+    held: list[int] = []
+    signals = (signal.SIGTERM, signal.SIGHUP, signal.SIGINT) if threading.current_thread() is threading.main_thread() else ()
+    former = {number: signal.signal(number, lambda number, frame: held.append(number)) for number in signals}
+    try:
+        yield
+    finally:
+        for number, handler in former.items():
+            # None is a handler that Python did not set.
+            signal.signal(number, handler or signal.SIG_DFL)
+        if held:
+            signal.raise_signal(held[0])

@@ -1,0 +1,27 @@
+# SPDX-FileCopyrightText: 2026 xenstack.image_services contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Signals that end a task: an exception inside, and never between a request and its answer."""
+
+from __future__ import annotations
+
+import signal
+
+import pytest
+from ansible_collections.xenstack.image_services.plugins.module_utils._common.errors import ImageServicesError
+from ansible_collections.xenstack.image_services.plugins.module_utils._common.interrupt import cleaning_up, undisturbed
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP, signal.SIGINT])
+def test_a_signal_waits_for_the_answer_and_then_ends_the_task(number: signal.Signals) -> None:
+    before, heard = signal.getsignal(number), []
+
+    def job() -> None:
+        with undisturbed():
+            signal.raise_signal(number)
+            heard.append("the answer")
+        heard.append("more")
+
+    with pytest.raises(ImageServicesError, match="the task was interrupted"), cleaning_up("make", "SR", "x"):
+        job()
+    assert heard == ["the answer"]
+    assert signal.getsignal(number) is before
