@@ -40,6 +40,35 @@ def _items(documentation: str) -> str:
     return _ITEMS + indent(re.sub(rf"O\(({names})\b", r"O(images[].\1", options), "      ")
 
 
+# As create_image_option() of module_utils has them.
+_OF_MADE_IMAGES = (
+    "name stores stores_mode replaced use_import visibility members hidden is_protected min_disk min_ram owner owner_domain tags properties properties_mode"
+)
+_MADE_IMAGE = r"""
+options:
+  image:
+    description:
+      - The image to keep in Glance, with options of M(xenstack.image_services.glance_image).
+      - New content is uploaded as a new, hidden image, verified against what Glance says of it, and only then gets the name.
+    type: dict
+    suboptions:"""
+
+
+def _made_image(documentation: str) -> str:
+    """The options of images that content of any kind has, as those of the option image."""
+    given = re.split(r"^(?=[a-z_]+:\n)", dedent(documentation.partition("options:")[2]), flags=re.MULTILINE)
+    known = {text.partition(":")[0]: text for text in given if text.strip()}
+    names = _OF_MADE_IMAGES.split()
+    kept = []
+    for name in names:
+        described, _type, rest = (known[name].rstrip() + "\n").partition("  type:")
+        # What is said of options that are not here, or since when they are there, is left out.
+        points = [point for point in re.split(r"^(?=    - )", described, flags=re.MULTILINE) if not set(re.findall(r"O\(([a-z_]+)", point)) - set(names)]
+        required = "  required: true\n" if name == "name" else ""
+        kept.append("".join(points) + required + "  type:" + re.sub(r"^  version_added:.*\n", "", rest, flags=re.MULTILINE))
+    return _MADE_IMAGE + indent(re.sub(rf"O\(({'|'.join(names)})\b", r"O(image.\1", "\n" + "".join(kept)), "      ")
+
+
 class ModuleDocFragment:
     DOCUMENTATION = r"""
 options:
@@ -227,3 +256,4 @@ options:
 
     # With a type, because ansible-test reads only literals of the others.
     ITEMS: str = _items(DOCUMENTATION)
+    MADE: str = _made_image(DOCUMENTATION)

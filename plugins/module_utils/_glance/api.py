@@ -7,11 +7,14 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from .._plan.image_desired import property_path
 from .._plan.stores_usage import stores_of
 from .http import GlanceError, HttpClient
+
+if TYPE_CHECKING:
+    import requests
 
 PAGE_SIZE = 1000
 PATCH_TYPE = "application/openstack-images-v2.1-json-patch"
@@ -117,6 +120,10 @@ class Glance:
         if store is not None:
             headers["X-Image-Meta-Store"] = store
         self.http.request("PUT", f"/v2/images/{image_id}/file", data=body, headers=headers, timeout=timeout)
+
+    def download(self, image_id: str, headers: Mapping[str, str]) -> requests.Response:
+        """An answer whose body is the data, or the range of it that the headers ask for; the caller closes it."""
+        return self.http.request("GET", f"/v2/images/{image_id}/file", headers=headers, stream=True)
 
     def stage(self, image_id: str, body: Any, size: int | None, timeout: float | None = None) -> None:
         """Send the data to the staging area, for an import to follow."""

@@ -10,6 +10,7 @@ from typing import Any
 
 from .._image.body import Progress
 from .._image.decompress import DecompressedSource
+from .._image.made_source import MadeSource
 from .._image.source import FileSource, Source
 from .._plan.image_content import USUAL_ALGORITHMS
 from .._plan.image_desired import SOURCE_COMPRESSION, SOURCE_DIGEST, SOURCE_FINGERPRINT, Record, SourceFacts
@@ -115,6 +116,9 @@ class Filling:
             notes[SOURCE_FINGERPRINT] = facts.fingerprint
         if self._source is None:
             return notes
+        if isinstance(self._source, MadeSource):
+            # What it holds is known by now, and when that was.
+            notes.update({**self._source.notes, SOURCE_FINGERPRINT: str(self._source.fingerprint)})
         algorithm = str(image.get("os_hash_algo"))
         digest = self.sent.digests.get(algorithm) or self._source.digests([algorithm])[algorithm]
         kept = digest == image.get("os_hash_value")

@@ -123,8 +123,12 @@ class HttpClient:
         data: Any = None,
         headers: Mapping[str, str] | None = None,
         timeout: float | None = None,
+        stream: bool = False,
     ) -> requests.Response:
-        """One request, never repeated here but for an expired token; anything but success raises GlanceError."""
+        """One request, never repeated here but for an expired token; anything but success raises GlanceError.
+
+        With ``stream`` the body waits to be read, and the caller closes the answer.
+        """
         from keystoneauth1 import exceptions as ks
 
         url = path if path.startswith(("http://", "https://")) else self._base_url + path
@@ -133,6 +137,8 @@ class HttpClient:
             extra["json"] = json
         if data is not None:
             extra["data"] = data
+        if stream:
+            extra["stream"] = True
         try:
             response = self._session.request(
                 url,

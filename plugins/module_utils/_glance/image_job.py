@@ -12,6 +12,7 @@ from typing import Any
 
 from .._common.errors import cannot
 from .._image.body import Progress
+from .._image.made_source import MadeSource
 from .._image.source import Source
 from .._plan.image import Plan, left_to_glance, mislabelled, plan, predicted
 from .._plan.image_content import algorithms_to_compare, has_data, recorded_digest, same_content
@@ -35,8 +36,10 @@ ATTRIBUTE_OPTIONS = {"is_protected": "protected", "hidden": "os_hidden", "min_di
 class ImageJob:
     """The work of the module glance_image, and of glance_images for each item: open, prepare, finish."""
 
-    def __init__(self, params: Mapping[str, Any], progress: Progress | None = None) -> None:
+    def __init__(self, params: Mapping[str, Any], progress: Progress | None = None, made: tuple[MadeSource, SourceFacts] | None = None) -> None:
+        """``made`` is content that no option names, because it is made while it is sent."""
         self._params = params
+        self._made = made
         self._progress = progress
         self.label = str(params["name"] or params["id"])
         self._current: Record | None = None
@@ -44,7 +47,7 @@ class ImageJob:
 
     def open(self) -> None:
         """Look at what the task names; bad input ends the task here, before the cloud is asked anything."""
-        self._source, self._facts = open_source(self.label, self._params)
+        self._source, self._facts = self._made or open_source(self.label, self._params)
         check_properties(self.label, self._params["properties"])
 
     def prepare(self, cloud: Cloud, finder: Finder) -> Plan:
@@ -161,7 +164,11 @@ class ImageJob:
                 refuse_format(self.label, source, current["disk_format"], current.get("container_format"))
             return desired, None
         same = same_content(current, facts)
-        if same is None and source is not None:
+        if same is None and isinstance(source, MadeSource):
+            source.read()
+            facts = replace(facts, fingerprint=source.fingerprint)
+            same = same_content(current, facts)
+        elif same is None and source is not None:
             # What is on record is the digest of the bytes as they lie there, what Glance keeps that of what they hold.
             compared = source.origin if recorded_digest(current) is not None else source
             digests = compared.digests(algorithms_to_compare(current))

@@ -53,3 +53,32 @@ def create_image_argspec() -> ArgumentSpec:
             ("stores_mode", "exact", ["stores"]),
         ],
     )
+
+
+# What may be said of an image whose content comes from elsewhere than the options of images name.
+OF_MADE_IMAGES = (
+    "name",
+    "stores",
+    "stores_mode",
+    "replaced",
+    "use_import",
+    "visibility",
+    "members",
+    "hidden",
+    "is_protected",
+    "min_disk",
+    "min_ram",
+    "owner",
+    "owner_domain",
+    "tags",
+    "properties",
+    "properties_mode",
+)
+
+
+def create_image_option() -> ArgumentSpec:
+    """The option ``image`` of modules that make images."""
+    whole = create_image_argspec().options
+    options = {name: dict(whole[name]) for name in OF_MADE_IMAGES}
+    options["name"]["required"] = True
+    return ArgumentSpec(options={"image": {"type": "dict", "options": options, "required_if": [("stores_mode", "exact", ["stores"])]}})

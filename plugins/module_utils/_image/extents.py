@@ -15,7 +15,7 @@ MIB = 1024 * 1024
 GIB = 1024 * MIB
 # What is read, and so kept in memory, at a time.
 PIECE = 2 * MIB
-_ZEROS = bytes(2 * MIB)
+_ZEROS = bytes(64 * 1024)
 
 
 def merged(extents: Iterable[Extent]) -> Iterator[Extent]:
@@ -43,7 +43,14 @@ def pieces(offset: int, length: int, most: int = PIECE) -> Iterator[Extent]:
 
 def is_zero(data: bytes | memoryview) -> bool:
     """Whether all bytes are zero."""
-    return all(data[start : start + len(_ZEROS)] == _ZEROS[: min(len(_ZEROS), len(data) - start)] for start in range(0, len(data), len(_ZEROS)))
+    if not data or data[0] or data[-1]:
+        return not data
+    # Bytes are compared at once, what is in a view one by one.
+    return all(_zero(bytes(data[start : start + len(_ZEROS)])) for start in range(0, len(data), len(_ZEROS)))
+
+
+def _zero(data: bytes) -> bool:
+    return data == (_ZEROS if len(data) == len(_ZEROS) else _ZEROS[: len(data)])
 
 
 def without_zeros(blocks: Iterable[Block], grain: int = 64 * 1024) -> Iterator[Block]:
@@ -63,6 +70,9 @@ def joined(blocks: Iterable[Block], most: int = 2 * MIB) -> Iterator[Block]:
             if held and (part != start + len(held) or part % most == 0):
                 yield start, bytes(held)
                 held.clear()
+            if length == most:
+                yield part, data if length == len(data) else data[part - offset : part - offset + length]
+                continue
             if not held:
                 start = part
             held += data[part - offset : part - offset + length]

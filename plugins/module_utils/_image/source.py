@@ -188,7 +188,11 @@ class HttpSource:
                 raise self._unreadable(f"the transfer broke at its start ({type(exc).__name__})") from exc
         if not head:
             raise self._unreadable("it is empty")
-        return _Beginning(answer.headers.get("Content-Length", ""), answer.headers.get("ETag") or answer.headers.get("Last-Modified"), head)
+        return _Beginning(answer.headers.get("Content-Length", ""), self._validator(answer), head)
+
+    def _validator(self, answer: requests.Response) -> str | None:
+        """What changes when the content does; without it a broken transfer cannot go on in the middle."""
+        return answer.headers.get("ETag") or answer.headers.get("Last-Modified")
 
     def tail(self) -> bytes:
         return b""
@@ -224,7 +228,7 @@ class HttpSource:
         if start:
             headers.update({"Range": f"bytes={start}-", "If-Range": str(self._beginning.validator)})
         try:
-            answer = requests.get(self._uri, headers=headers, stream=True, timeout=(CONNECT_TIMEOUT, READ_TIMEOUT))
+            answer = self._get(headers)
         except requests.ConnectionError as exc:
             if start:
                 raise
@@ -238,6 +242,11 @@ class HttpSource:
             answer.close()
             raise self._unreadable("the transfer broke, and the content changed or the server cannot go on in the middle")
         return answer
+
+    def _get(self, headers: dict[str, str]) -> requests.Response:
+        import requests
+
+        return requests.get(self._uri, headers=headers, stream=True, timeout=(CONNECT_TIMEOUT, READ_TIMEOUT))
 
     def _unreadable(self, cause: str) -> Exception:
         return cannot("read", "uri", self._uri, cause, "Check uri from the host that the task runs on", code="bad_source")

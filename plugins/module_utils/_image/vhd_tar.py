@@ -65,6 +65,11 @@ class VhdTarball:
     def ordered(self) -> bool:
         return not self._leaf.parent and self._leaf.ordered
 
+    @property
+    def scattered(self) -> bool:
+        """Whether neighbouring sectors may come apart from each other, since the disk's parents hold some of them."""
+        return self._leaf.parent
+
     def extents(self) -> Iterator[Extent]:
         """Known of a disk without parents only: what a parent holds is told when the parent comes."""
         if self._leaf.parent:

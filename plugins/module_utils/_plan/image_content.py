@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from .image_desired import SOURCE_DIGEST, SOURCE_FINGERPRINT, Record, SourceFacts
+from .image_desired import MADE, SOURCE_DIGEST, SOURCE_FINGERPRINT, Record, SourceFacts
 
 # What services use: Glance's default, and that of this collection's role.
 USUAL_ALGORITHMS = ("sha512", "sha256")
@@ -29,6 +29,11 @@ def same_content(image: Record, source: SourceFacts) -> bool | None:
             return known == source.checksum[1]
     if source.kind == "import":
         return image.get(SOURCE_FINGERPRINT) == source.fingerprint
+    if source.kind == MADE:
+        known = image.get(SOURCE_FINGERPRINT)
+        if known is None:
+            return False
+        return None if source.fingerprint is None else known == source.fingerprint
     for algorithm, value in source.digests.items():
         known = comparable(image, algorithm)
         if known is not None:

@@ -24,7 +24,12 @@ SOURCE_FINGERPRINT = "image_services_source"
 SOURCE_COMPRESSION = "image_services_source_compression"
 # An image that is active only while it is copied; see _plan/evacuation.py.
 REACTIVATED = "image_services_reactivated"
-OWN_PROPERTIES = frozenset({INCOMING, REPLACES, SOURCE_DIGEST, SOURCE_FINGERPRINT, SOURCE_COMPRESSION, REACTIVATED})
+# The disk in a Xen pool that an image was exported from, and when it was as the image is.
+SOURCE_VDI = "image_services_vdi"
+SOURCE_VDI_TIME = "image_services_vdi_time"
+OWN_PROPERTIES = frozenset({INCOMING, REPLACES, SOURCE_DIGEST, SOURCE_FINGERPRINT, SOURCE_COMPRESSION, REACTIVATED, SOURCE_VDI, SOURCE_VDI_TIME})
+# A source whose bytes are made while they are sent: known by its fingerprint alone.
+MADE = "made"
 
 # Attributes of Glance's image schema; everything else in a record is a property.
 SCHEMA_ATTRIBUTES = frozenset(

@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from .._common.errors import ImageServicesError, cannot
+from .._common.size import parse_size as size_of
 from .stores_paths import fault, normal, overlap
 
 # Owners of Glance's files in deployments where no user database tells them.
@@ -19,7 +20,6 @@ PRESETS = {"xavs": (42424, 42424), "loci": (42424, 42424), "kolla": (42415, 4241
 PACKAGE, AUTO = "package", "auto"
 PACKAGE_USER = "glance"
 DEFAULT_MODE = 0o750
-UNITS = {"": 1, "K": 2**10, "M": 2**20, "G": 2**30, "T": 2**40, "P": 2**50}
 IMAGE_NAME = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
 
 
@@ -181,10 +181,10 @@ def parse_size(path: str, value: str | None) -> int | None:
     """Bytes with an optional binary unit: 500M, 1.5G, 2TiB."""
     if value is None:
         return None
-    match = re.fullmatch(r"([0-9]+(?:\.[0-9]+)?)\s*([KMGTP]?)(?:i?B)?", value.strip(), re.IGNORECASE)
-    if not match:
+    size = size_of(value)
+    if size is None:
         raise refuse(path, f"min_free '{value}' is no size", "Write a number with K, M, G, T or P, for example 50G", "bad_size")
-    return int(float(match.group(1)) * UNITS[match.group(2).upper()])
+    return size
 
 
 def owner_preset(owner: str | None) -> tuple[int, int] | None:

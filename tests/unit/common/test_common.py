@@ -11,6 +11,7 @@ import pytest
 from ansible_collections.xenstack.image_services.plugins.module_utils._common.argspec import ArgumentSpec
 from ansible_collections.xenstack.image_services.plugins.module_utils._common.errors import ImageServicesError, cannot
 from ansible_collections.xenstack.image_services.plugins.module_utils._common.query import compile_query
+from ansible_collections.xenstack.image_services.plugins.module_utils._common.size import parse_size
 from ansible_collections.xenstack.image_services.plugins.module_utils._common.wait import Stalled, wait_while_moving
 from ansible_collections.xenstack.image_services.tests.support.clocks import JumpingClock
 from hypothesis import given
@@ -65,3 +66,12 @@ def test_a_query_shapes_and_a_bad_one_is_refused_at_once() -> None:
 def test_no_query_ends_in_a_traceback(expression: str) -> None:
     with contextlib.suppress(ImageServicesError):
         compile_query(expression)([{"name": "x", "size": 1}])
+
+
+@pytest.mark.parametrize(
+    ("text", "size"),
+    [("0", 0), ("2147483648", 2**31), (" 2 GiB ", 2**31), ("512m", 2**29), ("1.5G", 3 * 2**29), ("1 p", 2**50), ("2GB", 2**31)]
+    + [(text, None) for text in ("1.5", "-1", "", "G", "2 cubits", "1e3", "9" * 20)],
+)
+def test_sizes(text: str, size: int | None) -> None:
+    assert parse_size(text) == size

@@ -1,0 +1,24 @@
+# SPDX-FileCopyrightText: 2026 xenstack.image_services contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+# Private to this collection: no compatibility is promised to other importers.
+"""Owner, group, mode and the like of a file, as Ansible's own modules keep them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ansible.module_utils.basic import AnsibleModule
+
+
+class AnsiblePlace:
+    """For modules with ``add_file_common_args``."""
+
+    def __init__(self, module: AnsibleModule) -> None:
+        self._module = module
+
+    def move(self, temporary: str, path: str) -> None:
+        self._module.atomic_move(temporary, path, unsafe_writes=bool(self._module.params["unsafe_writes"]))
+
+    def settle(self, path: str, changed: bool, diff: dict[str, Any] | None) -> bool:
+        arguments = self._module.load_file_common_arguments(self._module.params, path=path)
+        return bool(self._module.set_fs_attributes_if_different(arguments, changed, diff))

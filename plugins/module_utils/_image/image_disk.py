@@ -1,0 +1,186 @@
+# SPDX-FileCopyrightText: 2026 xenstack.image_services contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+# Private to this collection: no compatibility is promised to other importers.
+"""The disk in an image, whatever its format and wherever it comes from, for the import into Xen pools."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import ExitStack
+from typing import BinaryIO, cast
+
+from .._common.errors import ImageServicesError, cannot
+from .body import Progress, UploadBody
+from .decompress import DecompressedSource
+from .disk import BlockStream, RawDisk, RawStream, broken
+from .formats import COMPRESSIONS, sniff
+from .qcow2 import Qcow2File
+from .source import FileSource, Source
+from .spool import fill, spool
+from .vhd_reader import VhdFile, VhdStream
+from .vhd_tar import VhdTarball
+from .vmdk import convert
+
+DISK_FORMATS = ("raw", "iso", "vhd", "qcow2", "vmdk")
+TARBALL = "vhd tarball"
+_PACKED = frozenset({"ovf", "ova"})
+
+
+class Passing:
+    """A source whose bytes are counted and hashed when they pass."""
+
+    def __init__(self, source: Source, algorithms: Sequence[str], progress: Progress | None) -> None:
+        self.origin: Source = source
+        self.label, self.size, self.fingerprint = source.label, source.size, source.fingerprint
+        self.body = UploadBody(source, algorithms, progress)
+        self._blocks: Iterator[bytes] = iter(())
+
+    def head(self) -> bytes:
+        return self.origin.head()
+
+    def tail(self) -> bytes:
+        return self.origin.tail()
+
+    def blocks(self) -> Iterator[bytes]:
+        self._blocks = iter(self.body)
+        return self._blocks
+
+    def digests(self, algorithms: Iterable[str]) -> dict[str, str]:
+        return self.origin.digests(algorithms)
+
+    def rest(self) -> dict[str, str]:
+        """Read what a reader had no use for; the digests of all."""
+        for _block in self._blocks:
+            pass
+        return self.body.digests
+
+
+class ImageDisk:
+    """Opened by entering; what it keeps on disk, if its format needs that, is gone when it is left."""
+
+    def __init__(
+        self,
+        source: Source,
+        disk_format: str | None,
+        container_format: str | None,
+        *,
+        algorithms: Sequence[str] = ("sha256",),
+        spool_dir: str | None = None,
+        progress: Progress | None = None,
+    ) -> None:
+        """The formats are what is declared, None where it is left to the bytes; ``algorithms`` are for digests of the bytes as they come."""
+        self.label = source.label
+        self._source = source
+        self.progress = progress
+        self._passing = Passing(source, algorithms, progress)
+        self.spool_dir = spool_dir
+        self._cleanup = ExitStack()
+        found = sniff(source.head(), source.tail())
+        self._plain: Source = cast(Source, self._passing)
+        packed = found in COMPRESSIONS
+        if packed:
+            self._plain = DecompressedSource(cast(Source, self._passing), str(found), ())
+        inner = sniff(self._plain.head(), self._plain.tail()) if packed else found
+        # A fixed VHD has its mark at an end that a stream does not show.
+        hidden = not isinstance(source, FileSource) or packed
+        self.format = self._kind(disk_format, container_format, str(found) if packed else None, inner, hidden)
+
+    @property
+    def at_any_place(self) -> bool:
+        """Whether it is read at any place of a file, so that its bytes never pass as a whole."""
+        return isinstance(self._source, FileSource) and self._plain is self._passing and self.format != TARBALL
+
+    @property
+    def scattered(self) -> bool:
+        """Whether parts of one page may come apart from each other."""
+        return isinstance(self.disk, VhdTarball) and self.disk.scattered
+
+    def __enter__(self) -> ImageDisk:
+        with ExitStack() as opening:
+            self.disk = self._opened(opening)
+            self._cleanup = opening.pop_all()
+        if not self.disk.virtual_size:
+            self._cleanup.close()
+            raise broken("image", self.label, "its disk has no bytes", "Give an image of a disk")
+        return self
+
+    def __exit__(self, *exc_info: object) -> None:
+        self._cleanup.close()
+
+    def finish(self) -> dict[str, str]:
+        """Once all blocks were read: the digests of the source's bytes, none where they did not pass as a whole."""
+        if not self.at_any_place:
+            return self._passing.rest()
+        source = cast(FileSource, self._source)
+        status = os.stat(self.label)
+        if (status.st_size, status.st_mtime_ns, status.st_ino) != (source.status.st_size, source.status.st_mtime_ns, source.status.st_ino):
+            raise cannot("read", "file", self.label, "it changed while it was read", "Run the task again when nothing writes to it", code="bad_source")
+        return {}
+
+    # What the bytes are
+
+    def _kind(self, declared: str | None, container: str | None, compression: str | None, inner: str | None, hidden: bool) -> str:
+        if declared is not None and declared not in DISK_FORMATS:
+            raise self._mismatch(f"disk_format is '{declared}', and {', '.join(DISK_FORMATS)} are what disks are made of", None, "Convert the image")
+        if container == "bare" and compression is not None:
+            raise self._mismatch(f"container_format is 'bare', and the data is compressed with {compression}", compression)
+        if container == "compressed" and compression is None:
+            raise self._mismatch("container_format is 'compressed', and the data is not", inner)
+        if container not in (None, "bare", "compressed") and not (container in _PACKED and declared in (None, "vhd")):
+            raise self._mismatch(f"an image of container_format '{container}' and disk_format '{declared}' holds no disk that is read here", None, "Convert it")
+        if container in _PACKED and inner != "tar":
+            raise self._mismatch(f"container_format is '{container}', and the data is no tarball", inner)
+        shown = {"tar": "vhd", "luks": None}.get(inner or "", inner)
+        if shown not in (None, *DISK_FORMATS):
+            raise self._mismatch(f"the data is {shown}, and {', '.join(DISK_FORMATS)} are read", shown, "Convert it with: qemu-img convert -O qcow2")
+        kind = declared or shown or "raw"
+        unmarked = kind == "raw" and shown in (None, "iso")
+        if not unmarked and shown != kind and not (kind == "vhd" and shown is None and hidden):
+            what = f"the data is {inner}" if inner else "the data is in no format that carries a mark (a raw disk?)"
+            raise self._mismatch(f"disk_format is '{kind}', but {what}", inner)
+        return TARBALL if inner == "tar" and kind == "vhd" else kind
+
+    def _mismatch(self, cause: str, found: str | None, advice: str = "Declare the format that it has, or convert it") -> ImageServicesError:
+        return cannot("read", "image", self.label, cause, advice, code="format_mismatch", details={"found": found})
+
+    # Readers
+
+    def _opened(self, opening: ExitStack) -> BlockStream:
+        if self.format == TARBALL:
+            tarball = VhdTarball(self._plain.blocks(), self.label, self.spool_dir)
+            opening.callback(tarball.close)
+            return tarball
+        if self.at_any_place:
+            return self._of_file(self._file(opening), opening)
+        if self.format in ("raw", "iso") and self._plain.size is not None:
+            return RawStream(self._plain.blocks(), self.label, self._plain.size)
+        if self.format == "vhd":
+            return self._whole(VhdStream(self._plain.blocks(), self.label, self._plain.size))
+        kept = cast(BinaryIO, opening.enter_context(spool(self.spool_dir)))
+        fill(kept, self._plain.blocks(), self.label, self.spool_dir)
+        return self._of_file(kept, opening)
+
+    def _file(self, opening: ExitStack) -> BinaryIO:
+        try:
+            return opening.enter_context(open(self.label, "rb", buffering=0))
+        except OSError as exc:
+            raise cannot("read", "file", self.label, os.strerror(exc.errno or 0), "Check the file's mode and its disk", code="bad_source") from exc
+
+    def _of_file(self, stream: BinaryIO, opening: ExitStack) -> BlockStream:
+        if self.format == "qcow2":
+            return Qcow2File(stream, self.label)
+        if self.format == "vhd":
+            return self._whole(VhdFile(stream, self.label))
+        if self.format == "vmdk":
+            plain = cast(BinaryIO, opening.enter_context(spool(self.spool_dir)))
+            convert(stream, plain, self.label)
+            stream = plain
+        return RawDisk(stream, self.label)
+
+    def _whole(self, vhd: VhdFile | VhdStream) -> BlockStream:
+        if vhd.parent:
+            raise broken(
+                "VHD", self.label, "it holds only what differs from its parent", "Give a tarball of the whole chain: 0.vhd, its parent 1.vhd, and so on"
+            )
+        return vhd

@@ -1,0 +1,46 @@
+# SPDX-FileCopyrightText: 2026 xenstack.image_services contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+# Private to this collection: no compatibility is promised to other importers.
+"""The VDIs of one SR that matter for a name, asked for by their names: a pool may have very many."""
+
+from __future__ import annotations
+
+from .._plan.vdi_import import REPLACES, UUID, Selection, Vdi, incoming_name, select
+from .failure import XapiFailure
+from .session import Pool
+
+
+def look_for(pool: Pool, sr: str, name: str) -> Selection:
+    refs = [*pool.call("VDI.get_by_name_label", name), *pool.call("VDI.get_by_name_label", incoming_name(name))]
+    refs += _by_uuid(pool, [name] if UUID.fullmatch(name) else [])
+    vdis = _vdis(pool, sr, refs)
+    uuids = [uuid for vdi in vdis for uuid in vdi.marks.get(REPLACES, "").split(",") if uuid]
+    known = {vdi.uuid for vdi in vdis}
+    vdis += _vdis(pool, sr, _by_uuid(pool, [uuid for uuid in uuids if uuid not in known]))
+    return select(name, vdis)
+
+
+def _by_uuid(pool: Pool, uuids: list[str]) -> list[str]:
+    found = []
+    for uuid in uuids:
+        try:
+            found.append(pool.call("VDI.get_by_uuid", uuid.lower()))
+        except XapiFailure as exc:
+            if exc.code != "UUID_INVALID":
+                raise
+    return found
+
+
+def _vdis(pool: Pool, sr: str, refs: list[str]) -> list[Vdi]:
+    found = []
+    for ref in dict.fromkeys(refs):
+        try:
+            record = pool.call("VDI.get_record", ref)
+            if record["SR"] == sr:
+                attached = any(pool.call("VBD.get_currently_attached", vbd) for vbd in record["VBDs"])
+                found.append(Vdi(ref, record, bool(record["VBDs"]), attached))
+        except XapiFailure as exc:
+            # It has gone since it was listed.
+            if exc.code != "HANDLE_INVALID":
+                raise
+    return found

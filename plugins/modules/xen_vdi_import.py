@@ -1,0 +1,324 @@
+#!/usr/bin/python
+# SPDX-FileCopyrightText: 2026 xenstack.image_services contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""Module: an image as a disk of a Xen pool."""
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: xen_vdi_import
+short_description: Keep an image as a disk in a XenServer or XCP-ng pool
+version_added: 0.2.0
+author:
+  - xenstack.image_services contributors (@xenstack)
+description:
+  - Imports an image from OpenStack Glance, from a file or from an address into a storage repository (SR), as a VDI that machines can be made of.
+  - Reads raw, iso, VHD, tarballs of VHDs (C(0.vhd) is the disk, C(1.vhd) its parent, and so on), qcow2 and vmdk, each compressed with gzip, xz, zstd or
+    bzip2 as well. Only what is not zeros is sent.
+  - The VDI notes in its C(other_config) where its content is from, and the digest of it. The same content is not sent twice.
+    New content becomes a new VDI beside the old one, which is never overwritten. Only when all of it has come, and is what it should be, the new VDI gets the
+    name, and the old one is treated as O(replaced) says.
+  - A VDI whose import has failed is removed. What is left of a task that was killed is removed by the next one.
+  - What an option does not give is not managed. An empty value makes empty.
+options:
+  name:
+    description:
+      - Name of the VDI, or the uuid of one that is there. It is looked for in the SR of O(sr) alone; snapshots do not count.
+      - Two VDIs of the same name are an error that lists their uuids.
+    type: str
+    required: true
+  state:
+    description:
+      - V(present) keeps the VDI as declared. V(absent) removes it, unless a VM uses it.
+    type: str
+    choices: [present, absent]
+    default: present
+  image:
+    description:
+      - Name or id of an image in Glance, in any of its stores. O(glance) tells where Glance is.
+      - Its C(disk_format) and C(container_format) say how the data is read. Data that is something else is an error.
+    type: str
+  src:
+    description:
+      - Path of an image file on the host that the module runs on.
+    type: path
+  uri:
+    description:
+      - An C(http) or C(https) address of an image. A broken transfer goes on where it stopped if the server can do that.
+    type: str
+  checksum:
+    description:
+      - Digest of the bytes of O(src) or O(uri), as C(algorithm:hex), or as C(algorithm:) and the address of a checksum file, with sha256 or sha512.
+      - With it, an address is asked for its content only when the VDI has another one.
+    type: str
+  disk_format:
+    description:
+      - Format of O(src) or O(uri) below any compression. Without it, the bytes tell. What carries no mark is a raw disk.
+    type: str
+    choices: [raw, iso, vhd, qcow2, vmdk]
+  sr:
+    description:
+      - Name or uuid of the SR. Without it, the default SR of the pool.
+    type: str
+  description:
+    description:
+      - Description of the VDI.
+    type: str
+  tags:
+    description:
+      - Tags of the VDI, no more and no fewer.
+    type: list
+    elements: str
+  size:
+    description:
+      - Size of the VDI, in bytes or with K, M, G or T (powers of 1024) behind the number. Without it, a new VDI is as large as the disk in the image.
+      - A VDI that is smaller grows, which pools do while no running VM has it attached. None shrinks.
+      - Pools round sizes up to a multiple of 2 MiB.
+    type: str
+  read_only:
+    description:
+      - Whether VMs can only read the VDI.
+    type: bool
+  sharable:
+    description:
+      - Whether several VMs may write to the VDI at once.
+    type: bool
+  replaced:
+    description:
+      - What becomes of a VDI whose content was replaced. V(keep) gives it a name of its own, with the beginning of its uuid behind the old name.
+      - V(delete) removes it, but only if no VM uses it. One that is in use is kept as with V(keep).
+    type: str
+    choices: [keep, delete]
+    default: keep
+  route:
+    description:
+      - How the data goes to the pool. V(chunked) sends it in records of up to 2 MiB, which is fastest and has no limit of size.
+      - V(vhd) sends it as a VHD, of at most 2040 GiB, for hosts that do not know records. A tarball of several VHDs cannot go that way.
+      - V(auto) is V(chunked) on XenServer 7.2 and newer and on XCP-ng, else V(vhd).
+    type: str
+    choices: [auto, chunked, vhd]
+    default: auto
+  verify:
+    description:
+      - Whether to read the VDI back from the pool and compare it with what was sent, before it gets its name.
+      - Without that, digests of the source, the formats' own checksums and the pool's task vouch for the content.
+    type: bool
+    default: false
+  spool_dir:
+    description:
+      - Directory on the host that the module runs on, for images that cannot be read while they come. These are qcow2, vmdk and compressed raw ones from Glance
+        or an address, and compressed ones of all of these in files. Without it, the directory for temporary files.
+      - They take as much room there as their data. The files have no names, so nothing of them is left, however the module ends.
+    type: path
+extends_documentation_fragment:
+  - xenstack.image_services._attributes
+  - xenstack.image_services._pool
+  - xenstack.image_services._glance_option
+notes:
+  - vmdk needs C(qemu-img) on the host that the module runs on. Images that are compressed with zstd need the Python library zstandard.
+seealso:
+  - module: xenstack.image_services.glance_image
+  - module: xenstack.image_services.xen_vdi_export
+  - module: xenstack.image_services.xen_vdi_info
+"""
+
+EXAMPLES = r"""
+- name: Keep images in a pool with one set of credentials
+  module_defaults:
+    group/xenstack.image_services.xapi:
+      hostname: pool.example.com
+      password: "{{ pool_password }}"
+      ca_path: /etc/ssl/pool.pem
+  block:
+    - name: Keep an image of Glance in the default SR
+      xenstack.image_services.xen_vdi_import:
+        name: debian-13
+        image: debian-13
+        glance:
+          cloud: production
+
+    - name: Import a cloud image from its mirror, with room to grow, and prove it
+      xenstack.image_services.xen_vdi_import:
+        name: debian-13
+        uri: https://cloud.debian.org/images/cloud/trixie/latest/debian-13-genericcloud-amd64.qcow2
+        checksum: sha512:https://cloud.debian.org/images/cloud/trixie/latest/SHA512SUMS
+        sr: images
+        size: 20G
+        verify: true
+
+    - name: Replace a template's disk each night and remove the old one where no VM uses it
+      xenstack.image_services.xen_vdi_import:
+        name: appliance
+        src: /srv/images/appliance.vhd
+        replaced: delete
+        read_only: true
+        tags: [template, nightly]
+
+    - name: Remove an image
+      xenstack.image_services.xen_vdi_import:
+        name: debian-11
+        sr: images
+        state: absent
+"""
+
+RETURN = r"""
+vdi:
+  description:
+    - The VDI. In check mode it is the predicted one, whose uuid is null where it would be a new one, and its size where only its content tells it.
+    - V(none) where there is none.
+  returned: success
+  type: dict
+  sample:
+    uuid: 5c4f1fd1-7f38-4b7c-93f5-0b0b6f5b7a52
+    name: debian-13
+    description: Debian 13 of 2026-03
+    sr: 2f0b5b39-4ad6-4f5e-9b0e-5d7b1a0f1c11
+    sr_name: images
+    virtual_size: 21474836480
+    tags: [template]
+    read_only: false
+    sharable: false
+    other_config:
+      image_services_source: glance:7a2b5f0e-6c0c-4f0d-9d1e-3a5f4f3d2c1b
+      image_services_digest: sha256:0f3c1d2e4b5a69788796a5b4c3d2e1f00f1e2d3c4b5a69788796a5b4c3d2e1f0
+  contains:
+    uuid:
+      description: Its uuid.
+      type: str
+    name:
+      description: Its name.
+      type: str
+    description:
+      description: Its description.
+      type: str
+    sr:
+      description: Uuid of its SR.
+      type: str
+    sr_name:
+      description: Name of its SR.
+      type: str
+    virtual_size:
+      description: Size in bytes that a VM sees.
+      type: int
+    tags:
+      description: Its tags.
+      type: list
+      elements: str
+    read_only:
+      description: Whether VMs can only read it.
+      type: bool
+    sharable:
+      description: Whether several VMs may write to it at once.
+      type: bool
+    other_config:
+      description: Its other_config, with the notes on its source.
+      type: dict
+diff:
+  description: Managed attributes before and after.
+  returned: success
+  type: dict
+  sample:
+    before: {name: debian-13, size: 3221225472}
+    after: {name: debian-13, size: 21474836480}
+route:
+  description: How the data went, or would go in check mode, V(chunked) or V(vhd). V(none) where none had to.
+  returned: success
+  type: str
+  sample: chunked
+format:
+  description: What the image was read as, one of V(raw), V(iso), V(vhd), V(vhd tarball), V(qcow2) and V(vmdk). V(none) where no content had to be sent.
+  returned: success
+  type: str
+  sample: qcow2
+verified:
+  description: Whether the VDI was read back and compared.
+  returned: success
+  type: bool
+  sample: true
+replaced_vdi:
+  description: Uuid of the VDI whose content was replaced, else V(none).
+  returned: success
+  type: str
+  sample: 0d9b6b8f-4f8e-4f57-8c9a-0a8a5d8b8d11
+bytes_transferred:
+  description: Bytes that went to the pool for the content.
+  returned: success
+  type: int
+  sample: 1181116416
+elapsed:
+  description: Seconds that the task took.
+  returned: success
+  type: float
+  sample: 12.431
+error:
+  description: What failed, for programs.
+  returned: failure
+  type: dict
+  sample:
+    code: VDI_IO_ERROR
+    details: [Device I/O errors]
+    request_id: null
+  contains:
+    code:
+      description: Error code of XAPI, HTTP status of Glance, or a short word for what this module found.
+      type: raw
+    details:
+      description: More of it, where there is more.
+      type: raw
+    request_id:
+      description: Id of the request in Glance's log.
+      type: str
+"""
+
+from typing import Any
+
+from ansible_collections.xenstack.image_services.plugins.module_utils._common.argspec import ArgumentSpec
+from ansible_collections.xenstack.image_services.plugins.module_utils._common.runner import run
+from ansible_collections.xenstack.image_services.plugins.module_utils._glance.progress import ProgressLog, ProgressSink
+from ansible_collections.xenstack.image_services.plugins.module_utils._xapi.argspec import PoolModule, create_glance_option, create_pool_argspec
+from ansible_collections.xenstack.image_services.plugins.module_utils._xapi.import_job import ImportJob
+from ansible_collections.xenstack.image_services.plugins.module_utils._xapi.session import Pool
+
+
+def create_import_argspec() -> ArgumentSpec:
+    return ArgumentSpec(
+        options={
+            "name": {"type": "str", "required": True},
+            "state": {"type": "str", "choices": ["present", "absent"], "default": "present"},
+            "image": {"type": "str"},
+            "src": {"type": "path"},
+            "uri": {"type": "str"},
+            "checksum": {"type": "str"},
+            "disk_format": {"type": "str", "choices": ["raw", "iso", "vhd", "qcow2", "vmdk"]},
+            "sr": {"type": "str"},
+            "description": {"type": "str"},
+            "tags": {"type": "list", "elements": "str"},
+            "size": {"type": "str"},
+            "read_only": {"type": "bool"},
+            "sharable": {"type": "bool"},
+            "replaced": {"type": "str", "choices": ["keep", "delete"], "default": "keep"},
+            "route": {"type": "str", "choices": ["auto", "chunked", "vhd"], "default": "auto"},
+            "verify": {"type": "bool", "default": False},
+            "spool_dir": {"type": "path"},
+        },
+        mutually_exclusive=[("image", "src", "uri"), ("image", "checksum"), ("image", "disk_format")],
+    )
+
+
+def main() -> None:
+    spec = create_pool_argspec().merge(create_glance_option()).merge(create_import_argspec())
+    module = PoolModule(spec, supports_check_mode=True)
+
+    def job(module: Any) -> dict[str, Any]:
+        image = ImportJob(module.params, ProgressLog(ProgressSink(module.log), str(module.params["name"])))
+        image.open()
+        with Pool(module.params) as pool:
+            image.prepare(pool)
+            return image.finish(module.check_mode)
+
+    run(module, job)
+
+
+if __name__ == "__main__":
+    main()
