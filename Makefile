@@ -26,7 +26,7 @@ COLLECTION := .build/ansible_collections/xenstack/image_services
 help: ## Show what there is to make
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/\1|\2/p' Makefile | column -t -s '|'
 
-demo: .venv/.stamp .build/collection ## Deploy Keystone and Glance under .demo/ and keep an image in two stores
+demo: .venv/.stamp .build/collection .build/openssl ## Deploy Keystone, Glance and a simulated Xen pool under .demo/, with an image and a VM of it
 	@playbooks/files/demo_place.sh .demo
 	.venv/bin/ansible-playbook playbooks/demo.yml
 
@@ -38,10 +38,10 @@ demo-clean: ## End the services of the demo and remove all of it
 
 test: units integration ## Run every test that needs no container engine
 
-units: .build/qemu-img .venv-test/.stamp .build/collection
+units: .build/qemu-img .build/openssl .venv-test/.stamp .build/collection
 	.venv-test/bin/python -m pytest tests/unit --junitxml=.test/logs/units.xml
 
-integration: .build/qemu-img .venv-test/.stamp .build/collection
+integration: .build/qemu-img .build/qemu-system .build/openssl .venv-test/.stamp .build/collection
 	.venv-test/bin/python -m pytest tests/integration -n 2 --dist loadfile --junitxml=.test/logs/integration.xml
 
 bench: .venv/.stamp .build/collection ## Measure, and write the tables in docs/benchmarks.md
@@ -86,7 +86,7 @@ sanity: .venv-lint/.stamp ## Run ansible-test's sanity tests
 package: .venv-lint/.stamp ## Build the collection, install it into an empty environment, and read its documentation there
 	$(CI)/package.sh
 
-newest: .venv-newest/.stamp .venv-lint/.stamp .build/collection .build/qemu-img ## Run units, one integration target and sanity on the newest ansible-core and Python
+newest: .venv-newest/.stamp .venv-lint/.stamp .build/collection .build/qemu-img .build/openssl ## Run units, one integration target and sanity on the newest ansible-core and Python
 	.venv-newest/bin/python -m pytest --junitxml=.test/logs/newest.xml tests/unit 'tests/integration/test_targets.py::test_target[glance_image_info]'
 	$(CI)/sanity.sh .venv-newest
 
@@ -107,6 +107,15 @@ clean: demo-clean ## Remove everything that make made
 
 .build/qemu-img:
 	@$(CI)/packages.sh qemu-img:qemu-utils
+	@mkdir -p .build && touch $@
+
+# The simulated pool makes its certificate with it.
+.build/openssl:
+	@$(CI)/packages.sh openssl
+	@mkdir -p .build && touch $@
+
+.build/qemu-system:
+	@$(CI)/packages.sh qemu-system-x86_64:qemu-system-x86
 	@mkdir -p .build && touch $@
 
 .venv/.stamp: requirements/runtime.txt

@@ -1,6 +1,9 @@
 # SPDX-FileCopyrightText: 2026 xenstack.image_services contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Choose once what a deployment below one directory needs: free ports, passwords, and whom its services run as."""
+"""Choose once what a deployment below one directory needs: free ports, passwords, and whom its services run as.
+
+What an older version has chosen stays, and what it did not know is added.
+"""
 
 from __future__ import annotations
 
@@ -12,6 +15,7 @@ import stat
 import sys
 from contextlib import ExitStack
 from pathlib import Path
+from typing import Any
 
 # What the services of XAVS and of LOCI images run as.
 GLANCE_UID = 42424
@@ -31,8 +35,8 @@ def closed_parent(path: Path) -> Path | None:
     return next((parent for parent in path.parents if not parent.stat().st_mode & stat.S_IXOTH), None)
 
 
-def choose(base: Path) -> dict[str, object]:
-    keystone_port, glance_port = free_ports(2)
+def choose(base: Path) -> dict[str, Any]:
+    keystone_port, glance_port, pool_port = free_ports(3)
     closed = closed_parent(base)
     uid, note = GLANCE_UID, f"it belongs to UID {GLANCE_UID}, whom the services run as"
     if os.geteuid():
@@ -44,17 +48,30 @@ def choose(base: Path) -> dict[str, object]:
     return {
         "demo_keystone_port": keystone_port,
         "demo_glance_port": glance_port,
+        "demo_pool_port": pool_port,
         "demo_uid": uid,
         "demo_note": note,
-        "demo_passwords": {name: secrets.token_urlsafe(18) for name in ("admin", "glance", "alice", "bob")},
+        "demo_passwords": {name: secrets.token_urlsafe(18) for name in ("admin", "glance", "alice", "bob", "pool")},
     }
+
+
+def completed(chosen: dict[str, Any], known: dict[str, Any]) -> dict[str, Any]:
+    passwords = {**chosen["demo_passwords"], **known.get("demo_passwords", {})}
+    return {**chosen, **known, "demo_passwords": passwords}
 
 
 def main() -> None:
     target = Path(sys.argv[1]).resolve()
-    descriptor = os.open(target, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600)
+    known = json.loads(target.read_text()) if target.exists() else {}
+    settings = completed(choose(target.parent), known)
+    if settings == known:
+        return
+    partial = target.with_suffix(".partial")
+    descriptor = os.open(partial, os.O_CREAT | os.O_TRUNC | os.O_WRONLY, 0o600)
     with os.fdopen(descriptor, "w") as stream:
-        json.dump(choose(target.parent), stream, indent=2)
+        json.dump(settings, stream, indent=2)
+    partial.replace(target)
+    print("changed")
 
 
 if __name__ == "__main__":

@@ -29,6 +29,8 @@ class Finished:
     seconds: float
     peak_kib: int
     output: str
+    # Bytes that the process itself has sent to disks, as the kernel counts them.
+    written: int = 0
 
 
 def run_module(name: str, options: Mapping[str, Any], *, changed: bool | None = None) -> Finished:
@@ -52,16 +54,17 @@ def run_command(command: Sequence[str], *, standard_input: str = "", variables: 
         assert process.stdin is not None
         process.stdin.write(standard_input)
         process.stdin.close()
-        peak = 0
+        peak = written = 0
         while process.poll() is None:
             peak = max(peak, _peak_kib(process.pid))
+            written = max(written, _written(process.pid))
             time.sleep(POLL)
         seconds = time.monotonic() - started
         answer.seek(0)
         output = answer.read()
     if process.returncode != 0:
         raise RuntimeError(f"{command[0]} ended with {process.returncode}: {output}")
-    return Finished(seconds, peak, output)
+    return Finished(seconds, peak, output, written)
 
 
 def _peak_kib(pid: int) -> int:
@@ -71,5 +74,15 @@ def _peak_kib(pid: int) -> int:
             if line.startswith("VmHWM:"):
                 return int(line.split()[1])
     except (FileNotFoundError, ProcessLookupError):
+        pass
+    return 0
+
+
+def _written(pid: int) -> int:
+    try:
+        for line in Path(f"/proc/{pid}/io").read_text().splitlines():
+            if line.startswith("write_bytes:"):
+                return int(line.split()[1])
+    except (FileNotFoundError, ProcessLookupError, PermissionError):
         pass
     return 0

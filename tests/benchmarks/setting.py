@@ -40,6 +40,9 @@ class Sizes:
     catalogue_rounds: int
     side_by_side: int
     side_by_side_mib: int
+    pool_rounds: int
+    pool_disk_mib: int
+    pool_data_mib: int
 
 
 FULL = Sizes(
@@ -55,6 +58,9 @@ FULL = Sizes(
     catalogue_rounds=2,
     side_by_side=50,
     side_by_side_mib=64,
+    pool_rounds=3,
+    pool_disk_mib=20 * 1024,
+    pool_data_mib=1024,
 )
 QUICK = Sizes(
     rounds=1,
@@ -69,6 +75,9 @@ QUICK = Sizes(
     catalogue_rounds=1,
     side_by_side=4,
     side_by_side_mib=8,
+    pool_rounds=1,
+    pool_disk_mib=1024,
+    pool_data_mib=64,
 )
 
 

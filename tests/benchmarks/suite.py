@@ -10,7 +10,14 @@ import sys
 import time
 from collections.abc import Callable
 
-from ansible_collections.xenstack.image_services.tests.benchmarks import row_a_requests, row_b_upload, row_c_directories, row_d_server, row_e_catalogue
+from ansible_collections.xenstack.image_services.tests.benchmarks import (
+    row_a_requests,
+    row_b_upload,
+    row_c_directories,
+    row_d_server,
+    row_e_catalogue,
+    row_f_pool,
+)
 from ansible_collections.xenstack.image_services.tests.benchmarks.peers import set_up
 from ansible_collections.xenstack.image_services.tests.benchmarks.report import Check, write_report
 from ansible_collections.xenstack.image_services.tests.benchmarks.setting import FULL, QUICK, Bench, say
@@ -22,13 +29,16 @@ ROWS: dict[str, Callable[[Bench], list[Check]]] = {
     "c": row_c_directories.run,
     "d": row_d_server.run,
     "e": row_e_catalogue.run,
+    "f": row_f_pool.run,
 }
 REPORT = ROOT / "docs" / "benchmarks.md"
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(description="Measure the collection against curl, openstack.cloud, the openstack client, ansible.builtin.file and uwsgi.")
-    parser.add_argument("rows", nargs="*", metavar="a|b|c|d|e", help="what to measure; without it all, and docs/benchmarks.md is written")
+    parser = argparse.ArgumentParser(
+        description="Measure the collection against curl, openstack.cloud, the openstack client, ansible.builtin.file, uwsgi and qemu-img."
+    )
+    parser.add_argument("rows", nargs="*", metavar="a|b|c|d|e|f", help="what to measure; without it all, and docs/benchmarks.md is written")
     parser.add_argument("--quick", action="store_true", help="small sizes, to see that everything runs: the numbers mean nothing and are not written")
     arguments = parser.parse_args()
     if unknown := set(arguments.rows) - set(ROWS):

@@ -9,10 +9,12 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import pytest
 from ansible_collections.xenstack.image_services.tests.support.cloud import Cloud
 from ansible_collections.xenstack.image_services.tests.support.deployment import LOCAL, ROOT
+from ansible_collections.xenstack.image_services.tests.support.xapi import PASSWORD, PoolUnderTest
 
 TARGETS = ROOT / "tests" / "integration" / "targets"
 MODULES = sorted(path.stem for path in (ROOT / "plugins" / "modules").glob("*.py") if path.stem != "__init__")
@@ -23,7 +25,7 @@ def test_every_module_has_a_target_and_every_target_a_module() -> None:
 
 
 @pytest.mark.parametrize("target", MODULES)
-def test_target(cloud: Cloud, target: str, tmp_path: Path) -> None:
+def test_target(cloud: Cloud, pool: PoolUnderTest, target: str, tmp_path: Path) -> None:
     playbook = tmp_path / "target.yml"
     play = {
         "hosts": "localhost",
@@ -38,6 +40,9 @@ def test_target(cloud: Cloud, target: str, tmp_path: Path) -> None:
         "ANSIBLE_CONFIG": str(ROOT / "ansible.cfg"),
         "ANSIBLE_INJECT_FACT_VARS": "false",
         "OS_CLIENT_CONFIG_FILE": str(cloud.base / "clouds.yaml"),
+        "XENSERVER_HOST": urlsplit(pool.server.url).netloc,
+        "XENSERVER_PASSWORD": PASSWORD,
+        "XENSERVER_VALIDATE_CERTS": "false",
     }
     command = [str(Path(sys.executable).with_name("ansible-playbook")), "-i", "localhost,", str(playbook)]
     done = subprocess.run(command, cwd=ROOT, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False)

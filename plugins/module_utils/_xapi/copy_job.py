@@ -1,0 +1,98 @@
+# SPDX-FileCopyrightText: 2026 xenstack.image_services contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+# Private to this collection: no compatibility is promised to other importers.
+"""One copy of a VDI in another SR of its pool, from a module's options to its result. The pool copies; no byte comes here."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from contextlib import suppress
+from typing import Any
+
+from .._common.errors import ImageServicesError
+from .._common.interrupt import cleaning_up
+from .._plan.vdi_copy import CopyPlan, marks_of_copy, plan
+from .._plan.vdi_import import INCOMING, MARKS, Vdi, incoming_name, retired_name
+from .failure import XapiFailure, explaining
+from .session import NULL, Pool
+from .vdi_lookup import look_for
+
+
+class CopyJob:
+    """The work of xen_vdi_copy."""
+
+    def __init__(self, params: Mapping[str, Any]) -> None:
+        self._params = params
+
+    def run(self, pool: Pool, check_mode: bool) -> dict[str, Any]:
+        self._pool = pool
+        ref, source = pool.find("VDI", self._params["vdi"], verb="copy")
+        self._name = str(self._params["name"] or source["name_label"])
+        with explaining("copy", "VDI", self._name):
+            self._sr, sr = pool.find("SR", self._params["sr"], verb="copy into")
+            selection = look_for(pool, self._sr, self._name)
+            made = plan(source, self._name, selection)
+            shown = dict(selection.current.record) if selection.current is not None else {}
+            if made.copy:
+                shown = {**source, "uuid": None, "name_label": self._name, "other_config": marks_of_copy(source)}
+            if made.changed and not check_mode:
+                with cleaning_up("copy", "VDI", self._name):
+                    shown = self._apply(made, ref, source) or shown
+        vdi = {
+            "uuid": shown["uuid"],
+            "name": shown["name_label"],
+            "sr": sr["uuid"],
+            "sr_name": sr["name_label"],
+            "virtual_size": int(shown["virtual_size"]),
+            "other_config": dict(shown["other_config"]),
+        }
+        diff = {"before": dict(made.before), "after": dict(made.after)}
+        return {"changed": made.changed, "vdi": vdi, "replaced_vdi": made.replaces.uuid if made.replaces is not None else None, "diff": diff}
+
+    def _apply(self, made: CopyPlan, source: str, record: Mapping[str, Any]) -> dict[str, Any] | None:
+        for vdi in made.remove:
+            self._pool.run("VDI.destroy", vdi.ref)
+        if not made.copy:
+            return None
+        ref = self._create(record)
+        try:
+            self._pool.run("VDI.copy", source, NULL, NULL, ref, what=f"copy of {self._name}")
+            self._commit(ref, record, made.replaces)
+        except BaseException:
+            # The cause of the failure comes first; the next run finds the mark on what is left.
+            with suppress(XapiFailure, ImageServicesError):
+                self._pool.run("VDI.destroy", ref)
+            raise
+        found: dict[str, Any] = self._pool.call("VDI.get_record", ref)
+        return found
+
+    def _create(self, source: Mapping[str, Any]) -> str:
+        given = {
+            "name_label": incoming_name(self._name),
+            "name_description": source["name_description"],
+            "SR": self._sr,
+            "virtual_size": source["virtual_size"],
+            "type": "user",
+            "sharable": source["sharable"],
+            "read_only": False,
+            "other_config": {**self._foreign(source), INCOMING: self._name},
+            "xenstore_data": {},
+            "sm_config": {},
+            "tags": source["tags"],
+        }
+        return self._pool.run("VDI.create", given, what=f"making of VDI {self._name}", undo="VDI.destroy")
+
+    def _commit(self, ref: str, source: Mapping[str, Any], replaced: Vdi | None) -> None:
+        """The copy is complete: the one that it replaces gives it the name."""
+        if replaced is not None:
+            self._pool.call("VDI.set_name_label", replaced.ref, retired_name(replaced))
+        self._pool.call("VDI.set_name_label", ref, self._name)
+        if source["read_only"]:
+            self._pool.call("VDI.set_read_only", ref, True)
+        self._pool.call("VDI.set_other_config", ref, {**self._foreign(source), **marks_of_copy(source)})
+        if replaced is not None and self._params["replaced"] == "delete" and not replaced.used:
+            with suppress(XapiFailure):
+                self._pool.run("VDI.destroy", replaced.ref)
+
+    def _foreign(self, record: Mapping[str, Any]) -> dict[str, str]:
+        return {key: value for key, value in record["other_config"].items() if key not in MARKS}

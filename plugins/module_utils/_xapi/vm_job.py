@@ -1,0 +1,123 @@
+# SPDX-FileCopyrightText: 2026 xenstack.image_services contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+# Private to this collection: no compatibility is promised to other importers.
+"""One declared VM, from a module's options to its result: look, plan once, and apply unless only asked."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from .._common.errors import cannot
+from .._common.interrupt import cleaning_up
+from .._plan.xen_machine import Machine, present
+from .._plan.xen_vm import Desired, Plan, plan
+from .._plan.xen_vm_predicted import predicted
+from .failure import XapiFailure
+from .machine import Machines
+from .machine_apply import MachineApplier
+from .machine_create import MachineMaker, Origin
+from .machine_devices import Devices
+from .session import Pool
+from .vm_options import plain_attributes
+
+
+class VmJob:
+    """The work of the module xen_vm."""
+
+    def __init__(self, params: Mapping[str, Any]) -> None:
+        self._params = params
+        self._label = str(params["name"] or params["uuid"])
+        self._absent = params["state"] == "absent"
+        self._verb = "remove" if self._absent else "change"
+        # Bad input ends the task here, before the pool is asked anything.
+        self._attributes = plain_attributes(self._label, params)
+        self._networks: dict[str, str] = {}
+        self._vdis: dict[str, str] = {}
+        self._origin = Origin()
+
+    def run(self, pool: Pool, check_mode: bool) -> dict[str, Any]:
+        try:
+            current = Machines(pool, others=self._absent).find(self._label, self._verb, self._params["uuid"], self._params["name"])
+            if current is None and not self._absent:
+                self._verb = "create"
+            desired = self._desired(pool, current)
+            made = plan(desired, current)
+            if made.changed and not check_mode:
+                with cleaning_up(self._verb, "VM", self._label):
+                    vm = self._apply(pool, made, current)
+            else:
+                vm = predicted(desired, made, current)
+        except XapiFailure as failure:
+            raise failure.explained(self._verb, "VM", self._label) from failure
+        return {"changed": made.changed, "vm": vm, "diff": {"before": dict(made.before), "after": dict(made.after)}}
+
+    def _apply(self, pool: Pool, made: Plan, current: Machine | None) -> dict[str, Any] | None:
+        devices = Devices(pool, self._networks, self._vdis)
+        applier = MachineApplier(pool, devices)
+        if current is None:
+            ref = applier.create(made, MachineMaker(pool, self._label, self._origin, devices))
+        elif made.remove:
+            applier.remove(made, current)
+            return None
+        else:
+            applier.change(made, current)
+            ref = current.ref
+        return present(Machines(pool).read(ref))
+
+    # Declared
+
+    def _desired(self, pool: Pool, current: Machine | None) -> Desired:
+        params = self._params
+        choices = {
+            "label": self._label,
+            "state": params["state"],
+            "drop_snapshots": tuple(params["drop_snapshots"] or ()),
+            "force": params["force"],
+            "remove_disks": params["remove_disks"],
+        }
+        if self._absent:
+            return Desired(**choices)
+        attributes = dict(self._attributes)
+        if params["networks"] is not None:
+            attributes["networks"] = [(self._network(pool, each["name"]), each["mac"].lower() if each["mac"] else None) for each in params["networks"]]
+        source = self._boot_disk(pool, attributes, current)
+        if params["disks"] is not None:
+            attributes["disks"] = [(self._vdi(pool, each["vdi"]), each["mode"]) for each in params["disks"]]
+            self._check_disks(attributes, current)
+        self._origin = Origin(
+            template=params["template"],
+            boot=attributes.get("boot"),
+            source=source,
+            source_ref=self._vdis[source] if source is not None else None,
+            boot_disk=self._vdis[attributes["boot_disk"]] if "boot_disk" in attributes else None,
+        )
+        return Desired(**choices, attributes=attributes, source=source, snapshot=params["snapshot"], revert=params["revert"], restart=params["restart"])
+
+    def _boot_disk(self, pool: Pool, attributes: dict[str, Any], current: Machine | None) -> str | None:
+        """The uuid of the disk to clone. A VM that is there keeps its clone, whatever becomes of the source."""
+        name = self._params["boot_disk"]
+        if name is None or (self._params["clone"] and current is not None):
+            return None
+        uuid = self._vdi(pool, name)
+        if self._params["clone"]:
+            return uuid
+        attributes["boot_disk"] = uuid
+        return None
+
+    def _check_disks(self, attributes: Mapping[str, Any], current: Machine | None) -> None:
+        uuids = [vdi for vdi, _mode in attributes["disks"]]
+        boot = attributes.get("boot_disk") or (current.boot_disk if current is not None else None)
+        if len(set(uuids)) < len(uuids) or boot in uuids:
+            raise cannot(self._verb, "VM", self._label, "a disk is named twice in boot_disk and disks", "Name each disk once", code="bad_option")
+
+    def _network(self, pool: Pool, name: str) -> str:
+        return self._found(pool, "network", name, self._networks)
+
+    def _vdi(self, pool: Pool, name: str) -> str:
+        return self._found(pool, "VDI", name, self._vdis)
+
+    def _found(self, pool: Pool, kind: str, name: str, into: dict[str, str]) -> str:
+        ref, record = pool.find(kind, name, verb="use")
+        into[record["uuid"]] = ref
+        return str(record["uuid"])

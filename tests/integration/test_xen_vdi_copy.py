@@ -1,0 +1,80 @@
+# SPDX-FileCopyrightText: 2026 xenstack.image_services contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Copies inside a pool: what goes wrong leaves nothing, and the next run succeeds."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from ansible_collections.xenstack.image_services.plugins.module_utils._common.errors import ImageServicesError
+from ansible_collections.xenstack.image_services.plugins.module_utils._xapi.copy_job import CopyJob
+from ansible_collections.xenstack.image_services.plugins.module_utils._xapi.session import Pool
+from ansible_collections.xenstack.image_services.tests.support.modules import run_module
+from ansible_collections.xenstack.image_services.tests.support.xapi import MIB, PoolUnderTest, content, disk_file
+
+CALLS = ("VDI.create", "VDI.copy", "VDI.set_name_label", "VDI.set_other_config")
+
+
+@pytest.fixture
+def source(pool: PoolUnderTest, tmp_path: Path) -> Iterator[str]:
+    """An imported disk in the default SR, and a second SR named «second»."""
+    data = tmp_path / "data.raw"
+    data.write_bytes(os.urandom(3 * MIB).ljust(4 * MIB, b"\0"))
+    imported = run_module("xen_vdi_import", pool.options(name="copied", src=str(data))).succeeded()["vdi"]["uuid"]
+    sr = pool.api.SR.create(pool.api.host.get_all()[0], {"location": "/copies"}, "0", "second", "", "file", "", True, {})
+    yield imported
+    pool.clear_faults()
+    for vdi in [*pool.api.SR.get_VDIs(sr), pool.api.VDI.get_by_uuid(imported)]:
+        pool.api.VDI.destroy(vdi)
+    for pbd in pool.api.SR.get_PBDs(sr):
+        pool.api.PBD.unplug(pbd)
+    pool.api.SR.destroy(sr)
+
+
+def copy(pool: PoolUnderTest, vdi: str) -> dict[str, Any]:
+    params = {"name": None, "replaced": "keep", "username": "root", "validate_certs": True, **pool.options(vdi=vdi, sr="second")}
+    with Pool(params) as session:
+        return CopyJob(params).run(session, False)
+
+
+def test_a_copy_that_fails_is_removed_and_the_next_one_is_whole(pool: PoolUnderTest, source: str) -> None:
+    for method in CALLS:
+        pool.fault(kind="fail_call", method=method, error=["SR_BACKEND_FAILURE_47", "", "no such luck", ""])
+        with pool.nothing_left(), pytest.raises(ImageServicesError, match=r"^Cannot copy VDI 'copied': .*no such luck"):
+            copy(pool, source)
+        assert pool.clear_faults() == [], method
+    for after in range(0, 24, 2):
+        with pool.nothing_left("VDI"):
+            before = pool.census()["VDI"]
+            pool.fault(kind="session_lost", after=after)
+            try:
+                made = [pool.api.VDI.get_by_uuid(copy(pool, source)["vdi"]["uuid"])]
+            except ImageServicesError:
+                made = []
+            pool.clear_faults()
+            assert pool.census()["VDI"] == before | set(made)
+            for vdi in made:
+                pool.api.VDI.destroy(vdi)
+    done = copy(pool, source)
+    original, twin = (disk_file(pool.server, pool.api, pool.api.VDI.get_by_uuid(each)) for each in (source, done["vdi"]["uuid"]))
+    assert content(original) == content(twin)
+    assert not copy(pool, source)["changed"]
+
+
+def test_a_disk_that_a_vm_writes_to_is_refused(pool: PoolUnderTest, source: str) -> None:
+    run_module("xen_vm", pool.options(name="writer", boot_disk=source, state="running")).succeeded()
+    with pool.nothing_left():
+        sentence = run_module("xen_vdi_copy", pool.options(vdi=source, sr="second")).sentence()
+    run_module("xen_vm", pool.options(name="writer", state="absent")).succeeded()
+    assert sentence.startswith("Cannot copy VDI 'copied': the disk is in use. Detach it")
+
+
+def test_what_is_not_there_is_named(pool: PoolUnderTest, source: str) -> None:
+    assert run_module("xen_vdi_copy", pool.options(vdi="none", sr="second")).sentence() == (
+        "Cannot copy VDI 'none': the pool has none of this name or uuid. Check the name."
+    )
+    assert "Cannot copy into SR 'none'" in run_module("xen_vdi_copy", pool.options(vdi=source, sr="none")).sentence()
