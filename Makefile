@@ -38,7 +38,7 @@ demo-clean: ## End the services of the demo and remove all of it
 
 test: units integration ## Run every test that needs no container engine
 
-units: .build/qemu-img .build/openssl .venv-test/.stamp .build/collection
+units: .build/qemu-img .build/openssl .build/xen-api .venv-test/.stamp .build/collection
 	.venv-test/bin/python -m pytest tests/unit --junitxml=.test/logs/units.xml
 
 integration: .build/qemu-img .build/qemu-system .build/openssl .venv-test/.stamp .build/collection
@@ -86,8 +86,10 @@ sanity: .venv-lint/.stamp ## Run ansible-test's sanity tests
 package: .venv-lint/.stamp ## Build the collection, install it into an empty environment, and read its documentation there
 	$(CI)/package.sh
 
-newest: .venv-newest/.stamp .venv-lint/.stamp .build/collection .build/qemu-img .build/openssl ## Run units, one integration target and sanity on the newest ansible-core and Python
-	.venv-newest/bin/python -m pytest --junitxml=.test/logs/newest.xml tests/unit 'tests/integration/test_targets.py::test_target[glance_image_info]'
+newest: .venv-newest/.stamp .venv-lint/.stamp .build/collection .build/qemu-img .build/openssl .build/xen-api ## Run units, tests against the simulated pool and sanity on the newest ansible-core and Python
+	.venv-newest/bin/python -m pytest --junitxml=.test/logs/newest.xml tests/unit 'tests/integration/test_targets.py::test_target[glance_image_info]' \
+		tests/integration/test_xapi_transfer.py tests/integration/test_xen_sr.py tests/integration/test_xen_vm.py tests/integration/test_xen_vdi_copy.py \
+		tests/integration/test_xen_vdi_import.py tests/integration/test_xen_vdi_export.py
 	$(CI)/sanity.sh .venv-newest
 
 molecule: .venv-molecule/.stamp .build/collection ## Deploy the roles in systemd containers, as root
@@ -117,6 +119,12 @@ clean: demo-clean ## Remove everything that make made
 .build/qemu-system:
 	@$(CI)/packages.sh qemu-system-x86_64:qemu-system-x86
 	@mkdir -p .build && touch $@
+
+# A client of pools that is not ours, for the tests of the simulated one.
+.build/xen-api: tests/support/xen_api/package-lock.json
+	@$(CI)/packages.sh node:nodejs npm
+	@mkdir -p $@ && cp $(<D)/package*.json $@ && npm ci --silent --prefix $@ --ignore-scripts --no-audit --no-fund --loglevel error
+	@touch $@
 
 .venv/.stamp: requirements/runtime.txt
 	@$(CI)/venv.sh .venv $<

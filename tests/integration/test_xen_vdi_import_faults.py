@@ -82,18 +82,22 @@ METHODS = [
 ]
 
 
+ERRORS = [["SR_BACKEND_FAILURE_44", "", "There is insufficient space", ""], ["VDI_IO_ERROR", "Device I/O errors"], ["INTERNAL_ERROR", "Stdext.Unix.Broken"]]
+POINTS = 20
+
+
 def random_faults() -> list[dict[str, Any]]:
-    """Twenty faults at random points, of each kind."""
+    """Each kind of fault at as many random points."""
     chooser = random.Random(20261121)
     drawn: list[dict[str, Any]] = []
-    for number in range(4):
-        drawn.append({"kind": "drop", "method": ("import_raw_vdi", "export_raw_vdi")[number % 2], "after": chooser.randrange(3 * MIB // 2)})
-        drawn.append({"kind": "fail_call", "method": chooser.choice(METHODS)})
-        drawn.append({"kind": "session_lost", "after": chooser.randrange(4, 30)})
-    drawn += [{"kind": "sr_full", "method": "import_raw_vdi", "after": chooser.randrange(3 * MIB // 2)} for _round in range(3)]
-    drawn += [{"kind": "sr_full", "method": "VDI.create"}]
-    drawn += [{"kind": "fail_task", "error": ["SR_BACKEND_FAILURE_44", "", "There is insufficient space", ""]}, {"kind": "fail_task"}]
-    drawn += [{"kind": "slow", "seconds": chooser.uniform(0.1, 0.5), "method": chooser.choice(["VDI.create", "import_raw_vdi"])} for _round in range(2)]
+    for number in range(POINTS):
+        point = chooser.randrange(3 * MIB // 2)
+        drawn.append({"kind": "drop", "method": ("import_raw_vdi", "export_raw_vdi")[number % 2], "after": point})
+        drawn.append({"kind": "sr_full", "method": "import_raw_vdi", "after": point} if number else {"kind": "sr_full", "method": "VDI.create"})
+        drawn.append({"kind": "fail_call", "method": METHODS[number % len(METHODS)], "error": chooser.choice(ERRORS)})
+        drawn.append({"kind": "fail_task", "method": ("import_raw_vdi", "export_raw_vdi")[number % 2], "error": chooser.choice(ERRORS)})
+        drawn.append({"kind": "session_lost", "after": number + 3})
+        drawn.append({"kind": "slow", "seconds": round(chooser.uniform(0.05, 0.3), 2), "method": chooser.choice(METHODS)})
     return drawn
 
 

@@ -21,9 +21,7 @@ def cleaning_up(verb: str, kind: str, name: str) -> Iterator[None]:
     def interrupt(number: int, frame: Any) -> None:
         raise KeyboardInterrupt
 
-    # Other threads are not interrupted, nor may they say so.
-    signals = (signal.SIGTERM, signal.SIGHUP) if threading.current_thread() is threading.main_thread() else ()
-    former = {number: signal.signal(number, interrupt) for number in signals}
+    former = {number: signal.signal(number, interrupt) for number in _ours(signal.SIGTERM, signal.SIGHUP)}
     try:
         yield
     except KeyboardInterrupt as exc:
@@ -37,8 +35,8 @@ def cleaning_up(verb: str, kind: str, name: str) -> Iterator[None]:
 def undisturbed() -> Iterator[None]:
     """Let signals that would end us wait until the end of the block: an answer on its way names what has to be taken back."""
     held: list[int] = []
-    signals = (signal.SIGTERM, signal.SIGHUP, signal.SIGINT) if threading.current_thread() is threading.main_thread() else ()
-    former = {number: signal.signal(number, lambda number, frame: held.append(number)) for number in signals}
+    handled = _ours(signal.SIGTERM, signal.SIGHUP, signal.SIGINT)
+    former = {number: signal.signal(number, lambda number, frame: held.append(number)) for number in handled}
     try:
         yield
     finally:
@@ -47,3 +45,10 @@ def undisturbed() -> Iterator[None]:
             signal.signal(number, handler or signal.SIG_DFL)
         if held:
             signal.raise_signal(held[0])
+
+
+def _ours(*numbers: signal.Signals) -> list[signal.Signals]:
+    """Those that reach us: other threads are not interrupted, and what is ignored, as by nohup, stays ignored."""
+    if threading.current_thread() is not threading.main_thread():
+        return []
+    return [number for number in numbers if signal.getsignal(number) is not signal.SIG_IGN]
