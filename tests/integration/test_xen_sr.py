@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import itertools
 from collections.abc import Iterator
 from typing import Any
@@ -257,15 +258,15 @@ def test_nothing_half_made_is_left_whichever_call_fails(pool: PoolUnderTest, nam
     default = pool.api.pool.get_default_SR(owner)
     before = pool.census()
     finished = False
+
+    def connect(connection: list[Failing], at: int, params: Any) -> Pool:
+        connection.append(Failing(params, at, strike))
+        return connection[0]
+
     for at in itertools.count(1):
         connection: list[Failing] = []
-
-        def connect(params: Any, at: int = at, connection: list[Failing] = connection) -> Pool:
-            connection.append(Failing(params, at, strike))
-            return connection[0]
-
         with contextlib.suppress(ImageServicesError):
-            ensure(pool, options, connect=connect)
+            ensure(pool, options, connect=functools.partial(connect, connection, at))
             finished = not connection[0].struck
         if pool.api.pool.get_default_SR(owner) != default:
             # What comes after the last step only reads, and what was not heard may be said again.

@@ -113,7 +113,7 @@ def _file(params: Mapping[str, Any]) -> Origin:
     source = FileSource(params["src"])
     declared = _declared(params, params["src"])
     if declared:
-        ((algorithm, wanted),) = declared.items()
+        algorithm, wanted = next(iter(declared.items()))
         found = source.digests([algorithm])[algorithm]
         if found != wanted:
             raise _other("file", params["src"], algorithm, found, wanted)

@@ -11,7 +11,7 @@ from __future__ import annotations
 import html
 import re
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from typing import Any
 from urllib.parse import urlencode, urlsplit
 
@@ -76,8 +76,8 @@ class Download:
 @contextmanager
 def get(pool: Pool, path: str, query: Mapping[str, str], what: str) -> Iterator[Download]:
     """The bytes that the host sends; leaving the context well reads them to their end, and raises XapiFailure where their task failed."""
-    with Task(pool, what) as task, _judged(what), _opened(pool, task, "GET", path, query, {}, what) as line:
-        download = Download(line)
+    with Task(pool, what) as task, _judged(what), ExitStack() as stack:
+        download = Download(stack.enter_context(_opened(pool, task, "GET", path, query, {}, what)))
         try:
             yield download
             while download.read(MOST_READ):

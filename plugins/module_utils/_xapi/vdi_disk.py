@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 
 from .._common.errors import ImageServicesError, cannot
 from .._common.interrupt import undisturbed
@@ -55,7 +55,8 @@ class VdiReader:
         if self._base is not None:
             query["base"] = self._base.ref
         what = f"export of VDI {self._disk.uuid}"
-        with explaining("export", "VDI", self._disk.name), get(self._pool, "/export_raw_vdi", query, what) as download:
+        with explaining("export", "VDI", self._disk.name), ExitStack() as stack:
+            download = stack.enter_context(get(self._pool, "/export_raw_vdi", query, what))
             yield self._opened(self._counted(download.blocks()))
 
     @contextmanager
