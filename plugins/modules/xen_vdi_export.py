@@ -91,7 +91,7 @@ options:
 extends_documentation_fragment:
   - xenstack.image_services._image.made
   - xenstack.image_services._pool
-  - xenstack.image_services._glance_option
+  - xenstack.image_services._cloud.glance
   - ansible.builtin.files
 seealso:
   - module: xenstack.image_services.xen_vdi_import

@@ -114,7 +114,7 @@ options:
 extends_documentation_fragment:
   - xenstack.image_services._attributes
   - xenstack.image_services._pool
-  - xenstack.image_services._glance_option
+  - xenstack.image_services._cloud.glance
 notes:
   - vmdk needs C(qemu-img) on the host that the module runs on. Images that are compressed with zstd need the Python library zstandard.
 seealso:

@@ -14,6 +14,7 @@ from ansible_collections.xenstack.image_services.tests.support.cloud import Clou
 from ansible_collections.xenstack.image_services.tests.support.deployed import deploy_cloud
 from ansible_collections.xenstack.image_services.tests.support.deployment import control
 from ansible_collections.xenstack.image_services.tests.support.faulty_proxy import FaultyProxy
+from ansible_collections.xenstack.image_services.tests.support.imports import clear
 from ansible_collections.xenstack.image_services.tests.support.xapi import PoolUnderTest, run_pool
 
 
@@ -32,6 +33,15 @@ def pool(pool_of_the_run: PoolUnderTest) -> Iterator[PoolUnderTest]:
     """One simulated pool for all tests; no fault of a test reaches the next one."""
     yield pool_of_the_run
     pool_of_the_run.clear_faults()
+
+
+@pytest.fixture
+def cleared_pool(pool: PoolUnderTest) -> Iterator[None]:
+    """What a test imports under the usual name goes, and nothing else may be left."""
+    with pool.nothing_left():
+        yield
+        pool.clear_faults()
+        clear(pool)
 
 
 @pytest.fixture

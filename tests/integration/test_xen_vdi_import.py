@@ -6,7 +6,6 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +15,7 @@ from ansible_collections.xenstack.image_services.plugins.module_utils._common.er
 from ansible_collections.xenstack.image_services.plugins.module_utils._image.disk import RawDisk
 from ansible_collections.xenstack.image_services.plugins.module_utils._image.vhd_writer import VhdWriter
 from ansible_collections.xenstack.image_services.tests.support.disks import GIB, MIB, Writes, disks, qemu_img, write_raw, write_sparse
-from ansible_collections.xenstack.image_services.tests.support.imports import NAME, clear, disks_of, images_of, imported, machine_with, small_raw, stored
+from ansible_collections.xenstack.image_services.tests.support.imports import NAME, disks_of, images_of, imported, machine_with, small_raw, stored
 from ansible_collections.xenstack.image_services.tests.support.mirror import Mirror
 from ansible_collections.xenstack.image_services.tests.support.modules import run_module
 from ansible_collections.xenstack.image_services.tests.support.xapi import PoolUnderTest, disk_file
@@ -24,20 +23,13 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 # An odd number of sectors.
+pytestmark = pytest.mark.usefixtures("cleared_pool")
 SIZE = 13 * MIB + 7 * 512
 FORMATS = {"vhd": "vhd", "qcow2": "qcow2", "vmdk": "vmdk", "tarball": "vhd tarball", "chain": "vhd tarball", "raw": "raw"}
 NAMES = (
     "raw raw.xz raw.zst vhd vhd.bz2 vhd-descending vhd-descending.gz vhd-fixed vhd-qemu qcow2 qcow2.gz qcow2-old qcow2-compressed vmdk vmdk-stream "
     "tarball chain chain.gz"
 ).split()
-
-
-@pytest.fixture(autouse=True)
-def _clean(pool: PoolUnderTest) -> Iterator[None]:
-    with pool.nothing_left():
-        yield
-        pool.clear_faults()
-        clear(pool)
 
 
 @pytest.fixture(scope="module")

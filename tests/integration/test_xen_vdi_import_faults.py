@@ -9,7 +9,7 @@ import signal
 import struct
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +22,6 @@ from ansible_collections.xenstack.image_services.plugins.module_utils._xapi.sess
 from ansible_collections.xenstack.image_services.tests.support.disks import MIB, build_vhd, qemu_img, write_raw
 from ansible_collections.xenstack.image_services.tests.support.imports import (
     NAME,
-    clear,
     disks_of,
     imported,
     packed,
@@ -35,15 +34,8 @@ from ansible_collections.xenstack.image_services.tests.support.imports import (
 from ansible_collections.xenstack.image_services.tests.support.modules import RunningModule
 from ansible_collections.xenstack.image_services.tests.support.xapi import PoolUnderTest
 
+pytestmark = pytest.mark.usefixtures("cleared_pool")
 SIZE = 12 * MIB + 512
-
-
-@pytest.fixture(autouse=True)
-def _clean(pool: PoolUnderTest) -> Iterator[None]:
-    with pool.nothing_left():
-        yield
-        pool.clear_faults()
-        clear(pool)
 
 
 @pytest.fixture(scope="module")

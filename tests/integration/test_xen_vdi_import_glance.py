@@ -5,7 +5,6 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -15,19 +14,12 @@ from ansible_collections.xenstack.image_services.plugins.module_utils._glance.co
 from ansible_collections.xenstack.image_services.tests.support.cloud import Cloud
 from ansible_collections.xenstack.image_services.tests.support.disks import MIB
 from ansible_collections.xenstack.image_services.tests.support.faulty_proxy import Fault
-from ansible_collections.xenstack.image_services.tests.support.imports import NAME, clear, images_of, imported, small_raw, stored
+from ansible_collections.xenstack.image_services.tests.support.imports import NAME, images_of, imported, small_raw, stored
 from ansible_collections.xenstack.image_services.tests.support.modules import run_module
 from ansible_collections.xenstack.image_services.tests.support.xapi import PoolUnderTest
 
+pytestmark = pytest.mark.usefixtures("cleared_pool")
 SIZE = 13 * MIB + 7 * 512
-
-
-@pytest.fixture(autouse=True)
-def _clean(pool: PoolUnderTest) -> Iterator[None]:
-    with pool.nothing_left():
-        yield
-        pool.clear_faults()
-        clear(pool)
 
 
 @pytest.fixture(scope="module")

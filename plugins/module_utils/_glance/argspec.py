@@ -8,9 +8,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from ansible.module_utils.basic import AnsibleModule
-
 from .._common.argspec import ArgumentSpec
+from .._common.module import DiscreetModule
 
 # Every other value of an auth dictionary counts as a secret, those of plugins that we never heard of included.
 HARMLESS_AUTH_KEYS = frozenset(
@@ -85,26 +84,16 @@ def _texts(value: object) -> Iterator[str]:
         yield str(value)
 
 
-class CloudModule(AnsibleModule):
-    """Knows the secrets inside ``auth`` and ``cloud`` before the first line about its options is logged.
+def cloud_secrets(params: Mapping[str, Any]) -> Iterator[str]:
+    """Secrets among the options of a cloud."""
+    yield from auth_secrets(params.get("auth"))
+    cloud = params.get("cloud")
+    if isinstance(cloud, Mapping):
+        yield from auth_secrets(cloud.get("auth"))
 
-    ``no_log`` on the whole dictionaries would mask user and project names in every result.
-    """
+
+class CloudModule(DiscreetModule):
+    """A module with the options of a cloud."""
 
     def __init__(self, spec: ArgumentSpec, **kwargs: Any) -> None:
-        super().__init__(**spec.module_kwargs(), **kwargs)
-
-    def _log_invocation(self) -> None:
-        self._know_secrets()
-        super()._log_invocation()
-
-    def fail_json(self, msg: str, **kwargs: Any) -> None:
-        # Options that Ansible itself refuses are in its answer, and nothing has been logged by then.
-        self._know_secrets()
-        super().fail_json(msg, **kwargs)
-
-    def _know_secrets(self) -> None:
-        self.no_log_values.update(auth_secrets(self.params.get("auth")))
-        cloud = self.params.get("cloud")
-        if isinstance(cloud, Mapping):
-            self.no_log_values.update(auth_secrets(cloud.get("auth")))
+        super().__init__(spec, cloud_secrets, **kwargs)

@@ -5,13 +5,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
-from ansible.module_utils.basic import AnsibleModule, env_fallback
+from ansible.module_utils.basic import env_fallback
 
 from .._common.argspec import ArgumentSpec
-from .._glance.argspec import auth_secrets, create_cloud_argspec
+from .._common.module import DiscreetModule
+from .._glance.argspec import cloud_secrets, create_cloud_argspec
 from .._plan.xen_sr import is_secret
 
 # One transfer has one patience: that of the pool's side.
@@ -39,31 +40,20 @@ def create_glance_option() -> ArgumentSpec:
     return ArgumentSpec(options={"glance": {"type": "dict", "options": options}})
 
 
-class PoolModule(AnsibleModule):
-    """Knows the secrets of both sides before the first line about its options is logged."""
+def pool_secrets(params: Mapping[str, Any]) -> Iterator[str]:
+    """Secrets among the options of a pool, and of the cloud beside it."""
+    if params.get("password"):
+        yield str(params["password"])
+    device_config = params.get("device_config")
+    if isinstance(device_config, Mapping):
+        yield from (str(value) for key, value in device_config.items() if is_secret(key) and value)
+    glance = params.get("glance")
+    if isinstance(glance, Mapping):
+        yield from cloud_secrets(glance)
+
+
+class PoolModule(DiscreetModule):
+    """A module with the options of a pool."""
 
     def __init__(self, spec: ArgumentSpec, **kwargs: Any) -> None:
-        super().__init__(**spec.module_kwargs(), **kwargs)
-
-    def _log_invocation(self) -> None:
-        self._know_secrets()
-        super()._log_invocation()
-
-    def fail_json(self, msg: str, **kwargs: Any) -> None:
-        # Options that Ansible itself refuses are in its answer, and nothing has been logged by then.
-        self._know_secrets()
-        super().fail_json(msg, **kwargs)
-
-    def _know_secrets(self) -> None:
-        if self.params.get("password"):
-            self.no_log_values.add(str(self.params["password"]))
-        device_config = self.params.get("device_config")
-        if isinstance(device_config, Mapping):
-            self.no_log_values.update(str(value) for key, value in device_config.items() if is_secret(key) and value)
-        glance = self.params.get("glance")
-        if not isinstance(glance, Mapping):
-            return
-        self.no_log_values.update(auth_secrets(glance.get("auth")))
-        cloud = glance.get("cloud")
-        if isinstance(cloud, Mapping):
-            self.no_log_values.update(auth_secrets(cloud.get("auth")))
+        super().__init__(spec, pool_secrets, **kwargs)
