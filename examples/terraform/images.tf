@@ -21,6 +21,7 @@ resource "terraform_data" "image" {
     command     = self.input.command
     interpreter = ["/bin/sh", "-c"]
     environment = {
+      PYTHONUNBUFFERED = "1"
       ANSIBLE_PLAYBOOK = self.input.ansible_playbook
       PLAYBOOK         = self.input.playbook
       VARIABLES = jsonencode({
@@ -47,6 +48,7 @@ resource "terraform_data" "images" {
     command     = local.keep_images
     interpreter = ["/bin/sh", "-c"]
     environment = {
+      PYTHONUNBUFFERED = "1"
       ANSIBLE_PLAYBOOK = var.ansible_playbook
       PLAYBOOK         = local.images_playbook
       VARIABLES = jsonencode({

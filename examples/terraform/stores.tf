@@ -18,6 +18,7 @@ resource "terraform_data" "stores" {
     command     = self.input.command
     interpreter = ["/bin/sh", "-c"]
     environment = {
+      PYTHONUNBUFFERED = "1"
       ANSIBLE_PLAYBOOK = self.input.ansible_playbook
       PLAYBOOK         = self.input.playbook
       INVENTORY        = self.input.inventory
@@ -43,6 +44,7 @@ resource "terraform_data" "stores_state" {
     command     = local.keep_stores
     interpreter = ["/bin/sh", "-c"]
     environment = {
+      PYTHONUNBUFFERED = "1"
       ANSIBLE_PLAYBOOK = var.ansible_playbook
       PLAYBOOK         = local.stores_playbook
       INVENTORY        = var.inventory

@@ -24,4 +24,6 @@ notes:
   - They are shown where the task runs on the controller itself, with C(connection=local) or C(delegate_to=localhost). Connections to other hosts are
     not known to carry a second command while the module runs, so nothing is shown there, nor with C(async) or C(no_log). The same holds where
     C(become) makes the task an ordinary user other than the one who runs the playbook.
+  - Where C(ansible-playbook) writes to a pipe, as in CI and Terraform, Python keeps its output back until there is much of it, unless
+    E(PYTHONUNBUFFERED) is set.
 """

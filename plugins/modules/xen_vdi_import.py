@@ -311,7 +311,7 @@ def main() -> None:
     module = PoolModule(spec, supports_check_mode=True)
 
     def job(module: Any) -> dict[str, Any]:
-        image = ImportJob(module.params, ProgressLog(ProgressSink(module.log), str(module.params["name"])))
+        image = ImportJob(module.params, module.run_command, ProgressLog(ProgressSink(module.log), str(module.params["name"])))
         image.open()
         with Pool(module.params) as pool:
             image.prepare(pool)

@@ -57,7 +57,8 @@ class Playbook:
         inventory.write_text(json.dumps({"all": {"hosts": {"localhost": local, "elsewhere": elsewhere}}}), encoding="utf-8")
         kept = {key: value for key, value in os.environ.items() if not key.startswith(("ANSIBLE_", "OS_"))}
         command = [str(Path(sys.executable).with_name("ansible-playbook")), "-i", str(inventory), *arguments, str(playbook)]
-        environment = {**kept, "ANSIBLE_CONFIG": str(ROOT / "ansible.cfg")}
+        # Into a pipe, Python would write its output in large pieces only.
+        environment = {**kept, "ANSIBLE_CONFIG": str(ROOT / "ansible.cfg"), "PYTHONUNBUFFERED": "1"}
         lines = []
         with subprocess.Popen(command, cwd=ROOT, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) as process:
             assert process.stdout is not None

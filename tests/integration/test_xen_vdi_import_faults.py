@@ -26,6 +26,7 @@ from ansible_collections.xenstack.image_services.tests.support.imports import (
     imported,
     packed,
     parameters,
+    run_command,
     small_raw,
     stored,
     tarball,
@@ -233,7 +234,7 @@ def test_a_disk_that_is_being_filled_is_left_alone(pool: PoolUnderTest, raw: Pat
 @pytest.mark.parametrize("same", [True, False])
 def test_a_task_that_is_overtaken(pool: PoolUnderTest, raw: Path, other: Path, same: bool) -> None:
     params = parameters(pool, src=str(raw))
-    job = ImportJob(params)
+    job = ImportJob(params, run_command)
     job.open()
     with Pool(params) as session:
         job.prepare(session)

@@ -20,7 +20,7 @@ from .source import FileSource, Source
 from .spool import fill, spool
 from .vhd_reader import VhdFile, VhdStream
 from .vhd_tar import VhdTarball
-from .vmdk import convert
+from .vmdk import RunCommand, convert
 
 DISK_FORMATS = ("raw", "iso", "vhd", "qcow2", "vmdk")
 TARBALL = "vhd tarball"
@@ -67,14 +67,16 @@ class ImageDisk:
         *,
         algorithms: Sequence[str] = ("sha256",),
         spool_dir: str | None = None,
+        run: RunCommand,
         progress: Progress | None = None,
     ) -> None:
-        """The formats are what is declared, None where it is left to the bytes; ``algorithms`` are for digests of the bytes as they come."""
+        """The formats are those declared, None where it is left to the bytes; ``algorithms`` are for digests of what comes, ``run`` runs qemu-img."""
         self.label = source.label
         self._source = source
         self.progress = progress
         self._passing = Passing(source, algorithms, progress)
         self.spool_dir = spool_dir
+        self._run = run
         self._cleanup = ExitStack()
         found = sniff(source.head(), source.tail())
         self._plain: Source = cast(Source, self._passing)
@@ -174,7 +176,7 @@ class ImageDisk:
             return self._whole(VhdFile(stream, self.label))
         if self.format == "vmdk":
             plain = cast(BinaryIO, opening.enter_context(spool(self.spool_dir)))
-            convert(stream, plain, self.label)
+            convert(stream, plain, self.label, self._run)
             stream = plain
         return RawDisk(stream, self.label)
 

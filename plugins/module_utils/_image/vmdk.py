@@ -11,7 +11,7 @@ from __future__ import annotations
 import re
 import shutil
 import struct
-import subprocess
+from collections.abc import Callable
 from typing import IO
 
 from .disk import broken
@@ -22,7 +22,11 @@ _WHOLE = frozenset({"monolithicsparse", "streamoptimized"})
 _ADVICE = "Convert it with: qemu-img convert -O qcow2, on a host that may read all of its files"
 
 
-def convert(packed: IO[bytes], plain: IO[bytes], label: str) -> None:
+# As AnsibleModule.run_command: the command and pass_fds; exit code, output and errors.
+RunCommand = Callable[..., "tuple[int, str, str]"]
+
+
+def convert(packed: IO[bytes], plain: IO[bytes], label: str, run: RunCommand) -> None:
     """Write the disk of a VMDK into another file, both without a name; what is zeros stays a hole."""
     _check(packed, label)
     program = shutil.which("qemu-img")
@@ -31,10 +35,10 @@ def convert(packed: IO[bytes], plain: IO[bytes], label: str) -> None:
         raise broken("vmdk image", label, "vmdk is read by qemu-img, which is not found on this host", advice)
     source, target = packed.fileno(), plain.fileno()
     command = [program, "convert", "-f", "vmdk", "-O", "raw", f"/proc/self/fd/{source}", f"/proc/self/fd/{target}"]
-    done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, pass_fds=(source, target), text=True, errors="replace", check=False)
-    if done.returncode:
-        said = re.sub(r"\S*/proc/self/fd/\d+\S*", "it", " ".join(done.stderr.split()))[-300:]
-        raise broken("vmdk image", label, f"qemu-img says: {said or done.returncode}")
+    code, _output, errors = run(command, pass_fds=(source, target))
+    if code:
+        said = re.sub(r"\S*/proc/self/fd/\d+\S*", "it", " ".join(errors.split()))[-300:]
+        raise broken("vmdk image", label, f"qemu-img says: {said or code}")
     plain.seek(0)
 
 

@@ -23,6 +23,7 @@ from .._image.disk_digest import DiskDigest
 from .._image.image_disk import ImageDisk
 from .._image.pages import whole_pages
 from .._image.source import FileSource, HttpSource, Source
+from .._image.vmdk import RunCommand
 from .._plan.image_desired import INCOMING, parse_checksum
 from .._plan.image_select import UUID
 from .._plan.vdi_import import DISK, Content
@@ -40,12 +41,13 @@ class Origin:
     expected: Mapping[str, str]
     disk_format: str | None
     container_format: str | None
+    run: RunCommand
     spool_dir: str | None = None
 
     def open(self, progress: Progress | None = None) -> ImageDisk:
         """Its disk, of which the first bytes are looked at here; ImageServicesError where they are not what was declared."""
         algorithms = list(self.expected)[:1] or [OWN_ALGORITHM]
-        return ImageDisk(self.source, self.disk_format, self.container_format, algorithms=algorithms, spool_dir=self.spool_dir, progress=progress)
+        return ImageDisk(self.source, self.disk_format, self.container_format, algorithms=algorithms, spool_dir=self.spool_dir, run=self.run, progress=progress)
 
     def check(self, digests: Mapping[str, str]) -> None:
         """Refuse bytes that have passed and were others than declared."""
@@ -70,22 +72,22 @@ class Origin:
             return digest.hexdigest()
 
 
-def open_origin(params: Mapping[str, Any]) -> Origin | None:
+def open_origin(params: Mapping[str, Any], run: RunCommand) -> Origin | None:
     """What a task names; None where it names no content. A bad file ends the task here; an address is not asked yet."""
     if params["state"] == "absent":
         return None
     if params["image"]:
-        found = _in_glance(params)
+        found = _in_glance(params, run)
     elif params["src"]:
-        found = _file(params)
+        found = _file(params, run)
     elif params["uri"]:
-        found = _address(params)
+        found = _address(params, run)
     else:
         return None
     return replace(found, spool_dir=params["spool_dir"])
 
 
-def _in_glance(params: Mapping[str, Any]) -> Origin:
+def _in_glance(params: Mapping[str, Any], run: RunCommand) -> Origin:
     # It brings in openstacksdk, which takes longer than many an import and is not needed for any other.
     from .._glance.connection import Cloud
 
@@ -106,10 +108,10 @@ def _in_glance(params: Mapping[str, Any]) -> Origin:
     if not digests and image.get("checksum"):
         digests = {"md5": image["checksum"]}
     content = Content(f"glance:{image['id']}", digests, fixed=True)
-    return Origin(ImageData(glance, image), content, digests, image.get("disk_format"), image.get("container_format"))
+    return Origin(ImageData(glance, image), content, digests, image.get("disk_format"), image.get("container_format"), run)
 
 
-def _file(params: Mapping[str, Any]) -> Origin:
+def _file(params: Mapping[str, Any], run: RunCommand) -> Origin:
     source = FileSource(params["src"])
     declared = _declared(params, params["src"])
     if declared:
@@ -120,15 +122,15 @@ def _file(params: Mapping[str, Any]) -> Origin:
     status = source.status
     marks = "\n".join(map(str, (params["src"], status.st_size, status.st_mtime_ns, status.st_ino, status.st_dev)))
     content = Content(f"file:{params['src']}", declared, hashlib.sha256(marks.encode()).hexdigest())
-    return Origin(source, content, declared, params["disk_format"], None)
+    return Origin(source, content, declared, params["disk_format"], None, run)
 
 
-def _address(params: Mapping[str, Any]) -> Origin:
+def _address(params: Mapping[str, Any], run: RunCommand) -> Origin:
     source = HttpSource(params["uri"])
     declared = _declared(params, unquote(re.split("[?#]", params["uri"], maxsplit=1)[0]))
     # An address with a checksum is not asked before its content is needed.
     content = Content(_shown(params["uri"]), declared, None if declared else source.fingerprint)
-    return Origin(source, content, declared, params["disk_format"], None)
+    return Origin(source, content, declared, params["disk_format"], None, run)
 
 
 def _declared(params: Mapping[str, Any], path: str) -> dict[str, str]:
