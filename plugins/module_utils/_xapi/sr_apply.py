@@ -94,16 +94,24 @@ class SrApply:
 
     def _reconnect(self, step: Step) -> None:
         links = self._links()
+        # All let go before one is destroyed: an SR that is in use on any host keeps the very connections that it has.
+        for link, _config in step.values["links"]:
+            if links[link]["currently_attached"]:
+                self._undo.append(partial(self._replug, link))
+                self._unplug(link)
         for link, config in step.values["links"]:
             old = links[link]
             self._undo.append(partial(self._restore, link, old))
-            if old["currently_attached"]:
-                self._unplug(link)
             self._pool.call("PBD.destroy", link)
             new = self._make_link(old["host"], config, old["other_config"])
             if old["currently_attached"] and step.values["plug"]:
                 self._undo.append(partial(self._unplug, new))
                 self._plug(new)
+
+    def _replug(self, link: str) -> None:
+        found = self._links().get(link)
+        if found is not None and not found["currently_attached"]:
+            self._plug(link)
 
     def _restore(self, link: str, old: Mapping[str, Any]) -> None:
         """The connection as it was: the same one, or one that is like it."""
