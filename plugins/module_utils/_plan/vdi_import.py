@@ -115,6 +115,11 @@ class Plan:
         return bool(self.remove or self.upload or self.patch or self.retire or self.successor)
 
 
+def foreign(other_config: Mapping[str, str]) -> dict[str, str]:
+    """What is not ours in other_config, which a successor or a copy takes along."""
+    return {key: value for key, value in other_config.items() if key not in MARKS}
+
+
 def incoming_name(name: str) -> str:
     """The name of a VDI while its content is not complete."""
     return f"{name} (import not complete)"

@@ -12,7 +12,7 @@ from typing import Any
 from .._common.errors import ImageServicesError
 from .._common.interrupt import cleaning_up
 from .._plan.vdi_copy import CopyPlan, marks_of_copy, plan
-from .._plan.vdi_import import INCOMING, MARKS, Vdi, incoming_name, retired_name
+from .._plan.vdi_import import INCOMING, Vdi, foreign, incoming_name, retired_name
 from .failure import XapiFailure, explaining
 from .session import NULL, Pool
 from .vdi_lookup import look_for
@@ -75,7 +75,7 @@ class CopyJob:
             "type": "user",
             "sharable": source["sharable"],
             "read_only": False,
-            "other_config": {**self._foreign(source), INCOMING: self._name},
+            "other_config": {**foreign(source["other_config"]), INCOMING: self._name},
             "xenstore_data": {},
             "sm_config": {},
             "tags": source["tags"],
@@ -89,10 +89,7 @@ class CopyJob:
         self._pool.call("VDI.set_name_label", ref, self._name)
         if source["read_only"]:
             self._pool.call("VDI.set_read_only", ref, True)
-        self._pool.call("VDI.set_other_config", ref, {**self._foreign(source), **marks_of_copy(source)})
+        self._pool.call("VDI.set_other_config", ref, {**foreign(source["other_config"]), **marks_of_copy(source)})
         if replaced is not None and self._params["replaced"] == "delete" and not replaced.used:
             with suppress(XapiFailure):
                 self._pool.run("VDI.destroy", replaced.ref)
-
-    def _foreign(self, record: Mapping[str, Any]) -> dict[str, str]:
-        return {key: value for key, value in record["other_config"].items() if key not in MARKS}

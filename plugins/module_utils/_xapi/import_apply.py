@@ -26,13 +26,13 @@ from .._image.vhd_writer import VhdWriter
 from .._plan.vdi_import import (
     DISK,
     INCOMING,
-    MARKS,
     REPLACES,
     Content,
     Desired,
     Plan,
     Selection,
     Vdi,
+    foreign,
     incoming_name,
     marks_of,
     refuse_small,
@@ -135,7 +135,7 @@ class VdiImporter:
             "type": "user",
             "sharable": bool(self._wanted("sharable", kept.get("sharable", False))),
             "read_only": False,
-            "other_config": {**_foreign(kept.get("other_config", {})), INCOMING: self._name},
+            "other_config": {**foreign(kept.get("other_config", {})), INCOMING: self._name},
             "xenstore_data": {},
             "sm_config": {},
             "tags": [],
@@ -184,7 +184,7 @@ class VdiImporter:
                 self._pool.call("VDI.set_read_only", ref, True)
             self._pool.call("VDI.set_name_label", ref, name)
             # The last step, by which it counts as complete.
-            self._pool.call("VDI.set_other_config", ref, {**_foreign(kept.get("other_config", {})), **marks_of(content, others)})
+            self._pool.call("VDI.set_other_config", ref, {**foreign(kept.get("other_config", {})), **marks_of(content, others)})
         return None
 
     def _wanted(self, attribute: str, otherwise: Any) -> Any:
@@ -302,7 +302,3 @@ class _Sending:
         if self.digest is not None:
             pages = self.digest.passing(pages)
         return pages if self.total is None else self.total.passing(pages)
-
-
-def _foreign(other_config: Mapping[str, str]) -> dict[str, str]:
-    return {key: value for key, value in other_config.items() if key not in MARKS}
