@@ -249,8 +249,23 @@ def test_a_run_killed_at_any_moment_is_finished_by_the_next(cloud: Cloud, image_
 
 def _assert_nothing_lost(cloud: Cloud, name: str) -> None:
     """Every name that was complete before the kill still has an active image with its data."""
+    active, broken = _active_and_broken(cloud, name)
+    assert {f"{name} {index}" for index in range(20)} <= {image["name"] for image in active if image not in broken}
+    # Glance finishes a DELETE whose client is gone, and removes the data before the image: what is broken is on its way out.
+    deadline = time.monotonic() + 60
+    while broken and time.monotonic() < deadline:
+        time.sleep(0.1)
+        active, broken = _active_and_broken(cloud, name)
+    assert not broken
+
+
+def _active_and_broken(cloud: Cloud, name: str) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
     active = [image for image in named(cloud, name) if image["status"] == "active"]
-    assert {f"{name} {index}" for index in range(20)} <= {image["name"] for image in active}
-    for image in active:
-        for store in image["stores"]:
-            assert cloud.stored_bytes(image, store).stat().st_size == image["size"]
+    return active, [image for image in active if not all(_stored_size(cloud, image, store) == image["size"] for store in image["stores"])]
+
+
+def _stored_size(cloud: Cloud, image: dict[str, Any], store: str) -> int | None:
+    try:
+        return cloud.stored_bytes(image, store).stat().st_size
+    except FileNotFoundError:
+        return None
