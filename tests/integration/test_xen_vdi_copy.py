@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,6 +12,7 @@ from typing import Any
 
 import pytest
 from ansible_collections.xenstack.image_services.plugins.module_utils._common.errors import ImageServicesError
+from ansible_collections.xenstack.image_services.plugins.module_utils._plan.vdi_import import DIGEST, INCOMING
 from ansible_collections.xenstack.image_services.plugins.module_utils._xapi.copy_job import CopyJob
 from ansible_collections.xenstack.image_services.plugins.module_utils._xapi.session import Pool
 from ansible_collections.xenstack.image_services.tests.support.modules import run_module
@@ -35,8 +37,8 @@ def source(pool: PoolUnderTest, tmp_path: Path) -> Iterator[str]:
     pool.api.SR.destroy(sr)
 
 
-def copy(pool: PoolUnderTest, vdi: str) -> dict[str, Any]:
-    params = {"name": None, "replaced": "keep", "username": "root", "validate_certs": True, **pool.options(vdi=vdi, sr="second")}
+def copy(pool: PoolUnderTest, vdi: str, replaced: str = "keep") -> dict[str, Any]:
+    params = {"name": None, "replaced": replaced, "username": "root", "validate_certs": True, **pool.options(vdi=vdi, sr="second")}
     with Pool(params) as session:
         return CopyJob(params).run(session, False)
 
@@ -63,6 +65,33 @@ def test_a_copy_that_fails_is_removed_and_the_next_one_is_whole(pool: PoolUnderT
     original, twin = (disk_file(pool.server, pool.api, pool.api.VDI.get_by_uuid(each)) for each in (source, done["vdi"]["uuid"]))
     assert content(original) == content(twin)
     assert not copy(pool, source)["changed"]
+
+
+@pytest.mark.parametrize("replaced", ["keep", "delete"])
+def test_a_replacement_that_is_interrupted_anywhere_is_finished_by_the_next_run(pool: PoolUnderTest, source: str, replaced: str) -> None:
+    """The name always leads to a whole disk: to the old one, or to the new one."""
+    sr = pool.api.SR.get_by_name_label("second")[0]
+    seen = set()
+    for after in (3, *range(9, 21)):
+        old = copy(pool, source)["vdi"]["uuid"]
+        pool.api.VDI.remove_from_other_config(pool.api.VDI.get_by_uuid(source), DIGEST)
+        pool.api.VDI.add_to_other_config(pool.api.VDI.get_by_uuid(source), DIGEST, f"sha256:{after:064}")
+        pool.fault(kind="session_lost", after=after, times=0)
+        with contextlib.suppress(ImageServicesError):
+            copy(pool, source, replaced=replaced)
+        pool.clear_faults()
+        left = {record["uuid"]: record for record in pool.api.VDI.get_all_records().values() if record["SR"] == sr}
+        named = {uuid for uuid, record in left.items() if record["name_label"] == "copied" and INCOMING not in record["other_config"]}
+        assert named, "a name never leads nowhere"
+        assert old in left or replaced == "delete"
+        new = copy(pool, source, replaced=replaced)["vdi"]["uuid"]
+        left = {record["uuid"]: record["name_label"] for record in pool.api.VDI.get_all_records().values() if record["SR"] == sr}
+        assert left == ({new: "copied", old: f"copied-{old[:8]}"} if replaced == "keep" else {new: "copied"})
+        seen.add(frozenset(named) == {old})
+        assert not copy(pool, source, replaced=replaced)["changed"]
+        for uuid in left:
+            pool.api.VDI.destroy(pool.api.VDI.get_by_uuid(uuid))
+    assert seen == {True, False}, "runs were interrupted before and after the copy was complete"
 
 
 def test_a_disk_that_a_vm_writes_to_is_refused(pool: PoolUnderTest, source: str) -> None:

@@ -79,7 +79,8 @@ def refuse_foreign(verb: str, name: str, record: Record) -> Exception:
 
 
 def retired_name(image: Record) -> str:
-    """The name that a replaced image goes on under: its own and the time of its making, so that no two are alike."""
+    """The name that a replaced image goes on under: its own and the time of its making, so that no two are alike; once given, it stays."""
     made = str(image.get("created_at", "")).replace("-", "").replace(":", "")
     suffix = f"-{made or str(image['id'])[:8]}"
-    return str(image["name"])[: MOST_NAME_CHARACTERS - len(suffix)] + suffix
+    name = str(image["name"])
+    return name if name.endswith(suffix) else name[: MOST_NAME_CHARACTERS - len(suffix)] + suffix

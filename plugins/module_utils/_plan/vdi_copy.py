@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from .._common.errors import cannot
-from .vdi_import import DIGEST, FINGERPRINT, INCOMING, SOURCE, Record, Selection, Vdi
+from .vdi_import import DIGEST, FINGERPRINT, INCOMING, REPLACES, SOURCE, Record, Selection, Vdi
 
 # On a copy: the uuid of the VDI that it was made of.
 COPIED_FROM = "image_services_copied_from"
@@ -20,6 +20,9 @@ COPIED_FROM = "image_services_copied_from"
 class CopyPlan:
     """What is to be done, in this order."""
 
+    # The predecessors of ``successor``, which an interrupted run has not treated.
+    retire: tuple[Vdi, ...] = ()
+    successor: Vdi | None = None
     remove: tuple[Vdi, ...] = ()
     copy: bool = False
     replaces: Vdi | None = None
@@ -28,13 +31,13 @@ class CopyPlan:
 
     @property
     def changed(self) -> bool:
-        return bool(self.remove or self.copy)
+        return bool(self.remove or self.copy or self.successor)
 
 
-def marks_of_copy(source: Record) -> dict[str, str]:
+def marks_of_copy(source: Record, replaces: Vdi | None = None) -> dict[str, str]:
     """What the copy says of its content: the same as the source, so that an import finds it as well."""
     kept = {key: value for key, value in source["other_config"].items() if key in (SOURCE, DIGEST, FINGERPRINT)}
-    return {**kept, COPIED_FROM: source["uuid"]}
+    return {**kept, COPIED_FROM: source["uuid"], **({} if replaces is None else {REPLACES: replaces.uuid})}
 
 
 def plan(source: Record, name: str, selection: Selection) -> CopyPlan:
@@ -53,7 +56,8 @@ def plan(source: Record, name: str, selection: Selection) -> CopyPlan:
     same = current is not None and _same(source, current)
     after = {"name": name, "digest": source["other_config"].get(DIGEST), "copied_from": source["uuid"]}
     before = {} if current is None else {**after, "digest": current.marks.get(DIGEST), "copied_from": current.marks.get(COPIED_FROM)}
-    return CopyPlan(selection.incoming, not same, None if same else current, before, before if same else after)
+    successor = current if current is not None and REPLACES in current.marks else None
+    return CopyPlan(selection.superseded, successor, selection.incoming, not same, None if same else current, before, before if same else after)
 
 
 def _same(source: Record, current: Vdi) -> bool:

@@ -126,8 +126,9 @@ def incoming_name(name: str) -> str:
 
 
 def retired_name(vdi: Vdi) -> str:
-    """The name that a replaced VDI goes on under, so that no two are alike."""
-    return f"{vdi.record['name_label']}-{vdi.uuid[:8]}"
+    """The name that a replaced VDI goes on under, so that no two are alike; the same when an interrupted run has given it already."""
+    name, ending = str(vdi.record["name_label"]), f"-{vdi.uuid[:8]}"
+    return name if name.endswith(ending) else name + ending
 
 
 def rounded(size: int) -> int:

@@ -6,16 +6,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from contextlib import suppress
 from typing import Any
 
-from .._common.errors import ImageServicesError
 from .._common.interrupt import cleaning_up
 from .._plan.vdi_copy import CopyPlan, marks_of_copy, plan
-from .._plan.vdi_import import INCOMING, Vdi, foreign, incoming_name, retired_name
-from .failure import XapiFailure, explaining
+from .._plan.vdi_import import INCOMING, Vdi, foreign, incoming_name
+from .failure import explaining
 from .session import NULL, Pool
 from .vdi_lookup import look_for
+from .vdi_removal import destroy, destroy_half_made, finish_replacing
 
 
 class CopyJob:
@@ -50,8 +49,11 @@ class CopyJob:
         return {"changed": made.changed, "vdi": vdi, "replaced_vdi": made.replaces.uuid if made.replaces is not None else None, "diff": diff}
 
     def _apply(self, made: CopyPlan, source: str, record: Mapping[str, Any]) -> dict[str, Any] | None:
+        replaced = self._params["replaced"]
+        if made.successor is not None:
+            finish_replacing(self._pool, made.successor.ref, made.retire, replaced)
         for vdi in made.remove:
-            self._pool.run("VDI.destroy", vdi.ref)
+            destroy(self._pool, vdi.ref)
         if not made.copy:
             return None
         ref = self._create(record)
@@ -59,10 +61,10 @@ class CopyJob:
             self._pool.run("VDI.copy", source, NULL, NULL, ref, what=f"copy of {self._name}")
             self._commit(ref, record, made.replaces)
         except BaseException:
-            # The cause of the failure comes first; the next run finds the mark on what is left.
-            with suppress(XapiFailure, ImageServicesError):
-                self._pool.run("VDI.destroy", ref)
+            destroy_half_made(self._pool, ref)
             raise
+        if made.replaces is not None:
+            finish_replacing(self._pool, ref, (made.replaces,), replaced)
         found: dict[str, Any] = self._pool.call("VDI.get_record", ref)
         return found
 
@@ -83,13 +85,9 @@ class CopyJob:
         return self._pool.run("VDI.create", given, what=f"making of VDI {self._name}", undo="VDI.destroy")
 
     def _commit(self, ref: str, source: Mapping[str, Any], replaced: Vdi | None) -> None:
-        """The copy is complete: the one that it replaces gives it the name."""
-        if replaced is not None:
-            self._pool.call("VDI.set_name_label", replaced.ref, retired_name(replaced))
-        self._pool.call("VDI.set_name_label", ref, self._name)
+        """The copy is complete. What it replaces is in its mark, so that the next run can finish what this one may not."""
         if source["read_only"]:
             self._pool.call("VDI.set_read_only", ref, True)
-        self._pool.call("VDI.set_other_config", ref, {**foreign(source["other_config"]), **marks_of_copy(source)})
-        if replaced is not None and self._params["replaced"] == "delete" and not replaced.used:
-            with suppress(XapiFailure):
-                self._pool.run("VDI.destroy", replaced.ref)
+        self._pool.call("VDI.set_name_label", ref, self._name)
+        # The last step, by which it counts as complete.
+        self._pool.call("VDI.set_other_config", ref, {**foreign(source["other_config"]), **marks_of_copy(source, replaced)})

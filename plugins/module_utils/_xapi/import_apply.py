@@ -26,7 +26,6 @@ from .._image.vhd_writer import VhdWriter
 from .._plan.vdi_import import (
     DISK,
     INCOMING,
-    REPLACES,
     Content,
     Desired,
     Plan,
@@ -36,7 +35,6 @@ from .._plan.vdi_import import (
     incoming_name,
     marks_of,
     refuse_small,
-    retired_name,
     rounded,
     same_content,
 )
@@ -44,12 +42,11 @@ from .failure import XapiFailure, explaining
 from .import_source import Origin
 from .session import Pool
 from .transfer import get, put
+from .vdi_removal import destroy, destroy_half_made, finish_replacing
 
 LOCK = "image_services_lock"
 # Seconds for which nobody needs to be alone: who keeps the lock longer is gone.
 LOCK_PATIENCE = 10.0
-# Seconds that a host may take to let go of a disk whose import has failed.
-RELEASE_PATIENCE = 15.0
 
 
 @dataclass
@@ -90,7 +87,7 @@ class VdiImporter:
             self._finish_replacing(plan.successor.ref if plan.successor is not None else None, plan.retire)
         for vdi in plan.remove:
             with explaining("remove", "VDI", vdi.uuid):
-                self._destroy(vdi.ref)
+                destroy(self._pool, vdi.ref)
         if plan.upload and origin is not None and image is not None:
             self._import(plan.replaces, origin, image)
         elif current is not None and current not in plan.remove:
@@ -113,11 +110,11 @@ class VdiImporter:
                 content = self._fill(ref, origin, image, stream, size)
                 other = self._commit(ref, replaced, content)
             except BaseException:
-                self._remove_half_made(ref)
+                destroy_half_made(self._pool, ref)
                 raise
         self._outcome.bytes_transferred = stream.sent
         if other is not None:
-            self._remove_half_made(ref)
+            destroy_half_made(self._pool, ref)
             self._outcome.ref, self._outcome.changed = other.ref, False
             return
         self._outcome.ref = ref
@@ -208,40 +205,8 @@ class VdiImporter:
             self._pool.call("VDI.set_read_only", ref, True)
 
     def _finish_replacing(self, successor: str | None, superseded: Iterable[Vdi]) -> None:
-        """Treat the VDIs that have, or had, a complete successor, then take the mark off it."""
         with explaining("replace", "VDI", self._name):
-            for vdi in superseded:
-                if self._desired.replaced == "delete" and not vdi.used:
-                    self._destroy(vdi.ref)
-                else:
-                    self._pool.call("VDI.set_name_label", vdi.ref, retired_name(vdi))
-            if successor is not None:
-                self._pool.call("VDI.remove_from_other_config", successor, REPLACES)
-
-    def _destroy(self, ref: str) -> None:
-        """A host may hold a disk a moment longer than the transfer to it."""
-
-        def refusal() -> str:
-            try:
-                self._pool.run("VDI.destroy", ref, what="removal of a VDI")
-            except XapiFailure as exc:
-                if exc.code == "HANDLE_INVALID":
-                    return ""
-                if exc.code not in ("VDI_IN_USE", "OTHER_OPERATION_IN_PROGRESS"):
-                    raise
-                self._refused = exc
-                return exc.code
-            return ""
-
-        try:
-            wait_while_moving(refusal, lambda code: not code, RELEASE_PATIENCE, self._pool.clock)
-        except Stalled:
-            raise self._refused from None
-
-    def _remove_half_made(self, ref: str) -> None:
-        """The cause of the failure comes first; the next run finds the mark on what is left."""
-        with suppress(XapiFailure, ImageServicesError):
-            self._destroy(ref)
+            finish_replacing(self._pool, successor, superseded, self._desired.replaced)
 
     @contextmanager
     def _alone(self) -> Iterator[None]:

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from ansible_collections.xenstack.image_services.plugins.module_utils._common.errors import ImageServicesError
 from ansible_collections.xenstack.image_services.plugins.module_utils._plan.vdi_copy import COPIED_FROM, marks_of_copy, plan
-from ansible_collections.xenstack.image_services.plugins.module_utils._plan.vdi_import import DIGEST, INCOMING, SOURCE, Selection, Vdi
+from ansible_collections.xenstack.image_services.plugins.module_utils._plan.vdi_import import DIGEST, INCOMING, REPLACES, SOURCE, Selection, Vdi
 
 
 def record(uuid: str, **other_config: str) -> dict[str, Any]:
@@ -46,6 +46,14 @@ def test_the_same_content_is_copied_once(source: dict[str, Any], current: Vdi | 
 def test_a_copy_tells_its_content_as_the_source_does() -> None:
     assert marks_of_copy(MARKED) == {SOURCE: "glance:1", DIGEST: "sha256:1", COPIED_FROM: "source"}
     assert marks_of_copy(PLAIN) == {COPIED_FROM: "source"}
+
+
+def test_what_an_interrupted_run_has_replaced_is_treated_by_the_next() -> None:
+    old, new = vdi("old", **{DIGEST: "sha256:0"}), vdi("new", **marks_of_copy(MARKED, vdi("old")))
+    assert new.marks[REPLACES] == "old"
+    made = plan(MARKED, "disk", Selection(new, (), (old,)))
+    assert (made.successor, made.retire, made.copy, made.changed) == (new, (old,), False, True)
+    assert made.before == made.after
 
 
 def test_what_a_dead_run_has_left_goes() -> None:

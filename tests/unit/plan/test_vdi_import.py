@@ -155,6 +155,7 @@ def test_what_is_refused() -> None:
 
 def test_names() -> None:
     assert retired_name(vdi("7")) == f"{NAME}-00000007"
+    assert retired_name(vdi("7", f"{NAME}-00000007")) == f"{NAME}-00000007"
     assert select(vdi("7").uuid.upper(), [vdi("7", "of any name")]).current is not None
 
 

@@ -1,0 +1,58 @@
+# SPDX-FileCopyrightText: 2026 xenstack.image_services contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+# Private to this collection: no compatibility is promised to other importers.
+"""VDIs that go: half made ones, and those that have a complete successor."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from contextlib import suppress
+
+from .._common.errors import ImageServicesError
+from .._common.wait import Stalled, wait_while_moving
+from .._plan.vdi_import import REPLACES, Vdi, retired_name
+from .failure import XapiFailure
+from .session import Pool
+
+# Seconds that a host may take to let go of a disk.
+RELEASE_PATIENCE = 15.0
+
+
+def destroy(pool: Pool, ref: str) -> None:
+    """A host may hold a disk a moment longer than the transfer to it."""
+    refused = XapiFailure("VDI_IN_USE", [ref])
+
+    def refusal() -> str:
+        nonlocal refused
+        try:
+            pool.run("VDI.destroy", ref, what="removal of a VDI")
+        except XapiFailure as exc:
+            if exc.code == "HANDLE_INVALID":
+                return ""
+            if exc.code not in ("VDI_IN_USE", "OTHER_OPERATION_IN_PROGRESS"):
+                raise
+            refused = exc
+            return exc.code
+        return ""
+
+    try:
+        wait_while_moving(refusal, lambda code: not code, RELEASE_PATIENCE, pool.clock)
+    except Stalled:
+        raise refused from None
+
+
+def destroy_half_made(pool: Pool, ref: str) -> None:
+    """The cause of the failure comes first; the next run finds the mark on what is left."""
+    with suppress(XapiFailure, ImageServicesError):
+        destroy(pool, ref)
+
+
+def finish_replacing(pool: Pool, successor: str | None, superseded: Iterable[Vdi], replaced: str) -> None:
+    """Treat the VDIs that have, or had, a complete successor as the option says, then take the mark off it."""
+    for vdi in superseded:
+        if replaced == "delete" and not vdi.used:
+            destroy(pool, vdi.ref)
+        else:
+            pool.call("VDI.set_name_label", vdi.ref, retired_name(vdi))
+    if successor is not None:
+        pool.call("VDI.remove_from_other_config", successor, REPLACES)
