@@ -7,13 +7,18 @@ from __future__ import annotations
 
 import io
 import os
+import re
 import stat
 import zipfile
 from collections.abc import Iterator, Sequence
 
 # The first of them that the host has runs the modules.
 INTERPRETERS = ("python3", "python2", "python", "python2.7")
+# In one of the first lines of a plugin of ours, before its name and, where its modules tell one, its version.
+MARKER = "# xenstack.image_services dom0 plugin "
+VERSION = re.compile(rb'^VERSION = "([0-9A-Za-z.+-]+)"$', re.MULTILINE)
 PREAMBLE = """#!/bin/sh
+{marker}
 # SPDX-FileCopyrightText: 2026 xenstack.image_services contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
 # A zip of Python modules follows this text: «unzip -l» lists them.
@@ -33,16 +38,23 @@ def build(directory: str, interpreters: Sequence[str] = INTERPRETERS) -> bytes:
     """The same bytes for the same modules, on every controller: nothing is compressed, since compressors differ."""
     if not os.path.isfile(os.path.join(directory, "__main__.py")):
         raise ValueError(f"Cannot build a plugin of '{directory}': it has no __main__.py.")
+    contents = {name: _read(os.path.join(directory, name)) for name in sorted(modules(directory))}
+    versions = [found[1].decode() for found in map(VERSION.search, contents.values()) if found]
+    marker = " ".join([MARKER.rstrip(), os.path.basename(os.path.abspath(directory)), *versions[:1]])
     made = io.BytesIO()
-    made.write(PREAMBLE.format(interpreters=" ".join(interpreters)).encode())
+    made.write(PREAMBLE.format(marker=marker, interpreters=" ".join(interpreters)).encode())
     with zipfile.ZipFile(made, "w", zipfile.ZIP_STORED) as archive:
-        for name in sorted(modules(directory)):
+        for name, content in contents.items():
             entry = zipfile.ZipInfo(name, EPOCH)
             entry.create_system = 3  # whatever system the controller is
             entry.external_attr = (stat.S_IFREG | 0o644) << 16
-            with open(os.path.join(directory, name), "rb") as stream:
-                archive.writestr(entry, stream.read())
+            archive.writestr(entry, content)
     return made.getvalue()
+
+
+def _read(path: str) -> bytes:
+    with open(path, "rb") as stream:
+        return stream.read()
 
 
 def modules(directory: str) -> Iterator[str]:
