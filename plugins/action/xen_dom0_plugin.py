@@ -58,9 +58,10 @@ class ActionModule(ActionBase):
 
     def _on_host(self, name: str) -> Any:
         def execute(command: str, data: bytes | None) -> dict[str, Any]:
-            if data is not None and not self._connection.has_pipelining:
+            if not self._connection.has_pipelining:
                 cause = f"the connection {self._connection.transport} gives no standard input to commands"
                 raise cannot("install", "plugin", name, cause, "Use ansible_connection: ssh", code="no_pipelining")
-            return dict(self._low_level_execute_command(command, in_data=data))
+            # With a standard input of their own, commands get no terminal, which would mix what they say and what they answer.
+            return dict(self._low_level_execute_command(command, in_data=data or b"\n"))
 
         return execute

@@ -92,7 +92,8 @@ options:
     type: dict
   backup:
     description:
-      - Whether a foreign file that would be replaced or removed is kept, in the directory O(path) with C(.backup) behind its name, where XAPI looks for nothing.
+      - Whether a foreign file that would be replaced or removed is kept, in the directory O(path) with C(.backup) behind its name.
+        XAPI looks for nothing there.
       - Foreign is what this module has not installed, and what was changed after it had installed it.
     type: bool
     default: true

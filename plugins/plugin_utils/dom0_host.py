@@ -104,7 +104,8 @@ class Dom0Host:
         except AnsibleConnectionFailure as exc:
             cause = f"the connection was lost ({' '.join(str(exc).split())})"
             advice = f"{AGAIN}: {place.path} is what it was before, or whole"
-            raise AnsibleConnectionFailure(str(self._cannot(cause, advice))) from exc
+            # Not chained: Ansible would put the cause behind the sentence again.
+            raise AnsibleConnectionFailure(str(self._cannot(cause, advice))) from None
         if done["rc"] != 0:
             raise self._failure(place, plan, done)
         return str(done["stdout"])

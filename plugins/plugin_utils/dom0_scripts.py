@@ -68,7 +68,7 @@ try() {
     code=$?
     say "$answer"
     case $code$answer in
-        0*Success* | 0*UNKNOWN_XENAPI_PLUGIN_FUNCTION*) return 0 ;;
+        0*"<value>"*Success"<"* | 0*"<value>"*UNKNOWN_XENAPI_PLUGIN_FUNCTION"<"*) return 0 ;;
     esac
     for found in $interpreters; do
         ! have "$found" || say "found $found" >&2
@@ -109,7 +109,7 @@ chown "$owner" "$path" && chmod "$mode" "$path" || exit 43
 _REMOVE = r"""
 same
 keep
-rm -f "$path" "$record" || exit 49
+rm -f "$path" && rm -f "$record" || exit 49
 [ ! -d "${record%/*}" ] || rmdir "${record%/*}" 2>/dev/null || :
 """
 
