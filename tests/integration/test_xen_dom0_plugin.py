@@ -22,7 +22,6 @@ FIRST = "#!/bin/sh\necho first\n"
 SECOND = "#!/bin/sh\necho second\n"
 # As other tasks would have it: every file below the directory above the plugins, hidden ones too.
 LIST = {"_raw": f"cd {PLUGINS}/.. && find . -type f -exec ls -ln {{}} + -exec sha256sum {{}} +"}
-needs_namespaces = pytest.mark.parametrize("how", ["namespaces"] if has_namespaces() else [])
 
 
 def sha256(content: bytes | str) -> str:
@@ -247,38 +246,6 @@ def test_who_may_not_is_told_before_anything_changes(bare: Dom0, source: Callabl
     assert bare.files() == {}
 
 
-@needs_namespaces
-def test_become_is_used(bare: Dom0, source: Callable[[str], str], how: str) -> None:
-    """From root to a user whom the directory belongs to: the file is that user's then."""
-    os.chown(bare.plugins, 4242, 4242)
-    os.chown(bare.plugins.parent, 4242, 4242)
-    task = {"name": "report", "src": source(FIRST), "uid": 4242, "gid": 4242, "_become": True, "_become_method": "ansible.builtin.su", "_become_user": USER}
-    done, again = on(bare).tasks(task, task)
-    assert (done["changed"], again["changed"]) == (True, False), done
-    assert set(bare.files().values()) == {("0755", 4242, 4242, FIRST.encode()), ("0600", 4242, 4242, f"{sha256(FIRST)}\n".encode())}
-
-
-@needs_namespaces
-def test_a_full_or_read_only_file_system_keeps_what_it_has(tmp_path: Path, source: Callable[[str], str], how: str) -> None:
-    (tmp_path / "host").mkdir()
-    large = tmp_path / "large"
-    large.write_bytes(os.urandom(2 << 20))
-    with running(tmp_path / "host", small=1024) as host:
-        small = {"name": "report", "src": source(FIRST)}
-        done, full, gone_on = on(host).tasks(small, {**small, "src": str(large)}, small)
-        assert (done["changed"], gone_on["changed"]) == (True, False)
-        assert full["error"]["code"] == "no_space"
-        assert full["msg"] == f"Cannot install plugin 'report': the host could not write to {PLUGINS}, since no space is left there. Make room on the host."
-        before = host.files()
-        assert before["plugins/report"] == owned(host, "0755", FIRST)
-        host.remount("ro")
-        change, remove, nothing = on(host).tasks({**small, "src": source(SECOND)}, {"name": "report", "state": "absent"}, small)
-        assert (change["error"]["code"], remove["error"]["code"]) == ("read_only", "read_only")
-        assert "that file system is read-only. Mount it for writing on the host." in change["msg"]
-        assert not nothing["changed"]
-        assert host.files() == before
-
-
 def test_files_are_compared_by_what_the_host_has(tmp_path: Path, source: Callable[[str], str]) -> None:
     task = {"name": "report", "src": source(FIRST)}
     openssl = shutil.which("openssl")
@@ -299,3 +266,35 @@ def test_files_are_compared_by_what_the_host_has(tmp_path: Path, source: Callabl
         (host.root / "bin/md5sum").unlink()
         (refused,) = on(host).tasks(task)
         assert refused["msg"].startswith("Cannot install plugin 'report': the host has none of sha256sum, openssl and md5sum to compare files by.")
+
+
+# What only root can make.
+if has_namespaces():
+
+    def test_become_is_used(bare: Dom0, source: Callable[[str], str]) -> None:
+        """From root to a user whom the directory belongs to: the file is that user's then."""
+        os.chown(bare.plugins, 4242, 4242)
+        os.chown(bare.plugins.parent, 4242, 4242)
+        task = {"name": "report", "src": source(FIRST), "uid": 4242, "gid": 4242, "_become": True, "_become_method": "ansible.builtin.su", "_become_user": USER}
+        done, again = on(bare).tasks(task, task)
+        assert (done["changed"], again["changed"]) == (True, False), done
+        assert set(bare.files().values()) == {("0755", 4242, 4242, FIRST.encode()), ("0600", 4242, 4242, f"{sha256(FIRST)}\n".encode())}
+
+    def test_a_full_or_read_only_file_system_keeps_what_it_has(tmp_path: Path, source: Callable[[str], str]) -> None:
+        (tmp_path / "host").mkdir()
+        large = tmp_path / "large"
+        large.write_bytes(os.urandom(2 << 20))
+        with running(tmp_path / "host", small=1024) as host:
+            small = {"name": "report", "src": source(FIRST)}
+            done, full, gone_on = on(host).tasks(small, {**small, "src": str(large)}, small)
+            assert (done["changed"], gone_on["changed"]) == (True, False)
+            assert full["error"]["code"] == "no_space"
+            assert full["msg"] == f"Cannot install plugin 'report': the host could not write to {PLUGINS}, since no space is left there. Make room on the host."
+            before = host.files()
+            assert before["plugins/report"] == owned(host, "0755", FIRST)
+            host.remount("ro")
+            change, remove, nothing = on(host).tasks({**small, "src": source(SECOND)}, {"name": "report", "state": "absent"}, small)
+            assert (change["error"]["code"], remove["error"]["code"]) == ("read_only", "read_only")
+            assert "that file system is read-only. Mount it for writing on the host." in change["msg"]
+            assert not nothing["changed"]
+            assert host.files() == before

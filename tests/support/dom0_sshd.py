@@ -178,6 +178,8 @@ def _start(base: Path, isolated: bool, mounts: str) -> Dom0:
             f"HostKey {base}/host_key",
             f"AuthorizedKeysFile {keys}",
             *("StrictModes no", "UsePAM no", "PermitRootLogin yes", "PasswordAuthentication no", "PidFile none", "PrintMotd no", "UseDNS no"),
+            # What an ordinary user may not give to a user of its own; ssh asks for one and goes on without.
+            "PermitTTY no",
         ]
         command = shlex.join([PROGRAM, "-D", "-e", "-f", str(base / "sshd_config")])
         if isolated:
