@@ -7,6 +7,10 @@ import sys
 
 if __name__ == "__main__":
     sys.path.insert(1, os.path.join(os.path.dirname(os.path.abspath(sys.argv[0])), "imagestore"))
-    import entry
-
-    sys.exit(entry.main({}))
+    try:
+        import entry
+        import historic
+    except ImportError:
+        sys.stderr.write("The plugin glance needs the plugin imagestore beside it.\n")
+        sys.exit(1)
+    sys.exit(entry.main(historic.FUNCTIONS, historic.wrapped))

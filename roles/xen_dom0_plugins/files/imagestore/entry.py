@@ -7,8 +7,14 @@ import os
 import signal
 import sys
 
+import checks
+import download as downloading
+import settings
+import staging
+import upload as uploading
 from compat import native, text_type, xmlrpc
 from failures import BAD_REQUEST, FAILED, Failure, Terminated
+from poolclient import Pool, PoolFailure
 
 NAME = "imagestore"
 VERSION = "1.0.0"
@@ -21,7 +27,33 @@ def version(session, params):
     return {"name": NAME, "version": VERSION, "api": API, "python": python, "functions": sorted(FUNCTIONS)}
 
 
-FUNCTIONS = {"version": version}
+def download(session, params):
+    return downloading.run(session, params, settings.load())
+
+
+def upload(session, params):
+    return uploading.run(session, params, settings.load())
+
+
+def place_of(session, sr):
+    chosen = settings.load()
+    pool = Pool(chosen["xapi"], session)
+    return pool, staging.sr_directory(pool, chosen, sr)
+
+
+def cancel(session, params):
+    """Tells a running transfer to stop."""
+    given = checks.cancel(params)
+    return {"cancelled": staging.cancel(place_of(session, given["sr"])[1], given["vdi"])}
+
+
+def cleanup(session, params):
+    """Removes the staging of transfers that are dead."""
+    pool, directory = place_of(session, checks.cleanup(params)["sr"])
+    return {"removed": staging.clean(directory, pool)}
+
+
+FUNCTIONS = {"cancel": cancel, "cleanup": cleanup, "download": download, "upload": upload, "version": version}
 
 
 def read_params(args):
@@ -62,7 +94,9 @@ def answer(functions, argument):
     try:
         return {"Status": "Success", "Value": functions[name](native(session), args)}
     except Failure as error:
-        return failed(error.code, error.sentence)
+        return failed(error.code, *error.details)
+    except PoolFailure as error:
+        return failed(FAILED, "XAPI refuses: %s." % ", ".join(error.details))
     except Terminated:
         return failed(FAILED, "The plugin was told to end.")
     except Exception as error:  # noqa: BLE001 a traceback helps nobody behind XAPI

@@ -13,12 +13,13 @@ FAILED = "IMAGESTORE_FAILED"
 
 
 class Failure(Exception):
-    """A failure as XAPI passes it on."""
+    """A failure as XAPI passes it on; the last detail is the sentence."""
 
-    def __init__(self, code, sentence):
-        Exception.__init__(self, sentence)
+    def __init__(self, code, *details):
+        Exception.__init__(self, details[-1])
         self.code = code
-        self.sentence = sentence
+        self.details = details
+        self.sentence = details[-1]
 
 
 class Terminated(BaseException):
