@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 from ansible_collections.xenstack.image_services.plugins.plugin_utils.dom0_archive import build
 from ansible_collections.xenstack.image_services.tests.support.dom0 import FILES, pythons
-from ansible_collections.xenstack.image_services.tests.support.dom0_play import changed, on
+from ansible_collections.xenstack.image_services.tests.support.dom0_play import NO_TERMINAL, changed, on
 from ansible_collections.xenstack.image_services.tests.support.dom0_sshd import DEADLINE, PLUGINS, USER, Cut, Dom0, has_namespaces, running
 
 FIRST = "#!/bin/sh\necho first\n"
@@ -84,7 +84,7 @@ def test_the_role_tells_that_python_is_missing_and_leaves_nothing(bare: Dom0) ->
 
 def test_the_role_removes_what_is_ours_alone(bare: Dom0) -> None:
     given, absent = {"xen_dom0_plugins_verify": False}, {"xen_dom0_plugins_state": "absent"}
-    foreign = [{"name": "Foreign", "ansible.builtin.raw": f"echo foreign >{bare.directory}/glance", "changed_when": False}]
+    foreign = [{"name": "Foreign", "ansible.builtin.raw": f"echo foreign >{bare.directory}/glance", "changed_when": False, **NO_TERMINAL}]
     plays = on(bare).role({**given, "xen_dom0_plugins_compatibility": True}, given, {**absent, "_pre_tasks": foreign}, absent)
     # The second: a glance of ours goes without compatibility.
     assert [changed(shown) for shown in plays] == [2, 1, 1, 0]

@@ -17,6 +17,8 @@ from ansible_collections.xenstack.image_services.tests.support.deployment import
 from ansible_collections.xenstack.image_services.tests.support.dom0_sshd import Dom0
 
 PLUGIN = "xenstack.image_services.xen_dom0_plugin"
+# For raw, which asks for one where the connection may have it.
+NO_TERMINAL = {"vars": {"ansible_ssh_use_tty": False}}
 
 
 @dataclass(frozen=True)
@@ -50,7 +52,7 @@ class Play:
         for number, task in enumerate(tasks):
             options = {key: value for key, value in task.items() if not key.startswith("_")}
             more = {key[1:]: value for key, value in task.items() if key.startswith("_")}
-            done = {"ansible.builtin.raw": more.pop("raw")} if "raw" in more else {PLUGIN: {**place, **options}}
+            done = {**NO_TERMINAL, "ansible.builtin.raw": more.pop("raw")} if "raw" in more else {PLUGIN: {**place, **options}}
             made.append({"name": f"Task {number}", "register": f"done_{number}", "ignore_errors": True, "ignore_unreachable": True, **done, **more})
         with tempfile.TemporaryDirectory() as directory:
             answers = Path(directory) / "answers.json"

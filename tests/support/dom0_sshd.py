@@ -178,7 +178,7 @@ def _start(base: Path, isolated: bool, mounts: str) -> Dom0:
             f"HostKey {base}/host_key",
             f"AuthorizedKeysFile {keys}",
             *("StrictModes no", "UsePAM no", "PermitRootLogin yes", "PasswordAuthentication no", "PidFile none", "PrintMotd no", "UseDNS no"),
-            # What an ordinary user may not give to a user of its own; ssh asks for one and goes on without.
+            # An sshd of an ordinary user has none to give, and an answer through one would be mixed with errors.
             "PermitTTY no",
         ]
         command = shlex.join([PROGRAM, "-D", "-e", "-f", str(base / "sshd_config")])
