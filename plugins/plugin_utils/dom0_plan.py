@@ -62,7 +62,7 @@ class Seen:
     def ours(self, name: str) -> bool:
         if self.recorded:
             return self.recorded == self.digest
-        return self.told.split(" ")[0] == name
+        return self.told.partition(" ")[0] == name
 
 
 @dataclass(frozen=True)
