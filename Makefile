@@ -41,7 +41,7 @@ test: units integration ## Run every test that needs no container engine
 units: .build/qemu-img .build/openssl .build/xen-api .venv-test/.stamp .build/collection
 	.venv-test/bin/python -m pytest tests/unit --junitxml=.test/logs/units.xml
 
-integration: .build/qemu-img .build/qemu-system .build/openssl .venv-test/.stamp .build/collection
+integration: .build/qemu-img .build/qemu-system .build/openssl .build/openssh .venv-test/.stamp .build/collection
 	.venv-test/bin/python -m pytest tests/integration -n 2 --dist loadfile --junitxml=.test/logs/integration.xml
 
 bench: .venv/.stamp .build/collection ## Measure, and write the tables in docs/benchmarks.md
@@ -114,6 +114,11 @@ clean: demo-clean ## Remove everything that make made
 # The simulated pool makes its certificate with it.
 .build/openssl:
 	@$(CI)/packages.sh openssl
+	@mkdir -p .build && touch $@
+
+# The host that Dom0 plugins are installed on in tests is one of these.
+.build/openssh:
+	@$(CI)/packages.sh /usr/sbin/sshd:openssh-server ssh:openssh-client busybox:busybox-static
 	@mkdir -p .build && touch $@
 
 .build/qemu-system:
