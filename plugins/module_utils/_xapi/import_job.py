@@ -28,7 +28,8 @@ from .._plan.vdi_import import (
     same_content,
 )
 from .failure import XapiFailure, explaining
-from .import_apply import Outcome, VdiImporter, Way
+from .import_apply import Outcome, VdiImporter
+from .import_http import HttpWay
 from .import_source import Origin, open_origin
 from .session import Pool
 from .vdi_lookup import look_for
@@ -75,7 +76,7 @@ class ImportJob:
         """Carry out the plan, unless it is empty or only asked for; the module's result."""
         outcome = Outcome(self._current.ref if self._current is not None else None, self.plan.changed)
         if self.plan.changed and not check_mode:
-            way = Way(str(self._route), self._params["verify"], self._size)
+            way = HttpWay(self._pool, self._name, str(self._route), self._params["verify"], self._size)
             importer = VdiImporter(self._pool, self._sr, self._desired, way, self._look)
             with cleaning_up("import", "image", self._name):
                 outcome = importer.apply(self.plan, self._current, self._origin, self._image)
