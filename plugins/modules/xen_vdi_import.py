@@ -299,6 +299,8 @@ def create_import_argspec() -> ArgumentSpec:
             "sharable": {"type": "bool"},
             "replaced": {"type": "str", "choices": ["keep", "delete"], "default": "keep"},
             "route": {"type": "str", "choices": ["auto", "chunked", "vhd"], "default": "auto"},
+            "transport": {"type": "str", "choices": ["http", "dom0", "auto"], "default": "http"},
+            "dom0_endpoints": {"type": "list", "elements": "str"},
             "verify": {"type": "bool", "default": False},
             "spool_dir": {"type": "path"},
         },

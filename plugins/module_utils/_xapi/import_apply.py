@@ -55,7 +55,7 @@ class Outcome:
 class VdiImporter:
     """The only place that changes VDIs for an import."""
 
-    def __init__(self, pool: Pool, sr: str, desired: Desired, way: Way, look: Callable[[], Selection]) -> None:
+    def __init__(self, pool: Pool, sr: str, desired: Desired, way: Way | None, look: Callable[[], Selection]) -> None:
         self._pool = pool
         self._sr = sr
         self._desired = desired
@@ -70,8 +70,8 @@ class VdiImporter:
         for vdi in plan.remove:
             with explaining("remove", "VDI", vdi.uuid):
                 destroy(self._pool, vdi.ref)
-        if plan.upload and origin is not None and image is not None:
-            self._import(plan.replaces, origin, image)
+        if plan.upload and origin is not None and image is not None and self._way is not None:
+            self._import(self._way, plan.replaces, origin, image)
         elif current is not None and current not in plan.remove:
             self._outcome.ref = current.ref
             with explaining("update", "VDI", self._name):
@@ -80,9 +80,9 @@ class VdiImporter:
 
     # New content
 
-    def _import(self, replaced: Vdi | None, origin: Origin, image: ImageDisk) -> None:
+    def _import(self, way: Way, replaced: Vdi | None, origin: Origin, image: ImageDisk) -> None:
         with explaining("import", "image", self._name, None):
-            filled = self._way.fill(self._record(replaced), origin, image)
+            filled = way.fill(self._record(replaced), origin, image)
             try:
                 other = self._commit(filled.ref, replaced, filled.content)
             except BaseException:
