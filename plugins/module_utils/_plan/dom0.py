@@ -22,7 +22,6 @@ CONTAINERS = (None, "bare", "ovf", "ova")
 # What the plugin reads tarballs through.
 COMPRESSIONS = (None, "gzip")
 HTTP = "Use transport http"
-INSTALL = "Install it with the role xen_dom0_plugins, or use transport http"
 # Linux' limit of the one argument that a plugin is run with, XML and all, with room for the call around the arguments.
 MOST_ARGUMENTS = 128 * 1024 - 1024
 
@@ -65,6 +64,10 @@ class Unfit:
     cause: str
     advice: str = HTTP
     code: str = "transport"
+
+
+def _install(what: str = "it") -> str:
+    return f"Install {what} with the role xen_dom0_plugins, or use transport http"
 
 
 def facts_of(name: str, said: str) -> PluginFacts:
@@ -148,23 +151,23 @@ def unfit_hosts(hosts: Sequence[HostFacts], needed: Iterable[str]) -> Unfit | No
         return Unfit(f"no host that sees the SR answers ({silent})" if found else "no host is connected to the SR", "See that a host is up and sees the SR")
     absent = [host.name for host, plugin in asked if not plugin.present]
     if absent:
-        return Unfit(f"{_hosts(absent)} no plugin {PULLER}", INSTALL)
+        return Unfit(f"{_hosts(absent)} no plugin {PULLER}", _install())
     for host, plugin in asked:
         if plugin.error is not None:
-            return Unfit(f"the plugin {PULLER} of host {host.name} does not run: {plugin.error.rstrip('.')}", INSTALL.replace("it", "another version", 1))
+            return Unfit(f"the plugin {PULLER} of host {host.name} does not run: {plugin.error.rstrip('.')}", _install("another version"))
     versions = {host.name: plugin.version or "unknown" for host, plugin in asked}
     if len(set(versions.values())) > 1:
         listed = ", ".join(f"{name} has {version}" for name, version in sorted(versions.items()))
-        advice = "Install one version on all of them with the role xen_dom0_plugins, or use transport http"
-        return Unfit(f"the hosts have different versions of the plugin {PULLER}: {listed}", advice, "plugin_versions")
+        cause = f"the hosts have different versions of the plugin {PULLER}: {listed}"
+        return Unfit(cause, _install("one version on all of them"), "plugin_versions")
     host, plugin = asked[0]
     if plugin.api != API:
         said = "of an unknown interface" if plugin.api is None else f"of interface {plugin.api}"
         cause = f"the hosts have version {plugin.version or 'unknown'} of the plugin {PULLER}, {said}, and this module knows interface {API}"
-        return Unfit(cause, "Install the version that belongs to this collection with the role xen_dom0_plugins, or use transport http", "plugin_versions")
+        return Unfit(cause, _install("the version that belongs to this collection"), "plugin_versions")
     missing = sorted(set(needed) - set(plugin.functions if plugin.functions is not None else needed))
     if missing:
-        return Unfit(f"the plugin {PULLER} {plugin.version} has no function {', '.join(missing)}", INSTALL.replace("it", "a newer one", 1), "plugin_versions")
+        return Unfit(f"the plugin {PULLER} {plugin.version} has no function {', '.join(missing)}", _install("a newer one"), "plugin_versions")
     return None
 
 
