@@ -21,6 +21,8 @@ DISK_FORMATS = ("raw", "iso", "vhd")
 CONTAINERS = (None, "bare", "ovf", "ova")
 # What the plugin reads tarballs through.
 COMPRESSIONS = (None, "gzip")
+# Digests that it computes.
+ALGORITHMS = ("md5", "sha1", "sha224", "sha256", "sha384", "sha512")
 HTTP = "Use transport http"
 # Linux' limit of the one argument that a plugin is run with, XML and all, with room for the call around the arguments.
 MOST_ARGUMENTS = 128 * 1024 - 1024
@@ -118,12 +120,14 @@ def unfit_source(params: Mapping[str, Any]) -> Unfit | None:
     return None
 
 
-def unfit_image(disk_format: str | None, container_format: str | None) -> Unfit | None:
+def unfit_image(disk_format: str | None, container_format: str | None, algorithm: str | None) -> Unfit | None:
     """What Glance declares of an image."""
     if disk_format not in DISK_FORMATS:
         return Unfit(f"its disk_format is '{disk_format}', and hosts pull raw disks and VHDs")
     if container_format not in CONTAINERS:
         return Unfit(f"its container_format is '{container_format}', and hosts pull what is bare, or a tarball of VHDs (ovf)")
+    if algorithm not in (None, *ALGORITHMS):
+        return Unfit(f"Glance knows it by its {algorithm} digest, which hosts do not compute")
     return None
 
 

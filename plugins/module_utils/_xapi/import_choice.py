@@ -38,7 +38,7 @@ class WayChoice:
         """At what is known before the pool is asked."""
         if self._wanted == "http" or origin is None:
             return
-        self._refuse(unfit_source(self._params) or unfit_image(origin.disk_format, origin.container_format))
+        self._refuse(unfit_source(self._params) or unfit_image(origin.disk_format, origin.container_format, next(iter(origin.expected), None)))
 
     def choose(self, pool: Pool, sr: Mapping[str, Any], origin: Origin, image: ImageDisk, size: int | None) -> Way:
         """The way of an import that has to be made; nothing is changed here."""

@@ -88,9 +88,11 @@ def test_only_glance_is_pulled_from(params: dict[str, Any], words: str | None) -
     ],
 )
 def test_what_is_declared_of_an_image(disk: str | None, container: str, words: str | None) -> None:
-    found = unfit_image(disk, container)
+    found = unfit_image(disk, container, "sha512")
     assert (found is None) == (words is None)
     assert found is None or words in found.cause
+    assert unfit_image("raw", "bare", None) is None
+    assert unfit_image("raw", "bare", "blake2b") is not None
 
 
 @pytest.mark.parametrize(
