@@ -104,7 +104,8 @@ def sentence(failure: XapiFailure) -> tuple[str, str]:
     if failure.code in OUR_PLUGIN and params and params[0]:
         return params[0].rstrip("."), OUR_PLUGIN[failure.code]
     if failure.code == "XENAPI_PLUGIN_FAILURE" and params and params[0] in _BROKEN_PLUGIN:
-        said = "; ".join(each[:300] for each in params[1:] if each)
+        # Of what a program prints before it dies, the last line tells why.
+        said = "; ".join(each.strip().splitlines()[-1].strip()[:300] for each in failure.params[1:] if each.strip())
         return _BROKEN_PLUGIN[params[0]] + (f" ({said})" if said else ""), SEE_LOG
     if failure.code in SENTENCES:
         cause, advice = SENTENCES[failure.code]
