@@ -14,6 +14,8 @@ from .session import Pool
 
 # Seconds that a host may take to let go of a disk whose import has failed.
 RELEASE_PATIENCE = 15.0
+# What a pool says of a VDI whose disk somebody has taken away behind its back.
+MISSING = frozenset({"VDI_LOCATION_MISSING", "VDI_MISSING", "VDI_NOT_AVAILABLE"})
 
 
 def destroy(pool: Pool, ref: str) -> None:
@@ -26,6 +28,9 @@ def destroy(pool: Pool, ref: str) -> None:
         except XapiFailure as exc:
             if exc.code == "HANDLE_INVALID":
                 return ""
+            if exc.code in MISSING:
+                _scan(pool, ref)
+                return ""
             if exc.code not in ("VDI_IN_USE", "OTHER_OPERATION_IN_PROGRESS"):
                 raise
             refused.append(exc)
@@ -36,6 +41,12 @@ def destroy(pool: Pool, ref: str) -> None:
         wait_while_moving(refusal, lambda code: not code, RELEASE_PATIENCE, pool.clock)
     except Stalled:
         raise refused[-1] from None
+
+
+def _scan(pool: Pool, ref: str) -> None:
+    """Have the SR forget what is not there."""
+    with suppress(XapiFailure):
+        pool.run("SR.scan", pool.call("VDI.get_SR", ref), what="scan for a VDI that is gone")
 
 
 def remove_half_made(pool: Pool, ref: str) -> None:
