@@ -146,7 +146,7 @@ def pull_plugins(pool_of_the_run: PoolUnderTest) -> Iterator[Path]:
         pool.api.PBD.unplug(pbd)
     pool.api.SR.destroy(sr)
     for name in ("imagestore", "glance"):
-        (directory / name).unlink()
+        (directory / name).unlink(missing_ok=True)
 
 
 @pytest.fixture
