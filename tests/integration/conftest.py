@@ -5,16 +5,22 @@
 from __future__ import annotations
 
 import os
+import shutil
+import threading
+import uuid
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+from ansible_collections.xenstack.image_services.plugins.module_utils._glance.connection import Cloud as Connection
+from ansible_collections.xenstack.image_services.tests.support import dom0
 from ansible_collections.xenstack.image_services.tests.support.cloud import Cloud
 from ansible_collections.xenstack.image_services.tests.support.deployed import deploy_cloud
 from ansible_collections.xenstack.image_services.tests.support.deployment import control
-from ansible_collections.xenstack.image_services.tests.support.faulty_proxy import FaultyProxy
-from ansible_collections.xenstack.image_services.tests.support.imports import clear
+from ansible_collections.xenstack.image_services.tests.support.faulty_proxy import Fault, FaultyProxy
+from ansible_collections.xenstack.image_services.tests.support.imports import clear, images_of, small_raw
+from ansible_collections.xenstack.image_services.tests.support.pulls import DEADLINE, FORMS, SIZE, Held, Setting, make_sr
 from ansible_collections.xenstack.image_services.tests.support.xapi import PoolUnderTest, run_pool
 
 
@@ -104,3 +110,68 @@ def variables(cloud: Cloud) -> Iterator[dict[str, Any]]:
         for path, text in files.items():
             path.write_text(text)
         control("glance", cloud.base, "restart")
+
+
+# Hosts that pull images
+
+
+@pytest.fixture(scope="module")
+def pull_paths(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    return images_of(small_raw(tmp_path_factory.mktemp("images"), SIZE, seed=7))
+
+
+@pytest.fixture(scope="module")
+def pull_images(cloud: Cloud, pull_paths: dict[str, Path]) -> Iterator[dict[str, dict[str, Any]]]:
+    """As any client of Glance makes them."""
+    glance = Connection(cloud.auth("alice")).glance
+    made = {}
+    for name, (disk, container) in FORMS.items():
+        ident = glance.create({"id": str(uuid.uuid4()), "name": f"dom0 {name}", "disk_format": disk, "container_format": container})["id"]
+        glance.upload(ident, pull_paths[name].read_bytes(), pull_paths[name].stat().st_size)
+        made[name] = dict(glance.image(ident) or {})
+    yield made
+    for image in made.values():
+        glance.delete(image["id"])
+
+
+@pytest.fixture(scope="module")
+def pull_plugins(pool_of_the_run: PoolUnderTest) -> Iterator[Path]:
+    pool = pool_of_the_run
+    directory = dom0.install(pool)
+    sr = make_sr(pool)
+    yield directory
+    for vdi in pool.api.SR.get_VDIs(sr):
+        pool.api.VDI.destroy(vdi)
+    for pbd in pool.api.SR.get_PBDs(sr):
+        pool.api.PBD.unplug(pbd)
+    pool.api.SR.destroy(sr)
+    for name in ("imagestore", "glance"):
+        (directory / name).unlink(missing_ok=True)
+
+
+@pytest.fixture
+def setting(
+    pull_plugins: Path, pull_images: dict[str, dict[str, Any]], pull_paths: dict[str, Path], cloud: Cloud, pool: PoolUnderTest, cleared_pool: None
+) -> Iterator[Setting]:
+    made = Setting(pool, cloud, pull_plugins, pull_paths, pull_images)
+    yield made
+    assert not made.staging()
+    for each in pool.api.host.get_all_records().values():
+        shutil.rmtree(pull_plugins / each["uuid"], ignore_errors=True)
+
+
+@pytest.fixture
+def held(cloud: Cloud) -> Iterator[Held]:
+    """Only the host asks this proxy; the module itself asks Glance."""
+    with cloud.proxy() as proxy:
+        made = Held(proxy, threading.Event(), threading.Event())
+
+        def hold() -> None:
+            made.arrived.set()
+            made.release.wait(DEADLINE)
+
+        proxy.faults.append(Fault("GET .*/file", hook=hold))
+        try:
+            yield made
+        finally:
+            made.release.set()

@@ -5,13 +5,17 @@
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import hashlib
 import json
 import re
 import socket
 import ssl
 import struct
+import sys
+import termios
 import threading
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -127,9 +131,17 @@ class Handler(BaseHTTPRequestHandler):
         return found[1] if found else ""
 
     def drop(self) -> None:
+        """A reset, once all that was sent has reached the other side: a reset loses what has not."""
+        until = time.monotonic() + 10
+        while self.waiting() and time.monotonic() < until:
+            time.sleep(0.005)
         self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
         self.connection.close()
         raise OSError
+
+    def waiting(self) -> int:
+        """Bytes in the kernel that the other side has not got."""
+        return int.from_bytes(fcntl.ioctl(self.connection.fileno(), termios.TIOCOUTQ, bytes(4)), sys.byteorder)
 
     def do_GET(self) -> None:
         plan = self.note()

@@ -13,19 +13,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from ansible_collections.xenstack.image_services.tests.support.disks import MIB
 from ansible_collections.xenstack.image_services.tests.support.dom0 import Dom0, pythons, run_inside
 from ansible_collections.xenstack.image_services.tests.support.glance_double import GlanceDouble, Plan
-from ansible_collections.xenstack.image_services.tests.support.imports import images_of, small_raw
 from ansible_collections.xenstack.image_services.tests.support.xapi import error
-
-SIZE = 8 * MIB
-
-
-@pytest.fixture(scope="module")
-def images(tmp_path_factory: pytest.TempPathFactory) -> dict[str, bytes]:
-    found = images_of(small_raw(tmp_path_factory.mktemp("images"), SIZE))
-    return {name: found[name].read_bytes() for name in ("chain.gz", "raw")}
 
 
 def historic(dom0: Dom0, function: str, nested: bool = True, **given: Any) -> Any:

@@ -21,15 +21,8 @@ from ansible_collections.xenstack.image_services.plugins.module_utils._image.vhd
 from ansible_collections.xenstack.image_services.tests.support.disks import MIB, build_vhd
 from ansible_collections.xenstack.image_services.tests.support.dom0 import Dom0
 from ansible_collections.xenstack.image_services.tests.support.glance_double import GlanceDouble, Plan
-from ansible_collections.xenstack.image_services.tests.support.imports import images_of, small_raw
 
 SIZE = 8 * MIB
-
-
-@pytest.fixture(scope="module")
-def images(tmp_path_factory: pytest.TempPathFactory) -> dict[str, bytes]:
-    found = images_of(small_raw(tmp_path_factory.mktemp("images"), SIZE))
-    return {name: found[name].read_bytes() for name in ("chain.gz", "raw")}
 
 
 @pytest.fixture

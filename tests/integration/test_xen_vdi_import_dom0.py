@@ -1,0 +1,156 @@
+# SPDX-FileCopyrightText: 2026 xenstack.image_services contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Images of a real Glance that a host pulls by the real plugin: bit for bit, once, and by that way only where it can be."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from ansible_collections.xenstack.image_services.tests.support.deployment import free_port
+from ansible_collections.xenstack.image_services.tests.support.disks import MIB
+from ansible_collections.xenstack.image_services.tests.support.imports import NAME, disks_of, imported
+from ansible_collections.xenstack.image_services.tests.support.pulls import SR, Setting, rounded, scripted
+
+
+@pytest.mark.parametrize("name", ["raw", "vhd-descending", "chain", "chain.gz"])
+def test_a_host_pulls_what_the_module_would_send(setting: Setting, name: str) -> None:
+    image = setting.images[name]
+    predicted = setting.pull(name, check=True)
+    assert (predicted["changed"], predicted["transport"], predicted["vdi"]["uuid"]) == (True, "dom0", None)
+    assert not disks_of(setting.pool)
+    done = setting.pull(name, verify=name == "chain")
+    assert (done["changed"], done["transport"], done["transport_reason"], done["route"]) == (True, "dom0", None, None)
+    assert done["format"] == {"raw": "raw", "vhd-descending": "vhd"}.get(name, "vhd tarball")
+    assert done["verified"] == (name == "chain")
+    assert done["bytes_transferred"] == setting.paths[name].stat().st_size
+    assert done["vdi"]["other_config"] == {
+        "image_services_source": f"glance:{image['id']}",
+        "image_services_digest": f"{image['os_hash_algo']}:{image['os_hash_value']}",
+    }
+    assert setting.stored() == rounded(setting.paths["raw"].read_bytes())
+    # By whatever way, it is there.
+    for transport in ("dom0", "http", "auto"):
+        again = setting.pull(name, transport=transport)
+        assert (again["changed"], again["bytes_transferred"], again["transport"], again["route"]) == (False, 0, None, None)
+        assert again["vdi"] == done["vdi"]
+
+
+def test_what_the_module_has_sent_is_not_pulled(setting: Setting) -> None:
+    assert setting.pull(transport="http")["transport"] == "http"
+    assert setting.pull()["changed"] is False
+
+
+def test_attributes_and_size_are_as_declared(setting: Setting) -> None:
+    declared = {"description": "pulled", "tags": ["b", "a"], "size": "33M", "read_only": True, "sharable": True}
+    done = setting.pull(**declared)
+    vdi = done["vdi"]
+    assert (vdi["description"], vdi["tags"], vdi["virtual_size"], vdi["read_only"], vdi["sharable"]) == ("pulled", ["a", "b"], 34 * MIB, True, True)
+    assert setting.stored() == setting.paths["raw"].read_bytes().ljust(34 * MIB, b"\0")
+    assert setting.pull(**declared)["changed"] is False
+    assert setting.pull(**{**declared, "transport": "http"})["changed"] is False
+
+
+def test_new_content_replaces_the_old_one(setting: Setting) -> None:
+    old = setting.pull("raw", tags=["kept"])["vdi"]
+    setting.pool.api.VDI.add_to_other_config(disks_of(setting.pool)[0], "owner", "somebody")
+    done = setting.pull("chain.gz", replaced="delete", verify=True)
+    assert done["replaced_vdi"] == old["uuid"] != done["vdi"]["uuid"]
+    assert done["vdi"]["tags"] == ["kept"]
+    assert done["vdi"]["other_config"]["owner"] == "somebody"
+    assert setting.stored() == rounded(setting.paths["raw"].read_bytes())
+
+
+def test_the_next_endpoint_is_asked_where_one_does_not_answer(setting: Setting) -> None:
+    dead = f"http://127.0.0.1:{free_port()}"
+    with setting.cloud.proxy() as proxy:
+        assert setting.pull(dom0_endpoints=[dead, f"{proxy.url}/v2/"])["transport"] == "dom0"
+        assert [request for request in proxy.requests if request.endswith("/file")]
+    text = setting.refused(name=f"{NAME} 2", dom0_endpoints=[dead])
+    assert dead in text
+    assert "See that the host reaches Glance" in text
+
+
+# What is taken, and why
+
+
+def test_auto_takes_dom0_where_it_can(setting: Setting) -> None:
+    done = setting.pull(transport="auto")
+    assert (done["transport"], done["transport_reason"]) == ("dom0", "every host that sees SR 'dom0 tests' has the plugin imagestore 1.0.0")
+
+
+@pytest.fixture
+def lvm(setting: Setting) -> Iterator[str]:
+    api = setting.pool.api
+    sr = api.SR.create(api.host.get_all()[0], {"device": "/dev/dom0"}, "0", "dom0 lvm", "", "lvm", "", False, {})
+    yield "dom0 lvm"
+    for vdi in api.SR.get_VDIs(sr):
+        api.VDI.destroy(vdi)
+    for pbd in api.SR.get_PBDs(sr):
+        api.PBD.unplug(pbd)
+    api.SR.destroy(sr)
+
+
+def without_plugin(setting: Setting) -> str:
+    """One of the hosts has none any more; its name."""
+    record = list(setting.pool.api.host.get_all_records().values())[1]
+    (setting.plugins / record["uuid"]).mkdir()
+    return str(record["name_label"])
+
+
+def with_another_version(setting: Setting) -> str:
+    """One of the hosts has a plugin that says 0.9.0; its name."""
+    name = without_plugin(setting)
+    (record,) = [each for each in setting.pool.api.host.get_all_records().values() if each["name_label"] == name]
+    said = json.dumps({"name": "imagestore", "version": "0.9.0", "api": 1, "python": "2.7.5", "functions": ["cancel", "download", "version"]})
+    scripted(setting.plugins / record["uuid"] / "imagestore", f"value = {said!r}")
+    return name
+
+
+def test_what_stands_against_it_is_an_error_or_a_reason(setting: Setting, lvm: str) -> None:
+    def both(words: str, advice: str, options: dict[str, Any]) -> None:
+        setting.refused(f"{words}, and transport is dom0. {advice}", **options)
+        with setting.pool.nothing_left("VDI"):
+            done = imported(setting.pool, **{**setting.options(), **options, "transport": "auto"})
+        assert (done["changed"], done["transport"], done["route"]) == (True, "http", "chunked")
+        assert words in done["transport_reason"]
+        assert imported(setting.pool, **{**setting.options(), "state": "absent", "sr": options.get("sr", SR)})["changed"]
+
+    both("its disk_format is 'qcow2', and hosts pull raw disks and VHDs", "Use transport http.", {"image": setting.images["qcow2"]["id"]})
+    both("the content is named by src, and a host pulls images of Glance alone", "Use transport http.", {"image": None, "src": str(setting.paths["raw"])})
+    both("SR 'dom0 lvm' is of type lvm, and a host can put files only into SRs of the types ext, file, nfs, smb", "Use transport http.", {"sr": lvm})
+    host = without_plugin(setting)
+    both(f"host {host} has no plugin imagestore", "Install it with the role xen_dom0_plugins, or use transport http.", {})
+    shutil.rmtree(next(path for path in setting.plugins.iterdir() if path.is_dir()))
+    host = with_another_version(setting)
+    other = next(each["name_label"] for each in setting.pool.api.host.get_all_records().values() if each["name_label"] != host)
+    listed = ", ".join(f"{name} has {version}" for name, version in sorted({host: "0.9.0", other: "1.0.0"}.items()))
+    both(f"the hosts have different versions of the plugin imagestore: {listed}", "Install one version on all of them", {})
+
+
+def test_a_ca_file_that_is_too_large_for_a_call(setting: Setting, tmp_path: Path) -> None:
+    bundle = tmp_path / "bundle.pem"
+    bundle.write_text("words\n-----BEGIN CERTIFICATE-----\n" + ("A" * 64 + "\n") * 2200 + "-----END CERTIFICATE-----\n")
+    glance = setting.glance
+    glance["cloud"]["cacert"] = str(bundle)
+    options = {"glance": glance, "dom0_endpoints": ["https://127.0.0.1:9"]}
+    text = setting.refused("Cannot call plugin 'imagestore': the arguments take", **options)
+    assert "Have the cloud's settings name a file of the one authority" in text
+    done = setting.pull(**{**options, "transport": "auto"})
+    assert done["transport"] == "http"
+    assert "the arguments take" in done["transport_reason"]
+
+
+def test_what_is_no_endpoint(setting: Setting) -> None:
+    for address in ("glance", "ftp://x", "https://user:word@x", "https://x?y=z", "http://"):
+        text = setting.refused("it is not the address of an image service", dom0_endpoints=[address])
+        assert "word" not in text
+
+
+def test_a_size_that_is_too_small(setting: Setting) -> None:
+    for name in ("raw", "vhd-descending", "chain"):
+        setting.refused("disks are not made smaller", name=f"{NAME} {name}", image=setting.images[name]["id"], size="10M")
