@@ -3,13 +3,14 @@
 """A VDI becomes an image: its chain as a tarball with gzip, made while it is sent."""
 
 import hashlib
+import itertools
 import json
 import tarfile
 import zlib
 
 import checks
 import staging
-from compat import native
+from compat import http_client, native
 from failures import BAD_DIGEST, SOURCE, Failure
 from family import Family, leaf
 from poolclient import Pool
@@ -141,7 +142,7 @@ class Upload(object):
     def _refusal(self, connection):
         try:
             status = connection.getresponse().status
-        except ERRORS:
+        except (EnvironmentError, ValueError, http_client.HTTPException):
             return
         raise Refused(status)
 
@@ -161,14 +162,12 @@ class Upload(object):
         yield b"".join(waiting) + packer.flush()
 
     def _tarball(self):
+        parts = []
         for number, member in enumerate(self.family.members):
             entry = tarfile.TarInfo("%d.vhd" % number)
             entry.size = member.length
-            yield entry.tobuf(tarfile.GNU_FORMAT)
-            for piece in member.pieces():
-                yield piece
-            yield b"\0" * (-member.length % BLOCK)
-        yield b"\0" * (2 * BLOCK)
+            parts += [[entry.tobuf(tarfile.GNU_FORMAT)], member.pieces(), [b"\0" * (-member.length % BLOCK)]]
+        return itertools.chain(*(parts + [[b"\0" * (2 * BLOCK)]]))
 
 
 class Digests(object):
