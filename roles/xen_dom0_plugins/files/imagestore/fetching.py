@@ -4,8 +4,9 @@
 
 import re
 
+from compat import http_client
 from failures import SOURCE, Failure
-from servers import ERRORS, Refused, Untrusted, cause, place, request
+from servers import Refused, Untrusted, cause, place, request
 
 # Read in one go. Python 2 collects that much, and loses it when the connection breaks meanwhile.
 PIECE = 1 << 16
@@ -47,7 +48,7 @@ class Fetch(object):
             except (Untrusted, Refused) as error:
                 self.watch.check()
                 self._failed(source, error, stays=getattr(error, "status", 0) not in PASSING)
-            except ERRORS as error:
+            except (EnvironmentError, ValueError, http_client.HTTPException) as error:
                 self.watch.check()
                 self._failed(source, error, stays=False)
 
@@ -65,7 +66,7 @@ class Fetch(object):
                     self._skip, data = max(0, self._skip - len(data)), data[self._skip :]
                     if not data:
                         continue
-            except ERRORS as error:
+            except (EnvironmentError, ValueError, http_client.HTTPException) as error:
                 self.watch.check()
                 self._failed(self.sources[0], error, stays=False)
                 continue
