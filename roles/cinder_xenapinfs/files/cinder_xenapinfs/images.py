@@ -217,4 +217,24 @@ class Images:
             "store_id": kind.extra_specs.get("image_service:store_id") if kind else None,
             "base_image_ref": (volume.get("glance_metadata") or {}).get("image_id"),
         }
-        image_service.update(context, meta["id"], {}, file, **{key: value for key, value in given.items() if value})
+        counted = Counted(file)
+        image_service.update(context, meta["id"], {}, counted, **{key: value for key, value in given.items() if value})
+        stored = image_service.show(context, meta["id"]).get("size")
+        if stored is not None and int(stored) != counted.count:
+            # Cinder's client begins again after some errors, where the stream then is.
+            raise PoolError(f"Cannot upload image {meta['id']}: {counted.count} bytes were sent, and Glance has {stored}. Try again.")
+
+
+class Counted:
+    """A file to read from once, which knows how much was read."""
+
+    def __init__(self, file: Any) -> None:
+        self.file, self.count = file, 0
+
+    def read(self, count: int = -1) -> bytes:
+        data = bytes(self.file.read(count))
+        self.count += len(data)
+        return data
+
+    def __iter__(self) -> Iterator[bytes]:
+        return iter(lambda: self.read(stream.RECORD), b"")

@@ -100,7 +100,7 @@ def unpack(file: Chunks, directory: Path, limit: int) -> list[Path]:
     """The VHDs of a tarball, leaf first, each no larger than a full disk of the limit can be."""
     found: dict[str, Path] = {}
     try:
-        with tarfile.open(fileobj=file, mode="r|*") as archive:
+        with tarfile.open(fileobj=file, mode="r|*", bufsize=1 << 20) as archive:
             for member in archive:
                 name = MEMBER.fullmatch(member.name)
                 if not name:
