@@ -70,7 +70,9 @@ class Session:
     def end(self, handle: str) -> None:
         self.transport.timeout = wire.CONNECT
         # Not the library's logout, which forgets the session before it has ended.
-        self.guarded("session.logout", self.client.session.logout, handle)
+        answer = self.guarded("session.logout", self.client.session.logout, handle)
+        if answer["Status"] != "Success" and answer["ErrorDescription"][0] != "SESSION_INVALID":
+            raise PoolFailure("session.logout", answer["ErrorDescription"])
 
     def guarded(self, method: str, function: Callable[..., Any], *args: Any) -> Any:
         """Runs what the library does, and says what it raises in a sentence. No argument is shown: one may be the password."""
