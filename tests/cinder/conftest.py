@@ -54,4 +54,3 @@ def make_backend(pool: xapi.PoolUnderTest, configured: Path) -> Iterator[Callabl
 @pytest.fixture
 def backend(make_backend: Callable[..., Backend]) -> Backend:
     return make_backend()
-

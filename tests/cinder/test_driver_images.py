@@ -76,9 +76,7 @@ def test_an_image_becomes_a_volume(backend: Backend, pool: PoolUnderTest, tmp_pa
 
 
 @pytest.mark.parametrize(("disk_format", "container_format"), [("raw", "bare"), ("vhd", "bare"), ("vhd", "ovf"), ("qcow2", "bare")])
-def test_a_volume_becomes_an_image_and_a_volume_again(
-    backend: Backend, pool: PoolUnderTest, tmp_path: Path, disk_format: str, container_format: str
-) -> None:
+def test_a_volume_becomes_an_image_and_a_volume_again(backend: Backend, pool: PoolUnderTest, tmp_path: Path, disk_format: str, container_format: str) -> None:
     driver, images, data = backend.set_up(), ImageService(), noise(2)
     with pool.nothing_left():
         volume, again = backend.made(1), backend.made(1)
