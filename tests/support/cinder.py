@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import shutil
 import subprocess
 import sys
@@ -16,13 +17,15 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import yaml
+from ansible_collections.xenstack.image_services.tests.support import xapi
 from ansible_collections.xenstack.image_services.tests.support.cloud import Cloud
 from ansible_collections.xenstack.image_services.tests.support.deployed import WORKER
 from ansible_collections.xenstack.image_services.tests.support.deployment import ROOT, free_port
 from ansible_collections.xenstack.image_services.tests.support.modules import run_module
+from ansible_collections.xenstack.image_services.tests.support.xapi import PoolUnderTest
 
 VENV = ROOT / ".venv-cinder"
+OWN_UV = ROOT / ".venv-uv" / "bin" / "uv"
 CONTROL = Path(__file__).with_name("cinder_control.py")
 BASE = ROOT / ".test" / f"cinder-{WORKER}"
 PASSWORD = "cinder-pass-word"
@@ -247,7 +250,24 @@ def backend_types(cinder: Cinder) -> dict[str, Any]:
     return {each["name"]: each["extra_specs"] for each in cinder.ask("GET", "/types")["volume_types"]}
 
 
-def settings_of(cloud: Cloud) -> dict[str, Any]:
-    """The variables of a role that asks the cloud as its administrator."""
-    settings: dict[str, Any] = yaml.safe_load((cloud.base / "clouds.yaml").read_text(encoding="utf-8"))["clouds"]["admin"]
-    return settings
+def role_variables(cloud: Cloud, cinder: Cinder, pool: PoolUnderTest, **more: Any) -> dict[str, Any]:
+    """What the role needs to give this Cinder a backend on the simulated pool."""
+    mine = os.getuid()
+    return {
+        "cinder_xenapinfs_connection_url": pool.server.url,
+        "cinder_xenapinfs_password": xapi.PASSWORD,
+        "cinder_xenapinfs_ca_path": str(pool.certificate),
+        "cinder_xenapinfs_nfs_server": "nfs.example.org",
+        "cinder_xenapinfs_nfs_serverpath": "/srv/volumes",
+        "cinder_xenapinfs_python": str(cinder.python),
+        "cinder_xenapinfs_home": str(cinder.base / "role"),
+        "cinder_xenapinfs_config_file": str(cinder.configuration),
+        "cinder_xenapinfs_config_owner": str(mine),
+        "cinder_xenapinfs_config_group": str(mine),
+        "cinder_xenapinfs_backup": False,
+        "cinder_xenapinfs_restart_command": cinder.control("restart"),
+        "cinder_xenapinfs_cloud": cloud.auth("admin")["cloud"],
+        "cinder_xenapinfs_api_python": sys.executable,
+        "cinder_xenapinfs_uv": str(OWN_UV) if OWN_UV.exists() else "",
+        **more,
+    }
