@@ -10,11 +10,14 @@ from typing import Any
 from cinder import exception, interface
 from cinder.common import constants
 from cinder.volume import driver
+from oslo_config import cfg
 from oslo_log import log as logging
 from oslo_utils import units
 
 from . import location, options
+from .backups import Backups
 from .errors import PoolError
+from .images import Images
 from .location import Location
 from .repository import MARK, Repositories
 from .session import Pool
@@ -56,6 +59,8 @@ class XenAPINFSDriver(driver.VolumeDriver):
         self.pool = Pool(self.settings, f"{MARK} {owner}")
         self.repositories = Repositories(self.settings, owner)
         self.volumes = Volumes(self.pool, self.repositories)
+        self.images = Images(self.volumes, self.settings)
+        self.backups = Backups(self.volumes, owner)
 
     def check_for_setup_error(self) -> None:
         """The pool answers, lets us in, and sees the share; what an earlier process left there goes."""
@@ -164,6 +169,22 @@ class XenAPINFSDriver(driver.VolumeDriver):
         """Nothing on the share depends on the type, as long as the backend stays and nothing is encrypted."""
         return volume["host"] == host["host"] and not (diff or {}).get("encryption"), None
 
+    # Images
+
+    def clone_image(self, context: Any, volume: Any, image_location: Any, image_meta: dict[str, Any], image_service: Any) -> tuple[dict[str, Any] | None, bool]:
+        # An image that Cinder has to verify the signature of passes through this service.
+        signed = cfg.CONF.verify_glance_signatures != "disabled" and "img_signature" in (image_meta.get("properties") or {})
+        cached = bool(self.configuration.safe_get("image_volume_cache_enabled"))
+        made = None if signed else self.images.clone(context, volume, image_meta, image_service, cached)
+        return ({"provider_location": str(made)}, True) if made else (None, False)
+
+    def copy_image_to_volume(self, context: Any, volume: Any, image_service: Any, image_id: str, disable_sparse: bool = False) -> None:
+        blocksize = self.configuration.safe_get("volume_dd_blocksize")
+        self.images.fetch(context, volume, self._location(volume), image_service, image_id, disable_sparse, blocksize)
+
+    def copy_volume_to_image(self, context: Any, volume: Any, image_service: Any, image_meta: dict[str, Any]) -> None:
+        self.images.upload(context, volume, self._location(volume), image_service, image_meta)
+
     # Disks that are on the share already
 
     def _existing(self, reference: dict[str, str]) -> Location:
@@ -201,6 +222,8 @@ class XenAPINFSDriver(driver.VolumeDriver):
 
     def initialize_connection(self, volume: Any, connector: dict[str, Any], **kwargs: Any) -> dict[str, Any]:
         where = self._location(volume)
+        if self.backups.concerns(volume):
+            return self.backups.begin(volume, where)
         if self.settings.connection_type == "nfs":
             export = f"{self.settings.server}:{self.settings.serverpath}"
             return {"driver_volume_type": "nfs", "data": {"export": export, "name": f"{where}.vhd", "format": "vpc", "options": None}}
@@ -209,7 +232,9 @@ class XenAPINFSDriver(driver.VolumeDriver):
         return {"driver_volume_type": "xensm", "data": connected | {"introduce_sr_keys": ["sr_type", "server", "serverpath"]}}
 
     def terminate_connection(self, volume: Any, connector: dict[str, Any] | None, **kwargs: Any) -> None:
-        """Nobody but the consumer has to do anything."""
+        """Nobody but the consumer has to do anything, unless it is cinder-backup."""
+        if self.backups.concerns(volume):
+            self.backups.end(volume, self._location(volume))
 
     def ensure_export(self, context: Any, volume: Any) -> None:
         """The share is exported by its server."""
