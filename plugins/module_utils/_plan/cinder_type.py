@@ -65,4 +65,4 @@ def differing_spec(desired: Mapping[str, Any], current: Mapping[str, Any]) -> st
 
 def on_backend(host: str, backend: str) -> bool:
     """Whether «host@backend#pool» is of this backend."""
-    return host.partition("#")[0].rpartition("@")[2] == backend
+    return host.partition("#")[0].rpartition("@")[1:] == ("@", backend)
