@@ -41,7 +41,7 @@ test: units integration ## Run every test that needs no container engine
 units: .build/qemu-img .build/openssl .build/xen-api .venv-test/.stamp .build/collection
 	.venv-test/bin/python -m pytest tests/unit --junitxml=.test/logs/units.xml
 
-integration: .build/qemu-img .build/qemu-system .build/openssl .venv-test/.stamp .build/collection
+integration: .build/qemu-img .build/qemu-system .build/openssl .venv-test/.stamp .venv-cinder/.stamp .build/collection
 	.venv-test/bin/python -m pytest tests/integration -n 2 --dist loadfile --junitxml=.test/logs/integration.xml
 
 bench: .venv/.stamp .build/collection ## Measure, and write the tables in docs/benchmarks.md

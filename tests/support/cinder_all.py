@@ -1,0 +1,51 @@
+# SPDX-FileCopyrightText: 2026 xenstack.image_services contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Cinder's API, scheduler, backup and volume services in one process, which is all that messages of ``fake://`` reach.
+
+Run by Cinder's own interpreter: ``cinder_all.py --config-file cinder.conf``. Each service is started as its own program starts it.
+"""
+
+from cinder import monkey_patch
+
+monkey_patch.patch()
+
+import shlex  # noqa: E402
+import sys  # noqa: E402
+
+import os_brick  # noqa: E402
+from cinder import i18n  # noqa: E402
+from oslo_config import cfg  # noqa: E402
+from oslo_log import log as logging  # noqa: E402
+from oslo_privsep import priv_context  # noqa: E402
+from oslo_service import service as oslo_service  # noqa: E402
+
+i18n.enable_lazy()
+from cinder import coordination, objects, rpc, service, utils, version  # noqa: E402
+from cinder.cmd import volume  # noqa: E402
+from cinder.common import config  # noqa: E402
+
+CONF = cfg.CONF
+
+
+def main() -> None:
+    objects.register_all()
+    CONF(sys.argv[1:], project="cinder", version=version.version_string())
+    config.set_middleware_defaults()
+    logging.setup(CONF, "cinder")
+    priv_context.init(root_helper=shlex.split(utils.get_root_helper()))
+    os_brick.setup(CONF)
+    coordination.COORDINATOR.start()
+    rpc.init(CONF)
+    launcher = oslo_service.ServiceLauncher(CONF)
+    launcher.launch_service(service.Service.create(binary="cinder-scheduler"))
+    launcher.launch_service(service.Service.create(binary="cinder-backup"))
+    for backend in filter(None, CONF.enabled_backends or []):
+        CONF.register_opt(volume.host_opt, group=backend)
+        created = service.Service.create(host=f"{CONF.host}@{backend}", service_name=backend, binary="cinder-volume", coordination=True)
+        launcher.launch_service(created)
+    launcher.launch_service(service.WSGIService("osapi_volume"))
+    launcher.wait()
+
+
+if __name__ == "__main__":
+    main()
