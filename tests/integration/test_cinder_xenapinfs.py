@@ -109,10 +109,10 @@ def test_images_become_volumes_and_images_again(cloud: Cloud, volumes: Cinder, i
     same(cloud, as_image(volumes, cloud, again, f"{image_name} again", "vhd"), "vpc", content)
 
 
-def test_an_image_that_is_none_is_refused(cloud: Cloud, volumes: Cinder, image_name: str, tmp_path: Path) -> None:
-    broken = tmp_path / "broken.vhd"
-    broken.write_bytes(b"conectix" + os.urandom(64 * 1024))
-    failed = volumes.create(volume_type=TYPE, imageRef=upload(cloud, image_name, broken, "vhd")["id"])["id"]
+def test_an_image_that_does_not_fit_is_refused(cloud: Cloud, volumes: Cinder, image_name: str, tmp_path: Path) -> None:
+    large = tmp_path / "large.vhd"
+    subprocess.run(["qemu-img", "create", "-q", "-f", "vpc", large, "2G"], check=True)
+    failed = volumes.create(volume_type=TYPE, imageRef=upload(cloud, image_name, large, "vhd")["id"])["id"]
     volumes.settled("volume", failed, "error")
 
 
