@@ -70,7 +70,9 @@ class Session:
     def end(self, handle: str) -> None:
         self.transport.timeout = wire.CONNECT
         # Not the library's logout, which forgets the session before it has ended.
-        self.guarded("session.logout", self.client.session.logout, handle)
+        answer = self.guarded("session.logout", self.client.session.logout, handle)
+        if answer["Status"] != "Success" and answer["ErrorDescription"][0] != "SESSION_INVALID":
+            raise PoolFailure("session.logout", answer["ErrorDescription"])
 
     def guarded(self, method: str, function: Callable[..., Any], *args: Any) -> Any:
         """Runs what the library does, and says what it raises in a sentence. No argument is shown: one may be the password."""
@@ -88,7 +90,13 @@ class Session:
     @functools.cached_property
     def host(self) -> str:
         """The coordinator, which is who answers."""
-        return str(self.call("session.get_this_host", self.client.handle))
+        try:
+            return str(self.call("session.get_this_host", self.client.handle))
+        except PoolFailure as exc:
+            # The session was lost, and the handle that was given is that of the old one.
+            if exc.code != "HANDLE_INVALID":
+                raise
+            return str(self.call("session.get_this_host", self.client.handle))
 
     def patiently(self, purpose: str, work: Callable[[], Any]) -> bool:
         """Does what has to be done even when the pool is away for a moment; whether it was. All of it in a session waits no longer than the patience."""

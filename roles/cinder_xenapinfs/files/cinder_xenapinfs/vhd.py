@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import gzip
 import io
 import re
 import struct
@@ -140,7 +141,11 @@ def check_chain(paths: list[Path]) -> int:
 
 def pack(path: Path, target: BinaryIO) -> None:
     """One VHD as the tarball that a host takes for an image."""
-    with tarfile.open(fileobj=target, mode="w|gz", compresslevel=1, format=tarfile.GNU_FORMAT) as archive, path.open("rb") as file:
+    with (
+        gzip.GzipFile(fileobj=target, mode="wb", compresslevel=1) as packed,
+        tarfile.open(fileobj=packed, mode="w|", format=tarfile.GNU_FORMAT) as archive,
+        path.open("rb") as file,
+    ):
         member = tarfile.TarInfo("0.vhd")
         member.size, member.mode = path.stat().st_size, 0o600
         archive.addfile(member, file)
