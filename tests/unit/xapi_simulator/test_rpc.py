@@ -6,15 +6,18 @@ from __future__ import annotations
 
 import contextlib
 import http.client
+import os
+import socket
 import ssl
 import time
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 from xmlrpc.client import dumps
 
 import pytest
-from ansible_collections.xenstack.image_services.tests.support.xapi import PASSWORD, Server, error, wait
+from ansible_collections.xenstack.image_services.tests.support.xapi import PASSWORD, Server, error, start, wait
 
 NOBODY = "OpaqueRef:00000000-0000-0000-0000-000000000000"
 
@@ -186,3 +189,18 @@ def test_tls_is_signed_by_itself_and_can_be_trusted(launch: Callable[..., Server
         strange.request("GET", "/")
     assert (server.state / "xapi-ssl.key").stat().st_mode & 0o077 == 0
     assert server.login().xenapi.host.get_all()
+
+
+@pytest.mark.parametrize("depth", [1, 130])
+def test_programs_of_the_host_reach_it_by_a_socket(tmp_path: Path, depth: int) -> None:
+    """However long the path is: the address of a socket holds about 107 bytes."""
+    server = start(tmp_path / ("x" * depth) / "state")
+    directory = os.open(server.state, os.O_RDONLY)
+    with contextlib.closing(http.client.HTTPConnection("localhost", timeout=10)) as connection:
+        connection.sock = socket.socket(socket.AF_UNIX)
+        connection.sock.connect(f"/proc/self/fd/{directory}/xapi.sock")
+        connection.request("POST", "/", dumps(("root", PASSWORD), "session.login_with_password"))
+        assert b"<value>Success</value>" in connection.getresponse().read()
+    os.close(directory)
+    server.stop()
+    assert not (server.state / "xapi.sock").exists()

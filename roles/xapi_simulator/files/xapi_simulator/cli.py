@@ -14,7 +14,7 @@ from pathlib import Path
 
 from . import background, seed, tls
 from .pool import Pool, Settings
-from .server import Listener
+from .server import Listener, LocalListener
 
 
 def address(text: str) -> tuple[str, int]:
@@ -106,18 +106,30 @@ def main() -> int:
     return 0
 
 
+def listen_locally(pool: Pool) -> list[LocalListener]:
+    """Opens the socket for the plugins of the coordinator. A file system without sockets keeps the pool from nothing else."""
+    try:
+        listener = LocalListener(pool.settings.state / "xapi.sock", pool)
+    except OSError as exc:
+        logging.getLogger(__name__).warning("no xapi.sock: %s", exc)
+        return []
+    threading.Thread(target=listener.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True).start()
+    return [listener]
+
+
 def serve(pool: Pool, listeners: list[Listener], identity: str) -> None:
     over = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: over.set())
     for listener in listeners:
         threading.Thread(target=listener.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True).start()
+    local = listen_locally(pool)
     urls = [f"{pool.scheme}://{pool.addresses[listener.host]}" for listener in listeners]
     background.record(pool.settings.state, identity, urls)
     for url in urls:
         print(f"Listening on {url}", flush=True)
     over.wait()
-    for listener in listeners:
-        listener.shutdown()
-        listener.server_close()
+    for each in (*listeners, *local):
+        each.shutdown()
+        each.server_close()
     pool.close()

@@ -15,6 +15,7 @@ from . import vhdformat as vhd
 
 ALIGNMENT = 4096
 ZEROS = bytes(vhd.BLOCK)
+FULL = b"\xff" * vhd.SECTOR
 
 
 class Beyond(Exception):
@@ -85,17 +86,25 @@ class RawDisk(Disk):
 class VhdDisk(Disk):
     """A dynamic VHD as the toolstack of the host writes it: footer, header, table, map of full blocks, aligned blocks, footer."""
 
-    def __init__(self, path: Path, writable: bool) -> None:
+    def __init__(self, path: Path, writable: bool, depth: int = 0) -> None:
         self.writable = writable
         self.file = path.open("r+b" if writable else "rb")
         self.footer = self.file.read(vhd.SECTOR)
-        at, self.size, self.kind = vhd.read_footer(self.footer)
-        self.file.seek(at)
-        self.table, self.entries, block = vhd.read_header(self.file.read(1024))
-        if block != vhd.BLOCK or self.kind != vhd.DYNAMIC:
-            raise vhd.Invalid("not a dynamic VHD with blocks of 2 MiB")
-        self.file.seek(self.table)
-        self.places = list(struct.unpack(f">{self.entries}I", self.file.read(4 * self.entries)))
+        self.parent: VhdDisk | None = None
+        try:
+            at, self.size, self.kind = vhd.read_footer(self.footer)
+            self.file.seek(at)
+            header = self.file.read(1024)
+            self.table, self.entries, block = vhd.read_header(header)
+            if block != vhd.BLOCK or self.kind not in (vhd.DYNAMIC, vhd.DIFFERENCING):
+                raise vhd.Invalid("not a dynamic or differencing VHD with blocks of 2 MiB")
+            self.file.seek(self.table)
+            self.places = list(struct.unpack(f">{self.entries}I", self.file.read(4 * self.entries)))
+            if self.kind == vhd.DIFFERENCING:
+                self.parent = self.find_parent(path, header, depth)
+        except BaseException:
+            self.file.close()
+            raise
         self.changed = False
 
     def read(self, offset: int, length: int) -> bytes:
@@ -106,12 +115,43 @@ class VhdDisk(Disk):
             count = min(end - offset, vhd.BLOCK - within)
             place = self.places[index]
             if place == vhd.UNUSED:
-                parts.append(ZEROS[:count])
+                parts.append(self.below(offset, count))
+            elif self.bitmap(index) != FULL:
+                parts.append(self.merged(index)[within : within + count])
             else:
                 self.file.seek(place * vhd.SECTOR + vhd.SECTOR + within)
                 parts.append(self.file.read(count))
             offset += count
         return b"".join(parts)
+
+    def find_parent(self, path: Path, header: bytes, depth: int) -> VhdDisk:
+        """The file beside this one that the first locator names; a chain has 30 at most."""
+        name = vhd.parent_name(self.file, header)
+        if depth >= 29:
+            raise vhd.Invalid("the chain is too long")
+        parent = VhdDisk(path.parent / Path(name).name, False, depth + 1)
+        if parent.footer[68:84] != header[40:56]:
+            parent.close()
+            raise vhd.Invalid(f"{name} is not the parent")
+        return parent
+
+    def below(self, offset: int, count: int) -> bytes:
+        """What the parent shows there."""
+        data = self.parent.read(offset, count) if self.parent and offset < self.parent.size else b""
+        return data + ZEROS[: count - len(data)]
+
+    def bitmap(self, index: int) -> bytes:
+        self.file.seek(self.places[index] * vhd.SECTOR)
+        return self.file.read(vhd.SECTOR)
+
+    def merged(self, index: int) -> bytes:
+        """A block of which only some sectors were written."""
+        bitmap, data = self.bitmap(index), bytearray(self.below(index * vhd.BLOCK, vhd.BLOCK))
+        own = self.file.read(vhd.BLOCK)
+        for sector in range(vhd.BLOCK // vhd.SECTOR):
+            if bitmap[sector // 8] & (0x80 >> (sector % 8)):
+                data[sector * vhd.SECTOR : (sector + 1) * vhd.SECTOR] = own[sector * vhd.SECTOR : (sector + 1) * vhd.SECTOR]
+        return bytes(data)
 
     def write(self, offset: int, data: bytes) -> None:
         if offset + len(data) > self.size:
@@ -122,9 +162,17 @@ class VhdDisk(Disk):
             count = min(len(view), vhd.BLOCK - within)
             if self.places[index] == vhd.UNUSED:
                 self.allocate(index)
+                if self.parent and count < vhd.BLOCK:
+                    self.replace(index, self.below(index * vhd.BLOCK, vhd.BLOCK))
+            elif self.bitmap(index) != FULL:
+                self.replace(index, self.merged(index))
             self.file.seek(self.places[index] * vhd.SECTOR + vhd.SECTOR + within)
             self.file.write(view[:count])
             view, offset = view[count:], offset + count
+
+    def replace(self, index: int, data: bytes) -> None:
+        self.file.seek(self.places[index] * vhd.SECTOR)
+        self.file.write(FULL + data)
 
     def allocate(self, index: int) -> None:
         """A new block behind all others: its bitmap says that every sector counts, its data starts on a page."""
@@ -142,12 +190,17 @@ class VhdDisk(Disk):
         self.changed = True
 
     def blocks(self) -> Iterator[int]:
-        return (index for index, place in enumerate(self.places) if place != vhd.UNUSED)
+        used = {index for index, place in enumerate(self.places) if place != vhd.UNUSED}
+        if self.parent:
+            used |= {index for index in self.parent.blocks() if index < self.entries}
+        return iter(sorted(used))
 
     def close(self) -> None:
         if self.changed:
             self.file.seek(self.table)
             self.file.write(table(self.places))
+        if self.parent:
+            self.parent.close()
         super().close()
 
 

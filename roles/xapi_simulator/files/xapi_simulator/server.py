@@ -10,11 +10,13 @@ import contextlib
 import html
 import json
 import logging
+import os
 import socket
 import socketserver
 import ssl
 import struct
 import time
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qsl
 
@@ -108,7 +110,7 @@ def parse_head(head: bytes) -> tuple[str, str, str, dict[str, str]]:
 
 
 class Handler(socketserver.BaseRequestHandler):
-    server: Listener
+    server: Listener | LocalListener
 
     def handle(self) -> None:
         sock = self.request
@@ -117,7 +119,8 @@ class Handler(socketserver.BaseRequestHandler):
                 sock.settimeout(HEADER_READ)
                 sock = self.server.tls.wrap_socket(sock, server_side=True)
                 sock.settimeout(None)
-            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            if sock.family != socket.AF_UNIX:
+                sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             client = Client(sock)
             while self.serve(client):
                 pass
@@ -251,3 +254,26 @@ class Listener(socketserver.ThreadingTCPServer):
     def __init__(self, address: tuple[str, int], pool: Pool, tls: ssl.SSLContext | None) -> None:
         super().__init__(address, Handler)
         self.pool, self.tls, self.host = pool, tls, ""
+
+
+class LocalListener(socketserver.ThreadingUnixStreamServer):
+    """The socket by which programs in the control domain of a host reach XAPI: plain HTTP."""
+
+    daemon_threads = True
+    request_queue_size = 128
+
+    def __init__(self, path: Path, pool: Pool) -> None:
+        path.unlink(missing_ok=True)
+        # The address of a socket holds about 107 bytes: a longer path is bound by way of its directory.
+        directory = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY)
+        try:
+            address = str(path) if len(os.fsencode(path)) < 100 else f"/proc/self/fd/{directory}/{path.name}"
+            super().__init__(address, Handler)
+        finally:
+            os.close(directory)
+        self.pool, self.tls, self.host = pool, None, pool.coordinator
+        self.path = path
+
+    def server_close(self) -> None:
+        super().server_close()
+        self.path.unlink(missing_ok=True)

@@ -8,6 +8,7 @@ import struct
 import time
 import uuid
 from dataclasses import dataclass
+from typing import BinaryIO
 
 SECTOR = 512
 BLOCK = 2 << 20
@@ -115,3 +116,12 @@ def up(value: int, step: int) -> int:
 
 def bitmap_size(block: int) -> int:
     return up(block // SECTOR // 8, SECTOR)
+
+
+def parent_name(file: BinaryIO, header: bytes) -> str:
+    """The name of the parent's file as the first locator tells it."""
+    code, dummy, length, dummy, offset = struct.unpack_from(">4sIIIQ", header, 576)
+    if code != b"MacX" or not 0 < length < 4096:
+        raise Invalid("no way to the parent")
+    file.seek(offset)
+    return file.read(length).decode("utf-8", "replace").removeprefix("file://")

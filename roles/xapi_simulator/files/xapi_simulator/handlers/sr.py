@@ -4,9 +4,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import shutil
 import struct
 import uuid
+from pathlib import Path
 from typing import Any
 
 from .. import disk, repository, vhdformat
@@ -144,6 +146,7 @@ def scan(context: Context, sr: str) -> None:
     """Files that are new become VDIs, VDIs whose file is gone are forgotten; one bad file fails the whole scan."""
     record, db = require_attached(context, sr), context.db
     found: dict[str, int] = {}
+    hidden = collect(repository.mount(context.pool.settings.state, record["uuid"]))
     for path in sorted(repository.mount(context.pool.settings.state, record["uuid"]).iterdir()):
         if path.suffix not in repository.SUFFIXES or (path.suffix != ".iso" and not repository.UUID.fullmatch(path.stem)):
             continue
@@ -161,8 +164,26 @@ def scan(context: Context, sr: str) -> None:
     for location, size in found.items():
         if location not in known:
             iso = location.endswith(".iso")
-            fields = {"name_label": location, "read_only": True} if iso else {"uuid": location}
-            db.create("VDI", SR=sr, location=location, virtual_size=size, type="user", managed=True, **fields)
+            fields: dict[str, Any] = {"name_label": location, "read_only": True} if iso else {"uuid": location}
+            fields |= {"read_only": True} if location in hidden else {}
+            db.create("VDI", SR=sr, location=location, virtual_size=size, type="user", managed=location not in hidden, **fields)
+
+
+def collect(directory: Path) -> set[str]:
+    """The hidden parents of VHDs by their names; one that no VHD has as its parent is garbage, and goes."""
+    while True:
+        heads = {}
+        for path in directory.glob("*.vhd"):
+            with contextlib.suppress(vhdformat.Invalid, struct.error, OSError), path.open("rb") as file:
+                footer, header = file.read(512), file.read(1024)
+                different = footer[60:64] == struct.pack(">I", vhdformat.DIFFERENCING)
+                heads[path.stem] = (footer[85:86] == b"\1", Path(vhdformat.parent_name(file, header)).stem if different else None)
+        parents = {parent for dummy, parent in heads.values()}
+        garbage = [name for name, (hidden, dummy) in heads.items() if hidden and name not in parents]
+        if not garbage:
+            return {name for name, (hidden, dummy) in heads.items() if hidden}
+        for name in garbage:
+            (directory / f"{name}.vhd").unlink()
 
 
 @handler("PBD.create")

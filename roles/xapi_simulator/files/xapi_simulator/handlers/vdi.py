@@ -125,8 +125,16 @@ def forget_record(context: Context, vdi: str) -> None:
 def destroy(context: Context, vdi: str) -> None:
     context.db.get("VDI", vdi)
     refuse_in_use(context, vdi, "destroy")
-    path_of(context, vdi).unlink()
+    path = path_of(context, vdi)
+    path.unlink()
     forget_record(context, vdi)
+    # What was hidden below it goes with it, as the collector of the host does a little later.
+    repositories.collect(path.parent)
+    for other in context.db.find("VDI", managed=False):
+        record = context.db.get("VDI", other)
+        sr = context.db.get("SR", record["SR"])
+        if repositories.attached(context, record["SR"]) and repository.find(context.pool.settings.state, sr["uuid"], record["location"]) is None:
+            forget_record(context, other)
 
 
 @handler("VDI.forget")

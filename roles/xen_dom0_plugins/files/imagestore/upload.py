@@ -1,0 +1,197 @@
+# SPDX-FileCopyrightText: 2026 xenstack.image_services contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A VDI becomes an image: its chain as a tarball with gzip, made while it is sent."""
+
+import hashlib
+import json
+import tarfile
+import zlib
+
+import checks
+import staging
+from failures import BAD_DIGEST, SOURCE, Failure
+from family import Family, leaf
+from poolclient import Pool
+from servers import ERRORS, Refused, Untrusted, cause, connect, place, request, target
+from watch import Watch
+
+PATCH = "application/openstack-images-v2.1-json-patch"
+# Chunks of the request, and so of the compressed data.
+CHUNK = 1 << 17
+MOST_ANSWER = 1 << 20
+BLOCK = 512
+
+
+def run(session, params, settings):
+    given = checks.upload(params)
+    pool = Pool(settings["xapi"], session)
+    directory = staging.sr_directory(pool, settings, given["sr"])
+    staging.clean(directory, pool)
+    leaf(pool, directory, given["vdi"], given["sr"])
+    with staging.Staging(directory, given["vdi"]) as held, Watch(pool, given["task"], held) as watch:
+        family = Family(directory, given["vdi"], held)
+        try:
+            sent, digest = Upload(given, family, watch).run()
+        finally:
+            family.close()
+    return {"bytes_sent": sent, "digest": digest, "chain": family.names}
+
+
+class Unfinished(Exception):
+    """The data did not arrive; another target may be asked if the image still waits for it."""
+
+
+class Upload(object):
+    def __init__(self, given, family, watch):
+        self.given, self.family, self.watch = given, family, watch
+        self._errors = []
+        self._touched = None
+
+    def run(self):
+        try:
+            for server in self.given["targets"]:
+                server = dict(server, url=server["url"].rstrip("/"))
+                try:
+                    return self._to(server)
+                except (Untrusted, Refused, Unfinished) + ERRORS as error:
+                    self.watch.check()
+                    self._errors.append("%s: %s" % (place(server["url"]), error if isinstance(error, Unfinished) else cause(error)))
+            raise Failure(SOURCE, "Cannot send the image: no target takes it. %s." % "; ".join(self._errors))
+        except Failure as failure:
+            raise Failure(failure.code, failure.sentence + self._left())
+
+    def _left(self):
+        """What became of the image: whoever made it has to remove it or to fill it again."""
+        if self._touched is None:
+            return ""
+        try:
+            return " The image is left in the status %s." % self._image(self._touched)["status"]
+        except (Untrusted, Refused, KeyError) + ERRORS:
+            return " The image may be left unfinished."
+
+    def _to(self, server):
+        image = self._image(server)
+        if image.get("status") != "queued":
+            raise Unfinished("the image has the status %s, and only a queued one takes data" % checks.shown(image.get("status")))
+        self._describe(server)
+        self._touched = server
+        sent, digest, md5 = self._send(server)
+        image = self._image(server)
+        if image.get("status") != "active":
+            raise Unfinished("the image has the status %s after all was sent" % checks.shown(image.get("status")))
+        if not agrees(image, sent, digest, md5):
+            raise Failure(BAD_DIGEST, "The image has another digest than the data that was sent to %s." % place(server["url"]))
+        return sent, {"algorithm": "sha512", "value": digest}
+
+    def _answer(self, server, method, wanted, headers, body=None):
+        connection, response = request(server, method, headers, self.watch, body)
+        try:
+            data = response.read(MOST_ANSWER)
+            if response.status not in wanted:
+                raise Refused(response.status)
+            return data
+        finally:
+            self.watch.holding(None)
+            connection.close()
+
+    def _image(self, server):
+        found = json.loads(self._answer(server, "GET", (200,), {}).decode("utf-8"))
+        if not isinstance(found, dict):
+            raise ValueError()
+        return found
+
+    def _describe(self, server):
+        given = dict(self.given["properties"], container_format="ovf", disk_format="vhd")
+        changes = [{"op": "add", "path": "/" + name.replace("~", "~0").replace("/", "~1"), "value": value} for name, value in sorted(given.items())]
+        self._answer(server, "PATCH", (200,), {"Content-Type": PATCH}, json.dumps(changes).encode("ascii"))
+
+    def _send(self, server):
+        url = server["url"] + "/file"
+        connection = connect(server, url)
+        try:
+            self.watch.holding(connection.sock)
+            connection.putrequest("PUT", target(url))
+            for name, value in server["headers"].items():
+                connection.putheader(name, value)
+            connection.putheader("Content-Type", "application/octet-stream")
+            connection.putheader("Transfer-Encoding", "chunked")
+            connection.endheaders()
+            sent, digest, md5 = 0, hashlib.sha512(), fingerprint()
+            try:
+                for chunk in self._compressed():
+                    connection.send(b"%x\r\n%s\r\n" % (len(chunk), chunk))
+                    sent += len(chunk)
+                    digest.update(chunk)
+                    md5.update(chunk)
+                connection.send(b"0\r\n\r\n")
+            except EnvironmentError:
+                self.watch.check()
+                # It may have answered before it closed.
+                self._refusal(connection)
+                raise
+            response = connection.getresponse()
+            response.read(MOST_ANSWER)
+            if response.status not in (200, 201, 204):
+                raise Refused(response.status)
+            return sent, digest.hexdigest(), md5.hexdigest()
+        finally:
+            self.watch.holding(None)
+            connection.close()
+
+    def _refusal(self, connection):
+        try:
+            status = connection.getresponse().status
+        except ERRORS:
+            return
+        raise Refused(status)
+
+    def _compressed(self):
+        """The tarball with gzip, in chunks."""
+        packer = zlib.compressobj(self.given["compression"], zlib.DEFLATED, 16 + zlib.MAX_WBITS)
+        total = sum(member.length for member in self.family.members)
+        done, waiting = 0, []
+        for piece in self._tarball():
+            self.watch.check()
+            done += len(piece)
+            self.watch.progress(done, total)
+            waiting.append(packer.compress(piece))
+            if sum(len(each) for each in waiting) >= CHUNK:
+                yield b"".join(waiting)
+                waiting = []
+        yield b"".join(waiting) + packer.flush()
+
+    def _tarball(self):
+        for number, member in enumerate(self.family.members):
+            entry = tarfile.TarInfo("%d.vhd" % number)
+            entry.size = member.length
+            yield entry.tobuf(tarfile.GNU_FORMAT)
+            for piece in member.pieces():
+                yield piece
+            yield b"\0" * (-member.length % BLOCK)
+        yield b"\0" * (2 * BLOCK)
+
+
+class Nothing(object):
+    """A digest where the host's policy allows none."""
+
+    def update(self, data):
+        pass
+
+    def hexdigest(self):
+        return None
+
+
+def fingerprint():
+    try:
+        return hashlib.md5()
+    except ValueError:
+        return Nothing()
+
+
+def agrees(image, sent, digest, md5):
+    """Whether the image is what was sent, by the best that it tells of itself."""
+    if image.get("size") not in (None, sent):
+        return False
+    if image.get("os_hash_algo") == "sha512":
+        return image.get("os_hash_value") == digest
+    return md5 is None or image.get("checksum") in (None, md5)

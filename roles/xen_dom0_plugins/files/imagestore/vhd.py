@@ -1,0 +1,189 @@
+# SPDX-FileCopyrightText: 2026 xenstack.image_services contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The structures of a VHD as Xen's own tools write them: read strictly, and written."""
+
+import struct
+import time
+import uuid
+from array import array
+
+from failures import bad_image
+
+SECTOR = 512
+BLOCK = 2 << 20
+STRIDE = (BLOCK + SECTOR) // SECTOR
+UNUSED = 0xFFFFFFFF
+DYNAMIC, DIFFERENCING = 3, 4
+EPOCH = 946684800  # 2000-01-01
+SLACK = 1800
+MOST_SIZE = 2040 << 30
+# Tables lie at the beginning; further ones are nobody's.
+MOST_TABLES = 16 << 20
+FOOTER = struct.Struct(">8sIIQI4sI4sQQHBBII16sBB426x")
+HEADER = struct.Struct(">8sQQIIII16sII512s192s256x")
+BATMAP = struct.Struct(">8sQIIIB483x")
+LOCATOR = struct.Struct(">4sIIIQ")
+SUMS = {FOOTER.size: 64, HEADER.size: 36}
+NOWHERE = 0xFFFFFFFFFFFFFFFF
+NO_PARENT = b"\0" * 16
+
+
+def checksum(data, at):
+    total = sum(bytearray(data))
+    if at is not None:
+        total -= sum(bytearray(data[at : at + 4]))
+    return ~total & 0xFFFFFFFF
+
+
+def sealed(data):
+    at = SUMS[len(data)]
+    return data[:at] + struct.pack(">I", checksum(data, at)) + data[at + 4 :]
+
+
+def verified(data, cookie, what):
+    if data[:8] != cookie:
+        raise bad_image("%s is missing." % what)
+    at = SUMS[len(data)]
+    if struct.unpack(">I", data[at : at + 4])[0] != checksum(data, at):
+        raise bad_image("%s has a wrong checksum." % what)
+
+
+def geometry(size):
+    """Cylinders, heads and sectors that never reach beyond the size."""
+    sectors = min(size // SECTOR, 65535 * 16 * 255)
+    if sectors >= 65535 * 16 * 63:
+        per_track, heads = 255, 16
+    else:
+        per_track = 17
+        heads = max(4, (sectors // per_track + 1023) // 1024)
+        for wider in (31, 63):
+            if heads <= 16 and sectors // per_track < heads * 1024:
+                break
+            per_track, heads = wider, 16
+    return sectors // per_track // heads, heads, per_track
+
+
+def up(value, step):
+    return -(-value // step) * step
+
+
+class Footer(object):
+    def __init__(self, size, kind, identity, stamp=None, original=None, data_offset=SECTOR, creator=b"tap\0", version=0x00010003, hidden=0):
+        self.size, self.kind, self.uuid = size, kind, identity
+        self.stamp = max(0, int(time.time()) - EPOCH) if stamp is None else stamp
+        self.original = size if original is None else original
+        self.data_offset, self.creator, self.version, self.hidden = data_offset, creator, version, hidden
+
+    def pack(self):
+        cylinders, heads, per_track = geometry(self.size)
+        fields = [b"conectix", 2, 0x00010000, self.data_offset, self.stamp, self.creator, self.version, b"\0" * 4, self.original, self.size]
+        return sealed(FOOTER.pack(*(fields + [cylinders, heads, per_track, self.kind, 0, self.uuid, 0, self.hidden])))
+
+
+def read_footer(data, what):
+    verified(data, b"conectix", "The footer of %s" % what)
+    fields = FOOTER.unpack(data)
+    if fields[2] != 0x00010000:
+        raise bad_image("The footer of %s is of an unknown version." % what)
+    made = Footer(fields[9], fields[13], fields[15], fields[4], fields[8], fields[3], fields[5], fields[6], fields[17])
+    if made.kind not in (DYNAMIC, DIFFERENCING):
+        raise bad_image("%s is a VHD of the type %d; a dynamic one or a child of one is wanted." % (what, made.kind))
+    if not 0 < made.size <= MOST_SIZE or made.size % SECTOR:
+        raise bad_image("The footer of %s gives a size of %d bytes; whole sectors and 2040 GiB at most are possible." % (what, made.size))
+    if made.stamp > time.time() - EPOCH + SLACK:
+        raise bad_image("%s is from the future by this host's clock. Set the clocks." % what)
+    return made
+
+
+class Tables(object):
+    """Footer, header and table of blocks, by a function that reads at an offset; what that raises for what is not there yet passes through."""
+
+    def __init__(self, read, what):
+        self.what = what
+        self.footer = read_footer(read(0, SECTOR), what)
+        self._inside(self.footer.data_offset, HEADER.size)
+        data = read(self.footer.data_offset, HEADER.size)
+        verified(data, b"cxsparse", "The header of %s" % what)
+        fields = HEADER.unpack(data)
+        self.table_offset, version, self.entries, block, self.parent = fields[2], fields[3], fields[4], fields[5], fields[7]
+        self.parent_stamp, self.parent_name, self.locators = fields[8], fields[10], fields[11]
+        if version != 0x00010000:
+            raise bad_image("The header of %s is of an unknown version." % what)
+        if block != BLOCK:
+            raise bad_image("%s has blocks of %d bytes; Xen reads blocks of 2 MiB." % (what, block))
+        if self.entries < -(-self.footer.size // BLOCK):
+            raise bad_image("The table of %s has %d entries, too few for %d bytes." % (what, self.entries, self.footer.size))
+        self._inside(self.table_offset, 4 * self.entries)
+        table = read(self.table_offset, 4 * self.entries)
+        self.places = array("I")
+        (getattr(self.places, "frombytes", None) or self.places.fromstring)(table)
+        if struct.pack("=I", 1) != struct.pack(">I", 1):
+            self.places.byteswap()
+        self.table_end = max(self.footer.data_offset + HEADER.size, up(self.table_offset + 4 * self.entries, SECTOR))
+        self._batmap(read)
+        used = sorted(place for place in self.places if place != UNUSED)
+        last = self.table_end // SECTOR
+        for place in used:
+            if place < last:
+                raise bad_image("Two blocks of %s overlap, or one lies in its tables." % what)
+            last = place + STRIDE
+        self.first = used[0] * SECTOR if used else None
+        self.end = last * SECTOR
+
+    def _inside(self, offset, length):
+        if offset < SECTOR or offset % SECTOR or offset + length > MOST_TABLES:
+            raise bad_image("The tables of %s do not lie at its beginning." % self.what)
+
+    def _batmap(self, read):
+        """Xen's map of full blocks, which lies behind the table; its creator promises that it is there."""
+        self.batmap = None
+        if self.footer.creator != b"tap\0" or self.footer.version < 0x00010002:
+            return
+        at = up(self.table_offset + 4 * self.entries, SECTOR)
+        self._inside(at, SECTOR)
+        fields = BATMAP.unpack(read(at, SECTOR))
+        offset, sectors = fields[1], fields[2]
+        if fields[0] != b"tdbatmap" or sectors * SECTOR * 8 < self.entries:
+            raise bad_image("%s lacks the map of full blocks that its creator promises." % self.what)
+        self._inside(offset, sectors * SECTOR)
+        if offset < at + SECTOR or checksum(read(offset, sectors * SECTOR), None) != fields[4]:
+            raise bad_image("The map of full blocks of %s has a wrong checksum." % self.what)
+        self.batmap = offset
+        self.table_end = max(self.table_end, offset + sectors * SECTOR)
+
+    def header(self, parent, parent_stamp, name, locators):
+        fields = (b"cxsparse", NOWHERE, self.table_offset, 0x00010000, self.entries, BLOCK, 0, parent, parent_stamp, 0, name, locators)
+        return sealed(HEADER.pack(*fields))
+
+
+def check_end(tables, data, length):
+    """The footer at the end says the same as the one at the beginning, and all blocks lie before it."""
+    end = read_footer(data, "the end of %s" % tables.what)
+    mine = tables.footer
+    if (end.uuid, end.size, end.kind, end.data_offset) != (mine.uuid, mine.size, mine.kind, mine.data_offset):
+        raise bad_image("The footers at both ends of %s differ." % tables.what)
+    if tables.end > length - SECTOR:
+        raise bad_image("A block of %s lies beyond its end: it is cut off, or its table is damaged." % tables.what)
+
+
+def identity(text):
+    return uuid.UUID(text).bytes
+
+
+def packed_table(places):
+    swapped = array("I", places)
+    if struct.pack("=I", 1) != struct.pack(">I", 1):
+        swapped.byteswap()
+    data = (getattr(swapped, "tobytes", None) or swapped.tostring)()
+    return data + b"\xff" * (up(len(data), SECTOR) - len(data))
+
+
+def packed_batmap(at, places, full):
+    """The map behind the table; of a whole disk every block in use is full."""
+    bits = bytearray(up((len(places) + 7) // 8, SECTOR))
+    if full:
+        for index, place in enumerate(places):
+            if place != UNUSED:
+                bits[index // 8] |= 0x80 >> (index % 8)
+    head = BATMAP.pack(b"tdbatmap", at + SECTOR, len(bits) // SECTOR, 0x00010002, checksum(bytes(bits), None), 0)
+    return head + bytes(bits)
