@@ -43,6 +43,7 @@ units: .build/qemu-img .build/openssl .build/xen-api .venv-test/.stamp .build/co
 
 integration: .build/qemu-img .build/qemu-system .build/openssl .venv-test/.stamp .venv-cinder/.stamp .build/collection
 	.venv-test/bin/python -m pytest tests/integration -n 2 --dist loadfile --junitxml=.test/logs/integration.xml
+	.venv-cinder/bin/python -m pytest tests/cinder --junitxml=.test/logs/cinder.xml
 
 bench: .venv/.stamp .build/collection ## Measure, and write the tables in docs/benchmarks.md
 	.venv/bin/python tests/benchmarks/run.py

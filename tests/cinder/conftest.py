@@ -4,16 +4,25 @@
 
 from __future__ import annotations
 
+import importlib.util
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import cinder.privsep
 import pytest
-import xapi
-from backend import Backend, configure
 from cinder import objects
 from oslo_config import cfg
+
+# The one helper of the other tests that needs nothing of Ansible, by its file: another one beside it is called as Cinder's package.
+SPEC = importlib.util.spec_from_file_location("xapi", Path(__file__).parents[1] / "support" / "xapi.py")
+assert SPEC
+assert SPEC.loader
+xapi = sys.modules["xapi"] = importlib.util.module_from_spec(SPEC)
+SPEC.loader.exec_module(xapi)
+
+from backend import Backend, configure  # noqa: E402 - it uses the helper
 
 objects.register_all()
 # What asks for rights of root runs in this process.

@@ -225,7 +225,7 @@ class opened:  # noqa: N801 - reads as a function
 
         given = self.driver.initialize_connection(self.volume, {})
         self.connector = connector.InitiatorConnector.factory(given["driver_volume_type"], None)
-        self.file = open(self.connector.connect_volume(given["data"])["path"], self.mode)  # noqa: SIM115 - closed below
+        self.file = open(self.connector.connect_volume(given["data"])["path"], self.mode)
         return self.file
 
     def __exit__(self, *_exc: object) -> None:

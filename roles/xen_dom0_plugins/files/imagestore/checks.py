@@ -87,10 +87,12 @@ def server(value, where, field):
     url = text(given[field], "%s.%s" % (where, field), PLAIN)
     try:
         parts = urls.urlsplit(url)
-        port = parts.port
+        port = re.search(r":([0-9]{1,6})\Z", parts.netloc)
+        port = int(port.group(1)) if port else 443
+        parts.port  # noqa: B018 newer Pythons tell more of what is wrong with it
     except ValueError:
         raise bad_request("%s.%s is not a URL." % (where, field))
-    if parts.scheme not in ("http", "https") or not parts.hostname or "@" in parts.netloc or port == 0 or parts.fragment:
+    if parts.scheme not in ("http", "https") or not parts.hostname or "@" in parts.netloc or not 0 < port < 65536 or parts.fragment:
         raise bad_request("%s.%s is not a URL of http or https without a user." % (where, field))
     if field == "image" and parts.query:
         raise bad_request("%s.image must not have a query." % where)

@@ -7,7 +7,9 @@ import re
 from failures import SOURCE, Failure
 from servers import ERRORS, Refused, Untrusted, cause, place, request
 
-PIECE = 1 << 18
+# Read in one go. Python 2 collects that much, and loses it when the connection breaks meanwhile.
+PIECE = 1 << 16
+PIECE_COLLECTED = 1 << 14
 # So much has to come for a try to count as progress.
 PROGRESS = 1 << 16
 # So many tries of each source without progress are made.
@@ -58,7 +60,7 @@ class Fetch(object):
                 return b""
             self.open()
             try:
-                data = self._response.read(min(count, PIECE))
+                data = self._receive(count)
                 if data and self._skip:
                     self._skip, data = max(0, self._skip - len(data)), data[self._skip :]
                     if not data:
@@ -77,9 +79,15 @@ class Fetch(object):
             self.position += len(data)
             if self.position - self._marked >= PROGRESS:
                 self._marked, self._tries = self.position, 0
-            if self.size is not None and self.position > self.size:
-                raise Failure(SOURCE, "Cannot read the image: %s sends more than %d bytes." % (place(self.sources[0]["url"]), self.size))
             return data
+
+    def _receive(self, count):
+        """What has arrived, no matter how much; never more than the image can have."""
+        if self.size is not None:
+            count = min(count, self.size - self.position + self._skip)
+        if hasattr(self._response, "read1"):
+            return self._response.read1(min(count, PIECE))
+        return self._response.read(min(count, PIECE_COLLECTED))
 
     def close(self):
         self.watch.holding(None)

@@ -3,7 +3,9 @@
 """Connections to image services: the certificate is verified before anything secret is sent."""
 
 import hashlib
+import socket
 import ssl
+import sys
 
 from compat import http_client, text_type, urls
 
@@ -42,7 +44,7 @@ def target(url):
     return (parts.path or "/") + ("?" + parts.query if parts.query else "")
 
 
-def context(server, own):
+def context(server, name, own):
     """How the server is verified; own: it is the one that the fingerprint belongs to."""
     if not hasattr(ssl, "create_default_context"):
         raise Untrusted("this host's Python is too old to verify a certificate")
@@ -57,7 +59,28 @@ def context(server, own):
         raise Untrusted("the CA given for it is not readable")
     if not own and server["ca"] is not None:
         made.load_default_certs()
+    if address_only(name):
+        made.check_hostname = False
     return made
+
+
+def address_only(name):
+    """Python 2 compares names alone, so that an address is compared here."""
+    if sys.version_info[0] >= 3:
+        return False
+    for family in (socket.AF_INET, socket.AF_INET6):
+        try:
+            socket.inet_pton(family, name)
+        except EnvironmentError:
+            continue
+        return True
+    return False
+
+
+def check_address(connection, name):
+    listed = [value.strip() for kind, value in connection.sock.getpeercert().get("subjectAltName", ()) if kind == "IP Address"]
+    if name not in listed:
+        raise Untrusted("its certificate is not for %s" % name)
 
 
 def connect(server, url):
@@ -68,13 +91,16 @@ def connect(server, url):
         connection = http_client.HTTPConnection(name, port, timeout=TIMEOUT)
         connection.connect()
         return connection
-    connection = http_client.HTTPSConnection(name, port, timeout=TIMEOUT, context=context(server, own))
+    made = context(server, name, own)
+    connection = http_client.HTTPSConnection(name, port, timeout=TIMEOUT, context=made)
     try:
         connection.connect()
         if server["verify"] and server["fingerprint"] and own:
             found = hashlib.sha256(connection.sock.getpeercert(True)).hexdigest()
             if found != server["fingerprint"]:
                 raise Untrusted("its certificate has another fingerprint")
+        if made.verify_mode == ssl.CERT_REQUIRED and not made.check_hostname:
+            check_address(connection, name)
     except BaseException as error:
         connection.close()
         if isinstance(error, ssl.SSLError) and "CERTIFICATE_VERIFY_FAILED" in str(error) or error.__class__.__name__ == "CertificateError":
