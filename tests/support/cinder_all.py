@@ -25,6 +25,14 @@ from cinder.common import config  # noqa: E402
 CONF = cfg.CONF
 
 
+class OneOfSeveral(service.Service):
+    """Cinder takes a process for one service, and reports for the last one that was started."""
+
+    def report_state(self) -> None:
+        service.Service.service_id = self.origin_service_id
+        super().report_state()
+
+
 def main() -> None:
     objects.register_all()
     CONF(sys.argv[1:], project="cinder", version=version.version_string())
@@ -37,11 +45,11 @@ def main() -> None:
     coordination.COORDINATOR.start()
     rpc.init(CONF)
     launcher = oslo_service.ServiceLauncher(CONF)
-    launcher.launch_service(service.Service.create(binary="cinder-scheduler"))
-    launcher.launch_service(service.Service.create(binary="cinder-backup"))
+    launcher.launch_service(OneOfSeveral.create(binary="cinder-scheduler"))
+    launcher.launch_service(OneOfSeveral.create(binary="cinder-backup"))
     for backend in filter(None, CONF.enabled_backends or []):
         CONF.register_opt(volume.host_opt, group=backend)
-        created = service.Service.create(host=f"{CONF.host}@{backend}", service_name=backend, binary="cinder-volume", coordination=True)
+        created = OneOfSeveral.create(host=f"{CONF.host}@{backend}", service_name=backend, binary="cinder-volume", coordination=True)
         launcher.launch_service(created)
     launcher.launch_service(service.WSGIService("osapi_volume"))
     launcher.wait()
