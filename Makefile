@@ -102,6 +102,7 @@ lock: ## Lock requirements/*.in again
 
 clean: demo-clean ## Remove everything that make made
 	@for control in .test/cloud*/*/bin/*-service; do ! test -x "$$control" || "$$control" stop; done
+	@for pid in .test/cinder-*/pid; do ! test -e $$pid || $$(tests/support/ci/python.sh) tests/support/cinder_control.py stop $${pid%/pid}; done
 	rm -rf .test .build .venv .venv-*
 
 .build/collection:

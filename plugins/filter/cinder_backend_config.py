@@ -47,7 +47,7 @@ _value:
       description: The new text; the old one where there are findings.
       type: str
       returned: success
-    changed:
+    differs:
       description: Whether it differs from the old one.
       type: bool
       returned: success
@@ -77,7 +77,7 @@ def cinder_backend_config(text: str, backend: str, options: Mapping[str, Any] | 
     edited = edit(text, backend, options)
     return {
         "text": edited.text,
-        "changed": edited.changed,
+        "differs": edited.changed,
         "findings": list(edited.findings),
         "backends": list(edited.backends),
         "package": edited.package,

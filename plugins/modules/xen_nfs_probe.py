@@ -12,7 +12,7 @@ version_added: 0.2.0
 author: xenstack.image_services contributors (@xenstack)
 description:
   - Logs in to the pool and lets its storage manager look at the export by C(SR.probe), on every host that is enabled. Nothing is created.
-  - On request it checks as well that a VM belongs to the pool, and that all hosts have a Dom0 plugin that is new enough.
+  - On request it checks as well that a VM belongs to the pool, and that all hosts have the Dom0 plugin of this collection.
 attributes:
   check_mode:
     description: Changes nothing.
@@ -42,14 +42,11 @@ options:
     description:
       - Uuid of a VM that has to belong to the pool.
     type: str
-  plugin:
+  dom0:
     description:
-      - Name of a Dom0 plugin that every host has to have.
-    type: str
-  plugin_version:
-    description:
-      - Oldest version of O(plugin) that will do. Its function C(version) tells which there is.
-    type: str
+      - Whether every host has to have the Dom0 plugin C(imagestore), in one version that belongs to this collection.
+    type: bool
+    default: false
 extends_documentation_fragment:
   - xenstack.image_services._pool
 requirements: []
@@ -110,10 +107,8 @@ def create_probe_argspec() -> ArgumentSpec:
             "serverpath": {"type": "str", "required": True},
             "nfsversion": {"type": "str"},
             "vm": {"type": "str"},
-            "plugin": {"type": "str"},
-            "plugin_version": {"type": "str"},
+            "dom0": {"type": "bool", "default": False},
         },
-        required_by={"plugin_version": ["plugin"]},
     )
 
 

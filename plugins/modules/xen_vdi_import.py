@@ -20,6 +20,7 @@ description:
     New content becomes a new VDI beside the old one, which is never overwritten. Only when all of it has come, and is what it should be, the new VDI gets the
     name, and the old one is treated as O(replaced) says.
   - A VDI whose import has failed is removed. What is left of a task that was killed is removed by the next one.
+  - The module sends the data itself, or has a host of the pool pull it from Glance. O(transport) chooses, and all else is the same.
   - What an option does not give is not managed. An empty value makes empty.
 options:
   name:
@@ -93,16 +94,42 @@ options:
     default: keep
   route:
     description:
-      - How the data goes to the pool. V(chunked) sends it in records of up to 2 MiB, which is fastest and has no limit of size.
+      - How the data goes to the pool, where the module sends it. V(chunked) sends it in records of up to 2 MiB, which is fastest and has no limit of size.
       - V(vhd) sends it as a VHD, of at most 2040 GiB, for hosts that do not know records. A tarball of several VHDs cannot go that way.
       - V(auto) is V(chunked) on XenServer 7.2 and newer and on XCP-ng, else V(vhd).
     type: str
     choices: [auto, chunked, vhd]
     default: auto
+  transport:
+    description:
+      - Who brings the content into the pool. V(http) is the module, by XAPI's own import.
+      - V(dom0) is a host of the pool, by the plugin C(imagestore) in its Dom0, which the role xen_dom0_plugins installs. The data goes from Glance to the
+        host, and does not pass the host that the module runs on. The module itself reads no more than the beginning of it.
+      - V(dom0) is for O(image) alone, for a C(disk_format) of raw, iso or vhd, with a tarball of VHDs (C(container_format) ovf) among them, which keeps its
+        chain of VHDs. The SR must be of a type that keeps files, which are ext, file, nfs and smb. Every host that sees the SR and is up must have the same
+        version of the plugin. All else is an error that says what to do. The user needs the role C(pool-admin).
+      - V(auto) is V(dom0) where that can be, else V(http). RV(transport) and RV(transport_reason) tell which, and why.
+      - A VDI that has the content already is left as it is, whatever brought it there. While a host pulls for a task that was killed, the next task says that
+        another one is at work. What comes of that pull is removed once it has ended.
+      - With V(dom0), a token of the project, the addresses of Glance and, where the cloud's settings name a CA file, the certificates in that file go to the
+        host. All of it together must fit into 128 KiB, as XML, so name a file with the one authority that counts in place of a whole bundle.
+        Without a CA file, the authorities of Dom0 count.
+    type: str
+    choices: [http, dom0, auto]
+    default: http
+  dom0_endpoints:
+    description:
+      - Addresses of Glance by which the hosts of the pool reach it, such as V(https://glance.internal:9292), to be tried in turn. For O(transport=dom0) and
+        O(transport=auto).
+      - Without them, hosts use the address that the module itself uses, and those that the catalogue has besides for the same interface and region.
+      - A token goes to each of them. One with C(http) sends it in the clear.
+    type: list
+    elements: str
   verify:
     description:
       - Whether to read the VDI back from the pool and compare it with what was sent, before it gets its name.
       - Without that, digests of the source, the formats' own checksums and the pool's task vouch for the content.
+      - What a host has pulled is compared with the image as the module reads it from Glance, which takes all of its data past the module once more.
     type: bool
     default: false
   spool_dir:
@@ -119,6 +146,7 @@ notes:
   - vmdk needs C(qemu-img) on the host that the module runs on. Images that are compressed with zstd need the Python library zstandard.
 seealso:
   - module: xenstack.image_services.glance_image
+  - module: xenstack.image_services.xen_plugin
   - module: xenstack.image_services.xen_vdi_export
   - module: xenstack.image_services.xen_vdi_info
 """
@@ -154,6 +182,16 @@ EXAMPLES = r"""
         replaced: delete
         read_only: true
         tags: [template, nightly]
+
+    - name: Have a host of the pool pull an image, where it can
+      xenstack.image_services.xen_vdi_import:
+        name: debian-13-xen
+        image: debian-13-xen
+        glance:
+          cloud: production
+        sr: shared
+        transport: auto
+        dom0_endpoints: [https://glance.internal:9292]
 
     - name: Remove an image
       xenstack.image_services.xen_vdi_import:
@@ -222,10 +260,20 @@ diff:
     before: {name: debian-13, size: 3221225472}
     after: {name: debian-13, size: 21474836480}
 route:
-  description: How the data went, or would go in check mode, V(chunked) or V(vhd). V(none) where none had to.
+  description: How the module sent the data, or would in check mode, V(chunked) or V(vhd). V(none) where it had not to.
   returned: success
   type: str
   sample: chunked
+transport:
+  description: Who brought the content, or would in check mode, V(http) for the module or V(dom0) for a host. V(none) where nobody had to.
+  returned: success
+  type: str
+  sample: dom0
+transport_reason:
+  description: Why O(transport=auto) has chosen that. V(none) where it had not to choose.
+  returned: success
+  type: str
+  sample: every host that sees SR 'shared' has the plugin imagestore 1.0.0
 format:
   description: What the image was read as, one of V(raw), V(iso), V(vhd), V(vhd tarball), V(qcow2) and V(vmdk). V(none) where no content had to be sent.
   returned: success
@@ -242,7 +290,7 @@ replaced_vdi:
   type: str
   sample: 0d9b6b8f-4f8e-4f57-8c9a-0a8a5d8b8d11
 bytes_transferred:
-  description: Bytes that went to the pool for the content.
+  description: Bytes that went to the pool for the content, from the module or from Glance.
   returned: success
   type: int
   sample: 1181116416
@@ -261,7 +309,7 @@ error:
     request_id: null
   contains:
     code:
-      description: Error code of XAPI, HTTP status of Glance, or a short word for what this module found.
+      description: Error code of XAPI or of the plugin, HTTP status of Glance, or a short word for what this module found.
       type: raw
     details:
       description: More of it, where there is more.
@@ -299,6 +347,8 @@ def create_import_argspec() -> ArgumentSpec:
             "sharable": {"type": "bool"},
             "replaced": {"type": "str", "choices": ["keep", "delete"], "default": "keep"},
             "route": {"type": "str", "choices": ["auto", "chunked", "vhd"], "default": "auto"},
+            "transport": {"type": "str", "choices": ["http", "dom0", "auto"], "default": "http"},
+            "dom0_endpoints": {"type": "list", "elements": "str"},
             "verify": {"type": "bool", "default": False},
             "spool_dir": {"type": "path"},
         },

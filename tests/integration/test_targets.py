@@ -32,7 +32,7 @@ def test_target(cloud: Cloud, pool: PoolUnderTest, target: str, tmp_path: Path, 
     play = {
         "hosts": "localhost",
         "gather_facts": False,
-        "vars": LOCAL,
+        "vars": {**LOCAL, "target_pool_plugins": str(pool.server.state / "plugins")},
         "roles": [str(TARGETS / target)],
     }
     playbook.write_text(json.dumps([play]), encoding="utf-8")

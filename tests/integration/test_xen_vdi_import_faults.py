@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 from ansible_collections.xenstack.image_services.plugins.module_utils._common.errors import ImageServicesError
 from ansible_collections.xenstack.image_services.plugins.module_utils._plan.vdi_import import INCOMING, REPLACES, incoming_name
-from ansible_collections.xenstack.image_services.plugins.module_utils._xapi import import_apply
+from ansible_collections.xenstack.image_services.plugins.module_utils._xapi import import_apply, import_http, import_way
 from ansible_collections.xenstack.image_services.plugins.module_utils._xapi.import_job import ImportJob
 from ansible_collections.xenstack.image_services.plugins.module_utils._xapi.session import Pool
 from ansible_collections.xenstack.image_services.tests.support.disks import MIB, qemu_img, write_raw
@@ -339,18 +339,18 @@ def test_an_image_that_is_not_what_is_declared(pool: PoolUnderTest, raw: Path, t
 
 def test_a_file_that_changes_meanwhile(pool: PoolUnderTest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = small_raw(tmp_path, SIZE)
-    put = import_apply.put
+    put = import_http.put
 
     def change(*args: Any) -> Any:
         write_raw(path, SIZE, [(0, b"another")])
         return put(*args)
 
-    monkeypatch.setattr(import_apply, "put", change)
+    monkeypatch.setattr(import_http, "put", change)
     refused(pool, "it changed while it was read", src=str(path))
 
 
 def test_a_pool_that_gives_back_something_else(pool: PoolUnderTest, raw: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    get = import_apply.get
+    get = import_way.get
 
     def spoil(session: Any, path: str, query: dict[str, str], what: str) -> Any:
         session.call("VDI.get_uuid", query["vdi"])
@@ -361,5 +361,5 @@ def test_a_pool_that_gives_back_something_else(pool: PoolUnderTest, raw: Path, m
             stream.write(b"flipped")
         return get(session, path, query, what)
 
-    monkeypatch.setattr(import_apply, "get", spoil)
+    monkeypatch.setattr(import_way, "get", spoil)
     refused(pool, "Cannot verify image", "other data than it was sent", src=str(raw), verify=True)

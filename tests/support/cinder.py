@@ -52,6 +52,8 @@ backup_posix_path = {base}/backups
 backup_compression_algorithm = none
 backup_sha_block_size_bytes = 4194304
 graceful_shutdown_timeout = 5
+periodic_interval = 2
+periodic_fuzzy_delay = 1
 quota_volumes = -1
 quota_gigabytes = -1
 quota_snapshots = -1
@@ -163,6 +165,21 @@ class Cinder:
             assert not unexpected, f"{found}\n{self.log()[-8000:]}"
             assert time.monotonic() < until, f"{found}\n{self.log()[-6000:]}"
             time.sleep(0.1)
+
+    def back_up(self, volume: str) -> str:
+        """A backup, once the scheduler has heard of the service that makes it: it hears by and by after a start."""
+        until = time.monotonic() + PATIENCE
+        while True:
+            made: str = self.ask("POST", "/backups", {"backup": {"volume_id": volume}})["backup"]["id"]
+            while (found := self.get("backup", made) or {})["status"] == "creating":
+                assert time.monotonic() < until, f"{found}\n{self.log()[-6000:]}"
+                time.sleep(0.1)
+            if found["status"] == "available":
+                return made
+            assert "Service not found" in str(found["fail_reason"]), f"{found}\n{self.log()[-6000:]}"
+            assert time.monotonic() < until, found
+            self.delete("backup", made)
+            self.settled("volume", volume)
 
     def delete(self, kind: str, identity: str) -> None:
         self.ask("DELETE", f"/{kind}s/{identity}")

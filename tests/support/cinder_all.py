@@ -9,22 +9,28 @@ from cinder import monkey_patch
 
 monkey_patch.patch()
 
-import shlex  # noqa: E402
 import sys  # noqa: E402
 
 import os_brick  # noqa: E402
 from cinder import i18n  # noqa: E402
 from oslo_config import cfg  # noqa: E402
 from oslo_log import log as logging  # noqa: E402
-from oslo_privsep import priv_context  # noqa: E402
 from oslo_service import service as oslo_service  # noqa: E402
 
 i18n.enable_lazy()
-from cinder import coordination, objects, rpc, service, utils, version  # noqa: E402
+from cinder import coordination, objects, privsep, rpc, service, utils, version  # noqa: E402
 from cinder.cmd import volume  # noqa: E402
 from cinder.common import config  # noqa: E402
 
 CONF = cfg.CONF
+
+
+class OneOfSeveral(service.Service):
+    """Cinder takes a process for one service, and reports for the last one that was started."""
+
+    def report_state(self) -> None:
+        service.Service.service_id = self.origin_service_id
+        super().report_state()
 
 
 def main() -> None:
@@ -32,16 +38,18 @@ def main() -> None:
     CONF(sys.argv[1:], project="cinder", version=version.version_string())
     config.set_middleware_defaults()
     logging.setup(CONF, "cinder")
-    priv_context.init(root_helper=shlex.split(utils.get_root_helper()))
+    # Nothing here needs another user's rights: files that Cinder would look at as root are its own.
+    privsep.sys_admin_pctxt.set_client_mode(False)
+    utils.get_root_helper = lambda: "env"
     os_brick.setup(CONF)
     coordination.COORDINATOR.start()
     rpc.init(CONF)
     launcher = oslo_service.ServiceLauncher(CONF)
-    launcher.launch_service(service.Service.create(binary="cinder-scheduler"))
-    launcher.launch_service(service.Service.create(binary="cinder-backup"))
+    launcher.launch_service(OneOfSeveral.create(binary="cinder-scheduler"))
+    launcher.launch_service(OneOfSeveral.create(binary="cinder-backup"))
     for backend in filter(None, CONF.enabled_backends or []):
         CONF.register_opt(volume.host_opt, group=backend)
-        created = service.Service.create(host=f"{CONF.host}@{backend}", service_name=backend, binary="cinder-volume", coordination=True)
+        created = OneOfSeveral.create(host=f"{CONF.host}@{backend}", service_name=backend, binary="cinder-volume", coordination=True)
         launcher.launch_service(created)
     launcher.launch_service(service.WSGIService("osapi_volume"))
     launcher.wait()

@@ -5,13 +5,17 @@
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import hashlib
 import json
 import re
 import socket
 import ssl
 import struct
+import sys
+import termios
 import threading
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -45,7 +49,10 @@ class GlanceDouble:
     plans: list[Plan] = field(default_factory=list)
     # Method, path and headers of every request.
     requests: list[tuple[str, str, dict[str, str]]] = field(default_factory=list)
+    # What an active image says wrongly of itself.
     lie: dict[str, Any] = field(default_factory=dict)
+    # What was patched.
+    described: dict[str, dict[str, Any]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self.go, self.stalled, self.lock = threading.Event(), threading.Event(), threading.Lock()
@@ -124,9 +131,17 @@ class Handler(BaseHTTPRequestHandler):
         return found[1] if found else ""
 
     def drop(self) -> None:
+        """A reset, once all that was sent has reached the other side: a reset loses what has not."""
+        until = time.monotonic() + 10
+        while self.waiting() and time.monotonic() < until:
+            time.sleep(0.005)
         self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
         self.connection.close()
         raise OSError
+
+    def waiting(self) -> int:
+        """Bytes in the kernel that the other side has not got."""
+        return int.from_bytes(fcntl.ioctl(self.connection.fileno(), termios.TIOCOUTQ, bytes(4)), sys.byteorder)
 
     def do_GET(self) -> None:
         plan = self.note()
@@ -135,7 +150,8 @@ class Handler(BaseHTTPRequestHandler):
         if plan.status or self.image not in self.double.records:
             return self.answer(plan.status or 404)
         if not self.path.partition("?")[0].endswith("/file"):
-            return self.answer(200, json.dumps(self.double.records[self.image] | self.double.lie).encode())
+            record = self.double.records[self.image]
+            return self.answer(200, json.dumps(record | (self.double.lie if record["status"] == "active" else {})).encode())
         return self.give(plan, self.double.data[self.image])
 
     def give(self, plan: Plan, data: bytes) -> None:
@@ -171,24 +187,29 @@ class Handler(BaseHTTPRequestHandler):
 
     def do_PATCH(self) -> None:
         self.note()
-        record = self.double.records[self.image]
-        for change in json.loads(self.rfile.read(int(self.headers["Content-Length"]))):
-            record[change["path"][1:].replace("~1", "/").replace("~0", "~")] = change["value"]
-        self.answer(200, json.dumps(record).encode())
+        changes = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+        self.double.described[self.image] = {change["path"][1:].replace("~1", "/").replace("~0", "~"): change["value"] for change in changes}
+        self.answer(200, json.dumps(self.double.records[self.image]).encode())
+
+    def line(self) -> bytes:
+        line = self.rfile.readline()
+        if not line:
+            raise OSError
+        return line
 
     def do_PUT(self) -> None:
         plan = self.note()
         if plan.status:
             return self.answer(plan.status)
         data = bytearray()
-        while length := int(self.rfile.readline(), 16):
+        while length := int(self.line(), 16):
             data += self.rfile.read(length)
-            assert self.rfile.readline() == b"\r\n"
+            assert self.line() == b"\r\n"
             if plan.drop_after is not None and len(data) >= plan.drop_after:
                 self.drop()
             if plan.stall_after is not None and len(data) >= plan.stall_after:
+                plan.stall_after = None
                 self.double.stalled.set()
                 assert self.double.go.wait(60)
-                raise OSError
         self.double.put(self.image, bytes(data))
         return self.answer(204)

@@ -11,7 +11,14 @@ here=$(dirname "$0") uv=$1 password=$2
 ln -s /opt/cinder/bin/cinder-volume /usr/local/bin/cinder-volume
 useradd --system --home-dir /var/lib/cinder --create-home --shell /usr/sbin/nologin cinder
 mkdir -p /etc/cinder
-cp /opt/cinder/etc/cinder/{api-paste.ini,resource_filters.json,rootwrap.conf} /etc/cinder/
+cp -r /opt/cinder/etc/cinder/{api-paste.ini,resource_filters.json,rootwrap.conf,rootwrap.d} /etc/cinder/
+# Cinder itself looks into images with the rights of root.
+sed -i 's|^exec_dirs=|exec_dirs=/opt/cinder/bin,|' /etc/cinder/rootwrap.conf
+cat >/etc/sudoers.d/cinder <<SUDO
+Defaults:cinder secure_path=/opt/cinder/bin:/usr/sbin:/usr/bin:/sbin:/bin, !requiretty
+cinder ALL=(root) NOPASSWD: /opt/cinder/bin/cinder-rootwrap /etc/cinder/rootwrap.conf *
+SUDO
+chmod 0440 /etc/sudoers.d/cinder
 install -d -o cinder -g cinder /var/lib/cinder/{conversion,locks,coordination}
 
 cat >/etc/cinder/cinder.conf <<CONF

@@ -68,6 +68,41 @@ class Cloud:
         http = HttpClient(session, _unversioned(glance_url), clock, params.get("api_timeout"))
         self.glance = Glance(http, project_id)
 
+    def image_endpoints(self) -> list[str]:
+        """Where the image service is reached: as this cloud's settings say, then by the catalogue's further endpoints of the same kind.
+
+        None of these gives up TLS that the first one has: whoever they are given to sends a token there.
+        """
+        first = self.glance.http.base_url
+        if self._region.get_endpoint("image"):
+            return [first]
+        try:
+            listed = self._session.auth.get_access(self._session).service_catalog.get_urls(
+                service_type="image", interface=self._region.get_interface("image") or "public", region_name=self._region.get_region_name("image")
+            )
+        except (AttributeError, ks.ClientException):
+            # Not every kind of authentication has a catalogue.
+            listed = ()
+        others = [_unversioned(str(url)) for url in listed]
+        return list(dict.fromkeys([first, *(url for url in others if url.startswith("https://") or not first.startswith("https://"))]))
+
+    def token(self) -> str:
+        """A secret that is good for requests of this project for a while."""
+        try:
+            return str(self._session.get_token())
+        except ks.ClientException as exc:
+            raise _no_connection(exc) from exc
+
+    @property
+    def trust(self) -> bool | str:
+        """By what services prove themselves: the system's authorities, those of the file of this path, or not at all."""
+        verify: bool | str = self._session.verify
+        return verify
+
+    @property
+    def has_client_certificate(self) -> bool:
+        return bool(self._session.cert)
+
     @property
     def identity(self) -> Identity:
         """Project names are looked up only when an option holds one."""

@@ -95,7 +95,7 @@ class HttpClient:
         """``timeout`` in seconds is how long the far end may be silent; DEFAULT_TIMEOUT where it is None. ``service`` is whose answers refusals tell."""
         self._session = session
         self._service = service
-        self._base_url = base_url.rstrip("/")
+        self.base_url = base_url.rstrip("/")
         self._timeout = timeout or DEFAULT_TIMEOUT
         self.clock = clock or Clock()
 
@@ -132,7 +132,7 @@ class HttpClient:
         """
         from keystoneauth1 import exceptions as ks
 
-        url = path if path.startswith(("http://", "https://")) else self._base_url + path
+        url = path if path.startswith(("http://", "https://")) else self.base_url + path
         extra: dict[str, Any] = {}
         if json is not None:
             extra["json"] = json

@@ -71,7 +71,7 @@ class ImageDisk:
         progress: Progress | None = None,
     ) -> None:
         """The formats are those declared, None where it is left to the bytes; ``algorithms`` are for digests of what comes, ``run`` runs qemu-img."""
-        self.label = source.label
+        self.label, self.size = source.label, source.size
         self._source = source
         self.progress = progress
         self._passing = Passing(source, algorithms, progress)
@@ -81,6 +81,7 @@ class ImageDisk:
         found = sniff(source.head(), source.tail())
         self._plain: Source = cast(Source, self._passing)
         packed = found in COMPRESSIONS
+        self.compression = found if packed else None
         if packed:
             self._plain = DecompressedSource(cast(Source, self._passing), str(found), ())
         inner = sniff(self._plain.head(), self._plain.tail()) if packed else found

@@ -21,7 +21,10 @@ FINGERPRINT = "image_services_fingerprint"
 # On a VDI whose content is not complete, and on one whose predecessors, by their uuids, are still to be treated.
 INCOMING = "image_services_incoming"
 REPLACES = "image_services_replaces"
-MARKS = frozenset({SOURCE, DIGEST, FINGERPRINT, INCOMING, REPLACES})
+# On a VDI that stands in a name's place while a host pulls the content: the uuid of the VDI that comes of it, and that of the task of the host's call.
+PULLS = "image_services_pulls"
+TASK = "image_services_task"
+MARKS = frozenset({SOURCE, DIGEST, FINGERPRINT, INCOMING, REPLACES, PULLS, TASK})
 # The digest of a disk whatever its format; see _image/disk_digest.py.
 DISK = "disk"
 

@@ -66,6 +66,22 @@ SENTENCES: dict[str, tuple[str, str]] = {
     "XENAPI_MISSING_PLUGIN": ("the host has no plugin {0}", "Install it with the role xen_dom0_plugins"),
     "XENAPI_PLUGIN_FAILURE": ("the plugin failed in {0}: {2}", SEE_LOG),
 }
+# What our plugin imagestore fails with, and the advice: the cause is its own sentence.
+OUR_PLUGIN = {
+    "IMAGESTORE_BAD_DIGEST": "Run the task again, and look at the disk of Glance's store if it says so again",
+    "IMAGESTORE_BAD_IMAGE": "Give another image",
+    "IMAGESTORE_BAD_REQUEST": "Install the plugin's version that belongs to this collection",
+    "IMAGESTORE_CANCELLED": AGAIN,
+    "IMAGESTORE_FAILED": SEE_LOG,
+    "IMAGESTORE_NO_SPACE": "Free space in the SR, or choose another SR",
+    "IMAGESTORE_SOURCE": "See that the host reaches Glance and trusts its certificate, or name an endpoint for which that holds",
+    "IMAGESTORE_SR": "Choose an SR that keeps files, and see that the host is connected to it",
+}
+# What XAPI itself puts where the name of a plugin's function would stand.
+_BROKEN_PLUGIN = {
+    "failed to parse plugin output": "the plugin gives an answer that XAPI does not understand",
+    "non-zero exit": "the plugin ended with an error of its own",
+}
 
 
 class XapiFailure(Exception):
@@ -85,6 +101,12 @@ class XapiFailure(Exception):
 def sentence(failure: XapiFailure) -> tuple[str, str]:
     """Cause and advice in words for the codes that an operator meets, else code and parameters."""
     params = [" ".join(each.split()) for each in failure.params]
+    if failure.code in OUR_PLUGIN and params and params[0]:
+        return params[0].rstrip("."), OUR_PLUGIN[failure.code]
+    if failure.code == "XENAPI_PLUGIN_FAILURE" and params and params[0] in _BROKEN_PLUGIN:
+        # Of what a program prints before it dies, the last line tells why.
+        said = "; ".join(each.strip().splitlines()[-1].strip()[:300] for each in failure.params[1:] if each.strip())
+        return _BROKEN_PLUGIN[params[0]] + (f" ({said})" if said else ""), SEE_LOG
     if failure.code in SENTENCES:
         cause, advice = SENTENCES[failure.code]
         try:

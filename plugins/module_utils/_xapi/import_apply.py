@@ -8,23 +8,14 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field, replace
-from typing import Any, cast
+from dataclasses import dataclass, field
+from typing import Any
 from uuid import uuid4
 
 from .._common.errors import ImageServicesError, cannot
 from .._common.wait import Stalled, wait_while_moving
-from .._image.disk import Disk, RawStream
-from .._image.disk_digest import DiskDigest
-from .._image.extents import Block
 from .._image.image_disk import ImageDisk
-from .._image.pages import PagedDisk, PageSum, whole_pages
-from .._image.records import records
-from .._image.vhd_format import MOST_XEN_SIZE
-from .._image.vhd_reader import VhdStream
-from .._image.vhd_writer import VhdWriter
 from .._plan.vdi_import import (
-    DISK,
     INCOMING,
     REPLACES,
     Content,
@@ -35,21 +26,18 @@ from .._plan.vdi_import import (
     foreign,
     incoming_name,
     marks_of,
-    refuse_small,
     retired_name,
-    rounded,
     same_content,
 )
 from .failure import XapiFailure, explaining
 from .import_source import Origin
+from .import_way import Way
 from .session import Pool
-from .transfer import get, put
+from .vdi_removal import destroy, remove_half_made
 
 LOCK = "image_services_lock"
 # Seconds for which nobody needs to be alone: who keeps the lock longer is gone.
 LOCK_PATIENCE = 10.0
-# Seconds that a host may take to let go of a disk whose import has failed.
-RELEASE_PATIENCE = 15.0
 
 
 @dataclass
@@ -64,19 +52,10 @@ class Outcome:
     warnings: list[str] = field(default_factory=list)
 
 
-@dataclass(frozen=True)
-class Way:
-    """How content goes: its route, whether it is read back, and the size that is declared for its VDI."""
-
-    route: str
-    verify: bool
-    size: int | None
-
-
 class VdiImporter:
     """The only place that changes VDIs for an import."""
 
-    def __init__(self, pool: Pool, sr: str, desired: Desired, way: Way, look: Callable[[], Selection]) -> None:
+    def __init__(self, pool: Pool, sr: str, desired: Desired, way: Way | None, look: Callable[[], Selection]) -> None:
         self._pool = pool
         self._sr = sr
         self._desired = desired
@@ -90,9 +69,9 @@ class VdiImporter:
             self._finish_replacing(plan.successor.ref if plan.successor is not None else None, plan.retire)
         for vdi in plan.remove:
             with explaining("remove", "VDI", vdi.uuid):
-                self._destroy(vdi.ref)
-        if plan.upload and origin is not None and image is not None:
-            self._import(plan.replaces, origin, image)
+                destroy(self._pool, vdi.ref)
+        if plan.upload and origin is not None and image is not None and self._way is not None:
+            self._import(self._way, plan.replaces, origin, image)
         elif current is not None and current not in plan.remove:
             self._outcome.ref = current.ref
             with explaining("update", "VDI", self._name):
@@ -101,37 +80,31 @@ class VdiImporter:
 
     # New content
 
-    def _import(self, replaced: Vdi | None, origin: Origin, image: ImageDisk) -> None:
-        with explaining("import", "image", self._name, None), image:
-            disk = image.disk
-            if self._way.size is not None and self._way.size < disk.virtual_size:
-                raise refuse_small(self._name, self._way.size, disk.virtual_size, "image")
-            size = rounded(max(disk.virtual_size, self._way.size or 0))
-            stream = _Sending(image, size, self._way)
-            ref = self._create(size, replaced)
+    def _import(self, way: Way, replaced: Vdi | None, origin: Origin, image: ImageDisk) -> None:
+        with explaining("import", "image", self._name, None):
+            filled = way.fill(self._record(replaced), origin, image)
             try:
-                content = self._fill(ref, origin, image, stream, size)
-                other = self._commit(ref, replaced, content)
+                other = self._commit(filled.ref, replaced, filled.content)
             except BaseException:
-                self._remove_half_made(ref)
+                remove_half_made(self._pool, filled.ref)
                 raise
-        self._outcome.bytes_transferred = stream.sent
+        self._outcome.bytes_transferred, self._outcome.verified = filled.bytes_transferred, filled.verified
         if other is not None:
-            self._remove_half_made(ref)
+            remove_half_made(self._pool, filled.ref)
             self._outcome.ref, self._outcome.changed = other.ref, False
             return
-        self._outcome.ref = ref
+        self._outcome.ref = filled.ref
         if replaced is not None:
             self._outcome.replaced = replaced.uuid
-            self._finish_replacing(ref, (replaced,))
+            self._finish_replacing(filled.ref, (replaced,))
 
-    def _create(self, size: int, replaced: Vdi | None) -> str:
+    def _record(self, replaced: Vdi | None) -> dict[str, Any]:
+        """Of the new VDI, while it is not complete."""
         kept = dict(replaced.record) if replaced is not None else {}
-        given = {
+        return {
             "name_label": incoming_name(self._name),
             "name_description": self._wanted("description", kept.get("name_description", "")),
             "SR": self._sr,
-            "virtual_size": size,
             "type": "user",
             "sharable": bool(self._wanted("sharable", kept.get("sharable", False))),
             "read_only": False,
@@ -140,32 +113,6 @@ class VdiImporter:
             "sm_config": {},
             "tags": [],
         }
-        return self._pool.run("VDI.create", given, what=f"making of VDI {self._name}", undo="VDI.destroy")
-
-    def _fill(self, ref: str, origin: Origin, image: ImageDisk, stream: _Sending, size: int) -> Content:
-        """Send the content, and see by its task, its digests and perhaps the disk itself that it has come."""
-        query = {"vdi": ref, "format": "vhd"} if self._way.route == "vhd" else {"vdi": ref, "format": "raw", "chunked": "true"}
-        put(self._pool, "/import_raw_vdi", query, stream, stream.length, f"import of {self._name}")
-        digests = image.finish()
-        origin.check(digests)
-        if self._way.verify:
-            self._verify(ref, size, str(stream.total))
-            self._outcome.verified = True
-        if stream.digest is not None and not origin.content.digests:
-            digests = {DISK: stream.digest.hexdigest()}
-        return origin.content if origin.content.digests else replace(origin.content, digests=digests)
-
-    def _verify(self, ref: str, size: int, expected: str) -> None:
-        form = "vhd" if size <= MOST_XEN_SIZE else "raw"
-        total = PageSum()
-        with get(self._pool, "/export_raw_vdi", {"vdi": ref, "format": form}, f"verification of {self._name}") as download:
-            label = f"{self._name}, as the pool gives it back,"
-            back = VhdStream(download.blocks(), label) if form == "vhd" else RawStream(download.blocks(), label, size)
-            for _page in total.passing(whole_pages(back)):
-                pass
-        if str(total) != expected:
-            cause = "the pool gives back other data than it was sent"
-            raise cannot("verify", "image", self._name, cause, "See the disks of the SR, then run the task again", code="verification")
 
     def _commit(self, ref: str, replaced: Vdi | None, content: Content) -> Vdi | None:
         """Make the complete VDI the declared one, unless another task has done so meanwhile: then that one."""
@@ -212,36 +159,11 @@ class VdiImporter:
         with explaining("replace", "VDI", self._name):
             for vdi in superseded:
                 if self._desired.replaced == "delete" and not vdi.used:
-                    self._destroy(vdi.ref)
+                    destroy(self._pool, vdi.ref)
                 else:
                     self._pool.call("VDI.set_name_label", vdi.ref, retired_name(vdi))
             if successor is not None:
                 self._pool.call("VDI.remove_from_other_config", successor, REPLACES)
-
-    def _destroy(self, ref: str) -> None:
-        """A host may hold a disk a moment longer than the transfer to it."""
-
-        def refusal() -> str:
-            try:
-                self._pool.run("VDI.destroy", ref, what="removal of a VDI")
-            except XapiFailure as exc:
-                if exc.code == "HANDLE_INVALID":
-                    return ""
-                if exc.code not in ("VDI_IN_USE", "OTHER_OPERATION_IN_PROGRESS"):
-                    raise
-                self._refused = exc
-                return exc.code
-            return ""
-
-        try:
-            wait_while_moving(refusal, lambda code: not code, RELEASE_PATIENCE, self._pool.clock)
-        except Stalled:
-            raise self._refused from None
-
-    def _remove_half_made(self, ref: str) -> None:
-        """The cause of the failure comes first; the next run finds the mark on what is left."""
-        with suppress(XapiFailure, ImageServicesError):
-            self._destroy(ref)
 
     @contextmanager
     def _alone(self) -> Iterator[None]:
@@ -272,33 +194,3 @@ class VdiImporter:
                 with suppress(XapiFailure, ImageServicesError):
                     self._pool.call("SR.remove_from_other_config", self._sr, key)
                     break
-
-
-class _Sending:
-    """The bytes for a route, counted, with what is learned of the content on the way. A disk that the route does not take is refused at once."""
-
-    def __init__(self, image: ImageDisk, size: int, way: Way) -> None:
-        self._image = image
-        self.sent = 0
-        self.digest = DiskDigest(image.disk.virtual_size) if image.at_any_place else None
-        self.total = PageSum() if way.verify else None
-        self.length: int | None = None
-        self._stream: Iterable[bytes] = records(self._pages(), size)
-        if way.route == "vhd":
-            writer = VhdWriter(PagedDisk(cast(Disk, image.disk), self._pages), size)
-            self._stream, self.length = writer, len(writer)
-
-    def __iter__(self) -> Iterator[bytes]:
-        # Of what comes forward only, the source's own bytes tell how far it is.
-        progress = self._image.progress if self._image.at_any_place else None
-        for block in self._stream:
-            yield block
-            self.sent += len(block)
-            if progress is not None:
-                progress(self.sent, self.length)
-
-    def _pages(self) -> Iterator[Block]:
-        pages = whole_pages(self._image.disk, self._image.scattered, self._image.spool_dir)
-        if self.digest is not None:
-            pages = self.digest.passing(pages)
-        return pages if self.total is None else self.total.passing(pages)

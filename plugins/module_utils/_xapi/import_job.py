@@ -23,13 +23,14 @@ from .._plan.vdi_import import (
     Selection,
     Vdi,
     algorithm_to_compare,
-    choose_route,
     plan,
     same_content,
 )
 from .failure import XapiFailure, explaining
-from .import_apply import Outcome, VdiImporter, Way
+from .import_apply import Outcome, VdiImporter
+from .import_choice import WayChoice
 from .import_source import Origin, open_origin
+from .import_way import Way
 from .session import Pool
 from .vdi_lookup import look_for
 
@@ -44,6 +45,8 @@ class ImportJob:
         self._name = str(params["name"])
         self._started = time.monotonic()
         self._image: ImageDisk | None = None
+        self._choice = WayChoice(params)
+        self._way: Way | None = None
 
     def open(self) -> None:
         """Look at what the task names; bad input ends the task before the pool is asked anything."""
@@ -52,6 +55,7 @@ class ImportJob:
         self._attributes = given if size is None else {**given, "size": size}
         self._size = size
         self._origin: Origin | None = open_origin(self._params, self._run)
+        self._choice.look(self._origin)
 
     def prepare(self, pool: Pool) -> Plan:
         """Compare with what is there, and plan; nothing is changed."""
@@ -64,10 +68,9 @@ class ImportJob:
         content = None if origin is None else origin.content
         self._desired = Desired(self._name, self._params["state"], self._attributes, content, self._params["replaced"])
         self.plan = plan(self._desired, selection, same)
-        self._route = None
         if self.plan.upload and origin is not None:
             self._image = origin.open(self._progress)
-            self._route = choose_route(self._params["route"], pool.version)
+            self._way = self._choice.choose(pool, self._sr_record, origin, self._image, self._size)
         self._current = current
         return self.plan
 
@@ -75,8 +78,7 @@ class ImportJob:
         """Carry out the plan, unless it is empty or only asked for; the module's result."""
         outcome = Outcome(self._current.ref if self._current is not None else None, self.plan.changed)
         if self.plan.changed and not check_mode:
-            way = Way(str(self._route), self._params["verify"], self._size)
-            importer = VdiImporter(self._pool, self._sr, self._desired, way, self._look)
+            importer = VdiImporter(self._pool, self._sr, self._desired, self._way, self._look)
             with cleaning_up("import", "image", self._name):
                 outcome = importer.apply(self.plan, self._current, self._origin, self._image)
         return self._result(outcome, check_mode)
@@ -115,7 +117,9 @@ class ImportJob:
             "changed": outcome.changed,
             "vdi": self._predicted() if check_mode and self.plan.changed else self._shown(outcome.ref),
             "diff": {"before": dict(self.plan.before), "after": dict(self.plan.after)},
-            "route": self._route,
+            "transport": self._choice.transport,
+            "transport_reason": self._choice.reason,
+            "route": self._choice.route,
             "format": self._image.format if self._image is not None else None,
             "verified": outcome.verified,
             "replaced_vdi": self.plan.replaces.uuid if self.plan.replaces is not None and outcome.changed else None,

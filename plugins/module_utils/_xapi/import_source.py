@@ -13,6 +13,7 @@ from typing import Any
 from urllib.parse import unquote, urlsplit
 
 from .._common.errors import ImageServicesError, cannot
+from .._glance.direct import DirectData
 from .._glance.http import explaining
 from .._glance.image_data import ImageData
 from .._glance.image_finder import Asking
@@ -43,6 +44,8 @@ class Origin:
     container_format: str | None
     run: RunCommand
     spool_dir: str | None = None
+    # For images in Glance.
+    direct: DirectData | None = None
 
     def open(self, progress: Progress | None = None) -> ImageDisk:
         """Its disk, of which the first bytes are looked at here; ImageServicesError where they are not what was declared."""
@@ -92,7 +95,8 @@ def _in_glance(params: Mapping[str, Any], run: RunCommand) -> Origin:
     from .._glance.connection import Cloud
 
     wanted = params["image"]
-    glance = Cloud(params["glance"] or {}).glance
+    cloud = Cloud(params["glance"] or {})
+    glance = cloud.glance
     with explaining("read", "image", wanted):
         found = [dict(image)] if UUID.fullmatch(wanted) and (image := glance.image(wanted)) else []
         found = found or [dict(image) for image in Asking(glance).named(wanted) if not image.get("os_hidden") and INCOMING not in image]
@@ -108,7 +112,8 @@ def _in_glance(params: Mapping[str, Any], run: RunCommand) -> Origin:
     if not digests and image.get("checksum"):
         digests = {"md5": image["checksum"]}
     content = Content(f"glance:{image['id']}", digests, fixed=True)
-    return Origin(ImageData(glance, image), content, digests, image.get("disk_format"), image.get("container_format"), run)
+    direct = DirectData(cloud, image["id"], params["dom0_endpoints"])
+    return Origin(ImageData(glance, image), content, digests, image.get("disk_format"), image.get("container_format"), run, direct=direct)
 
 
 def _file(params: Mapping[str, Any], run: RunCommand) -> Origin:

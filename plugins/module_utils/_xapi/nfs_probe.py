@@ -5,13 +5,14 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from .._common.errors import cannot
+from .._plan.dom0 import PULLER, choose_host, unfit_hosts
 from .failure import explaining
+from .plugin import hosts_of, with_plugins
 from .session import UUID
 
 if TYPE_CHECKING:
@@ -19,7 +20,8 @@ if TYPE_CHECKING:
 
 Params = Mapping[str, Any]
 EXPORT = "Check the server, the path and what the export allows the hosts of the pool"
-INSTALL = "Install it on every host with the role xen_dom0_plugins"
+# Functions of the plugin that the volume driver calls.
+NEEDED = ("download", "upload")
 
 
 def probe_nfs(params: Params, connect: Callable[[Params], Pool]) -> dict[str, Any]:
@@ -27,7 +29,7 @@ def probe_nfs(params: Params, connect: Callable[[Params], Pool]) -> dict[str, An
     with connect(params) as pool:
         hosts = {ref: record["name_label"] for ref, record in pool.records("host").items() if record.get("enabled", True)}
         vm = _vm(pool, params["vm"]) if params["vm"] else None
-        plugin = _plugin(pool, hosts, params["plugin"], params["plugin_version"]) if params["plugin"] else None
+        plugin = _plugin(pool) if params["dom0"] else None
         found: set[str] = set()
         config = {"server": params["server"], "serverpath": params["serverpath"]}
         if params["nfsversion"]:
@@ -45,23 +47,9 @@ def _vm(pool: Pool, uuid: str) -> str:
     return str(record["name_label"])
 
 
-def _plugin(pool: Pool, hosts: Mapping[str, str], plugin: str, oldest: str | None) -> str:
-    versions: dict[str, str] = {}
-    for ref, name in sorted(hosts.items(), key=lambda each: each[1]):
-        with explaining("use", "plugin", plugin, f"Host {name} says so. {INSTALL}"):
-            answer = pool.call("host.call_plugin", ref, plugin, "version", {"params": "{}"})
-        try:
-            versions[name] = str(json.loads(answer)["version"])
-        except (ValueError, KeyError, TypeError):
-            raise cannot("use", "plugin", plugin, f"on host {name} it does not tell its version", INSTALL, code="no_version") from None
-    if len(set(versions.values())) > 1:
-        said = ", ".join(f"{version} on {name}" for name, version in versions.items())
-        raise cannot("use", "plugin", plugin, f"the hosts have different versions ({said})", INSTALL, code="versions_differ")
-    version = next(iter(versions.values()), "")
-    if oldest and _numbers(version) < _numbers(oldest):
-        raise cannot("use", "plugin", plugin, f"the hosts have version {version}, and {oldest} is needed", INSTALL, code="too_old")
-    return version
-
-
-def _numbers(version: str) -> tuple[int, ...]:
-    return tuple(int(part) for part in re.findall(r"\d+", version))
+def _plugin(pool: Pool) -> str:
+    hosts = with_plugins(pool, hosts_of(pool), [PULLER])
+    unfit = unfit_hosts(hosts, NEEDED)
+    if unfit is not None:
+        raise cannot("use", "plugin", PULLER, unfit.cause, unfit.advice, code=unfit.code)
+    return str(choose_host(hosts).plugin(PULLER).version)

@@ -64,12 +64,17 @@ class Task:
         drop(self._pool, self.ref)
 
 
-def follow(pool: Caller, ref: str, what: str, patience: float | None = None) -> str:
-    """Wait for the end of a task, as long as its progress moves; a task that failed raises TaskFailed."""
+def follow(pool: Caller, ref: str, what: str, patience: float | None = None, share: Callable[[], float] | None = None) -> str:
+    """Wait for the end of a task, as long as its progress moves; a task that failed raises TaskFailed.
+
+    ``share`` tells the progress of a task that shows none itself.
+    """
     patience = pool.patience if patience is None else patience
 
     def probe() -> tuple[str, str, dict[str, Any]]:
         record = pool.call("task.get_record", ref)
+        if share is not None and record["status"] in UNFINISHED:
+            record["progress"] = share()
         return record["status"], f"{float(record['progress']):.0%}", record
 
     try:

@@ -5,9 +5,12 @@
 
 from __future__ import annotations
 
-from .._plan.vdi_import import REPLACES, UUID, Selection, Vdi, incoming_name, select
+from dataclasses import replace
+
+from .._plan.vdi_import import DIGEST, INCOMING, PULLS, REPLACES, SOURCE, TASK, UUID, Selection, Vdi, incoming_name, select
 from .failure import XapiFailure
 from .session import Pool
+from .task import UNFINISHED
 
 
 def look_for(pool: Pool, sr: str, name: str) -> Selection:
@@ -17,7 +20,32 @@ def look_for(pool: Pool, sr: str, name: str) -> Selection:
     uuids = [uuid for vdi in vdis for uuid in vdi.marks.get(REPLACES, "").split(",") if uuid]
     known = {vdi.uuid for vdi in vdis}
     vdis += _vdis(pool, sr, _by_uuid(pool, [uuid for uuid in uuids if uuid not in known]))
-    return select(name, vdis)
+    return select(name, _with_pulled(pool, sr, name, vdis))
+
+
+def _with_pulled(pool: Pool, sr: str, name: str, vdis: list[Vdi]) -> list[Vdi]:
+    """The same, with the VDIs that hosts are pulling, or have pulled for a task that was killed: nothing else tells of these whose they are."""
+    known = {vdi.ref for vdi in vdis}
+    found = []
+    for vdi in vdis:
+        if vdi.marks.get(INCOMING) == name and PULLS in vdi.marks:
+            running = _runs(pool, vdi.marks.get(TASK, ""))
+            vdi = replace(vdi, attached=vdi.attached or running)
+            for made in _vdis(pool, sr, _by_uuid(pool, [vdi.marks[PULLS]])):
+                if made.ref not in known and not {SOURCE, DIGEST} & set(made.marks):
+                    record = {**made.record, "other_config": {**made.marks, INCOMING: name}}
+                    found.append(replace(made, record=record, attached=made.attached or running))
+        found.append(vdi)
+    return found
+
+
+def _runs(pool: Pool, uuid: str) -> bool:
+    try:
+        return bool(pool.call("task.get_status", pool.call("task.get_by_uuid", uuid)) in UNFINISHED)
+    except XapiFailure as exc:
+        if exc.code not in ("UUID_INVALID", "HANDLE_INVALID"):
+            raise
+        return False
 
 
 def _by_uuid(pool: Pool, uuids: list[str]) -> list[str]:

@@ -8,8 +8,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from ansible_collections.xenstack.image_services.tests.support.disks import MIB
 from ansible_collections.xenstack.image_services.tests.support.dom0 import Dom0, install, pythons
 from ansible_collections.xenstack.image_services.tests.support.glance_double import GlanceDouble
+from ansible_collections.xenstack.image_services.tests.support.imports import images_of, small_raw
 from ansible_collections.xenstack.image_services.tests.support.xapi import PoolUnderTest, run_pool
 
 
@@ -34,6 +36,13 @@ def dom0(python: str, plugin_pool: PoolUnderTest) -> Iterator[Dom0]:
     left = made.left()
     made.clear()
     assert not left
+
+
+@pytest.fixture(scope="session")
+def images(tmp_path_factory: pytest.TempPathFactory) -> dict[str, bytes]:
+    """A disk of 8 MiB in every format that the plugin takes."""
+    found = images_of(small_raw(tmp_path_factory.mktemp("images"), 8 * MIB))
+    return {name: found[name].read_bytes() for name in ("raw", "vhd", "vhd-descending", "tarball", "chain", "chain.gz")}
 
 
 @pytest.fixture

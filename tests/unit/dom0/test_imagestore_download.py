@@ -24,17 +24,10 @@ import XenAPI
 from ansible_collections.xenstack.image_services.tests.support.disks import MIB, build_vhd
 from ansible_collections.xenstack.image_services.tests.support.dom0 import Dom0, install, pythons, run_inside
 from ansible_collections.xenstack.image_services.tests.support.glance_double import GlanceDouble, Plan
-from ansible_collections.xenstack.image_services.tests.support.imports import images_of, small_raw
 from ansible_collections.xenstack.image_services.tests.support.xapi import PoolUnderTest, content, error
 
 SIZE = 8 * MIB
 PATIENCE = 60
-
-
-@pytest.fixture(scope="module")
-def images(tmp_path_factory: pytest.TempPathFactory) -> dict[str, bytes]:
-    found = images_of(small_raw(tmp_path_factory.mktemp("images"), SIZE))
-    return {name: path.read_bytes() for name, path in found.items()}
 
 
 @contextlib.contextmanager

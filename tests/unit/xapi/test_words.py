@@ -87,6 +87,25 @@ def test_a_code_without_words_is_named(code: str, params: list[str], cause: str)
     assert sentence(XapiFailure(code, params))[0] == cause
 
 
+@pytest.mark.parametrize(
+    ("code", "params", "cause", "advice"),
+    [
+        ("XENAPI_PLUGIN_FAILURE", ["download", "ValueError", "boom"], "the plugin failed in download: boom", "See the log"),
+        ("XENAPI_PLUGIN_FAILURE", ["non-zero exit", "", ""], "the plugin ended with an error of its own", "See the log"),
+        ("XENAPI_PLUGIN_FAILURE", ["non-zero exit", "", "no\npython\n"], "the plugin ended with an error of its own (python)", "See the log"),
+        ("XENAPI_PLUGIN_FAILURE", ["failed to parse plugin output", "hello", ""], "the plugin gives an answer that XAPI does not understand (hello)", "See"),
+        ("XENAPI_MISSING_PLUGIN", ["imagestore"], "the host has no plugin imagestore", "Install it with the role xen_dom0_plugins"),
+        ("UNKNOWN_XENAPI_PLUGIN_FUNCTION", ["fly"], "the plugin has no function fly", "Install the plugin's version"),
+        ("IMAGESTORE_SOURCE", ["No source answered: refused."], "No source answered: refused", "See that the host reaches Glance"),
+        ("IMAGESTORE_SR", [], "XAPI says IMAGESTORE_SR", "See the log"),
+    ],
+)
+def test_what_plugins_fail_with(code: str, params: list[str], cause: str, advice: str) -> None:
+    found = sentence(XapiFailure(code, params))
+    assert found[0] == cause
+    assert found[1].startswith(advice)
+
+
 def test_a_failure_keeps_its_code_for_programs() -> None:
     with pytest.raises(ImageServicesError) as caught, explaining("import", "image", "x"):
         raise XapiFailure("SR_FULL", [10, 5])

@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import shutil
 import sys
 import threading
 import time
@@ -66,6 +67,20 @@ def test_a_plugin_is_run_as_on_a_host(plugin: Callable[..., str]) -> None:
 )
 def test_a_plugin_that_fails_says_how(plugin: Callable[..., str], function: str, args: dict[str, str], expected: list[str]) -> None:
     assert error(plugin, function, **args)[: len(expected)] == expected
+
+
+def test_a_host_with_a_directory_of_its_own_has_the_plugins_in_it(server: Server, plugin: Callable[..., str], api: Any) -> None:
+    first, second = api.host.get_all()
+    own = server.state / "plugins" / api.host.get_uuid(second)
+    own.mkdir()
+    try:
+        assert error(api.host.call_plugin, second, "image", "echo", {"text": "x"}) == ["XENAPI_MISSING_PLUGIN", "image"]
+        assert plugin("echo", text="x") == "x"
+        (server.state / "plugins" / "image").rename(own / "image")
+        assert api.host.call_plugin(second, "image", "echo", {"text": "x"}) == "x"
+        assert error(api.host.call_plugin, first, "image", "echo", {"text": "x"}) == ["XENAPI_MISSING_PLUGIN", "image"]
+    finally:
+        shutil.rmtree(own)
 
 
 def test_other_calls_are_answered_while_a_plugin_runs(server: Server, plugin: Callable[..., str], session: Any) -> None:

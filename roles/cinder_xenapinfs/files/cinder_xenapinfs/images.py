@@ -45,14 +45,17 @@ class Images:
     # Image to volume
 
     def clone(self, context: Any, volume: Any, meta: dict[str, Any], image_service: Any, cached: bool) -> Location | None:
-        """A new volume of the image without a copy in this service, where that is possible; tarballs always, since Cinder cannot tell their size."""
-        tarball = dom0.kind(meta) == "vhd tarball"
-        if not tarball and (cached or self.settings.transport == "http" or not dom0.kind(meta)):
+        """A new volume of the image without a copy in this service, where that is possible.
+
+        VHDs always: Cinder would ask qemu-img for their size, by a name that qemu-img does not know, and cannot tell that of tarballs at all.
+        """
+        ours = dom0.kind(meta) in ("vhd", "vhd tarball")
+        if not ours and (cached or self.settings.transport == "http" or not dom0.kind(meta)):
             return None
         size = volume["size"] * units.Gi
         with self.volumes.pool.session() as session:
             pulled = self.by_dom0(session, meta)
-            if not pulled and not tarball:
+            if not pulled and not ours:
                 return None
             with self.volumes.repositories.new(session, volume["name"]) as repository:
                 if pulled:

@@ -6,6 +6,7 @@ import io
 import json
 import os
 import pickle
+import re
 
 import checks
 import download
@@ -21,6 +22,7 @@ MOST_ANSWER = 1 << 20
 # What the caller tries again, as it did when a connection broke.
 PASSING = (SOURCE, BAD_DIGEST)
 DIGITS = "0123456789"
+HOST = re.compile(r"[A-Za-z0-9._:\[\]-]{1,255}\Z")
 
 
 class Quiet(object):
@@ -89,7 +91,7 @@ def endpoint(given):
     """The address of the image service, without the version that the old calls named."""
     if "endpoint" in given:
         return native(required(given, "endpoint", is_text, "text")).rstrip("/")
-    name = native(required(given, "glance_host", is_text, "text"))
+    name = checks.text(given.get("glance_host"), "glance_host", HOST)
     port = given.get("glance_port")
     port = int(port) if is_text(port) and port and not port.strip(DIGITS) else port
     if not is_integer(port) or not 0 < port < 65536:

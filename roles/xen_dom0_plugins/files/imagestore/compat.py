@@ -8,18 +8,14 @@ if sys.version_info[0] >= 3:
     import http.client as http_client
     import urllib.parse as urls
     import xmlrpc.client as xmlrpc
-
-    TEXT = (str,)
-    INTEGER = (int,)
-    text_type = str
 else:
     import httplib as http_client
     import urlparse as urls
     import xmlrpclib as xmlrpc
 
-    TEXT = (str, unicode)  # noqa: F821
-    INTEGER = (int, long)  # noqa: F821
-    text_type = unicode  # noqa: F821
+text_type = type(b"".decode("ascii"))
+TEXT = (str, text_type)
+INTEGER = (int, type(1 << 64))
 
 __all__ = ["INTEGER", "TEXT", "http_client", "is_integer", "is_text", "native", "text_type", "urls", "xmlrpc"]
 

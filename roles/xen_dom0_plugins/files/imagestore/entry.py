@@ -115,11 +115,13 @@ def main(functions, wrap=call_json):
     if len(sys.argv) != 2:
         sys.stderr.write("This is a plugin of XAPI: host.call_plugin runs it.\n")
         return 2
+    # XAPI sets no locale, so that Python 3.6 takes the bytes for ASCII.
+    argument = os.fsencode(sys.argv[1]) if hasattr(os, "fsencode") else sys.argv[1]
     # Nothing but the answer may reach XAPI, whatever else writes to standard output.
     output = os.dup(1)
     os.dup2(2, 1)
     signal.signal(signal.SIGTERM, terminate)
-    response = answer({name: wrap(function) for name, function in functions.items()}, sys.argv[1])
+    response = answer({name: wrap(function) for name, function in functions.items()}, argument)
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
     data = xmlrpc.dumps((response,), methodresponse=None, allow_none=True)
     if not isinstance(data, bytes):

@@ -9,6 +9,7 @@ import zlib
 
 import checks
 import staging
+from compat import native
 from failures import BAD_DIGEST, SOURCE, Failure
 from family import Family, leaf
 from poolclient import Pool
@@ -75,13 +76,14 @@ class Upload(object):
             raise Unfinished("the image has the status %s, and only a queued one takes data" % checks.shown(image.get("status")))
         self._describe(server)
         self._touched = server
-        sent, digest, md5 = self._send(server)
+        digests = self._send(server)
         image = self._image(server)
         if image.get("status") != "active":
             raise Unfinished("the image has the status %s after all was sent" % checks.shown(image.get("status")))
-        if not agrees(image, sent, digest, md5):
+        digest = digests.agreed(image)
+        if digest is None:
             raise Failure(BAD_DIGEST, "The image has another digest than the data that was sent to %s." % place(server["url"]))
-        return sent, {"algorithm": "sha512", "value": digest}
+        return digests.sent, digest
 
     def _answer(self, server, method, wanted, headers, body=None):
         connection, response = request(server, method, headers, self.watch, body)
@@ -116,13 +118,11 @@ class Upload(object):
             connection.putheader("Content-Type", "application/octet-stream")
             connection.putheader("Transfer-Encoding", "chunked")
             connection.endheaders()
-            sent, digest, md5 = 0, hashlib.sha512(), fingerprint()
+            digests = Digests()
             try:
                 for chunk in self._compressed():
                     connection.send(b"%x\r\n%s\r\n" % (len(chunk), chunk))
-                    sent += len(chunk)
-                    digest.update(chunk)
-                    md5.update(chunk)
+                    digests.update(chunk)
                 connection.send(b"0\r\n\r\n")
             except EnvironmentError:
                 self.watch.check()
@@ -133,7 +133,7 @@ class Upload(object):
             response.read(MOST_ANSWER)
             if response.status not in (200, 201, 204):
                 raise Refused(response.status)
-            return sent, digest.hexdigest(), md5.hexdigest()
+            return digests
         finally:
             self.watch.holding(None)
             connection.close()
@@ -171,27 +171,37 @@ class Upload(object):
         yield b"\0" * (2 * BLOCK)
 
 
-class Nothing(object):
-    """A digest where the host's policy allows none."""
+class Digests(object):
+    """Of every kind that an image service may tell afterwards: it does not tell before which one it takes."""
+
+    KINDS = ("sha512", "sha256", "md5")
+
+    def __init__(self):
+        self._found = {}
+        for kind in self.KINDS:
+            try:
+                self._found[kind] = hashlib.new(kind)
+            except ValueError:
+                # The policy of the host allows not all.
+                pass
+        self.sent = 0
 
     def update(self, data):
-        pass
+        self.sent += len(data)
+        for each in self._found.values():
+            each.update(data)
 
-    def hexdigest(self):
-        return None
+    def value(self, kind):
+        return self._found[kind].hexdigest() if kind in self._found else None
 
-
-def fingerprint():
-    try:
-        return hashlib.md5()
-    except ValueError:
-        return Nothing()
-
-
-def agrees(image, sent, digest, md5):
-    """Whether the image is what was sent, by the best that it tells of itself."""
-    if image.get("size") not in (None, sent):
-        return False
-    if image.get("os_hash_algo") == "sha512":
-        return image.get("os_hash_value") == digest
-    return md5 is None or image.get("checksum") in (None, md5)
+    def agreed(self, image):
+        """The digest by which the image is what was sent, the best that it tells of itself; None when it is something else."""
+        if image.get("size") not in (None, self.sent):
+            return None
+        kind, told = image.get("os_hash_algo"), image.get("os_hash_value")
+        if kind not in self._found or not told:
+            kind, told = "md5", image.get("checksum")
+        if told and self.value(kind) not in (None, told):
+            return None
+        kind = native(kind) if told and self.value(kind) else "sha512"
+        return {"algorithm": kind, "value": self.value(kind)}

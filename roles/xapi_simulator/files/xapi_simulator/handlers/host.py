@@ -34,8 +34,10 @@ def local_time(context: Context, host: str) -> str:
 def call_plugin(context: Context, host: str, plugin: str, function: str, args: dict[str, str]) -> str:
     """Runs the executable of that name as Dom0 does: one argument, an empty environment, an XML-RPC response on standard output."""
     with context.db.lock:
-        context.db.get("host", host)
+        identity = context.db.get("host", host)["uuid"]
     directory = context.pool.settings.plugins
+    if directory and (directory / identity).is_dir():
+        directory = directory / identity
     path = directory / plugin if directory and plugin and "/" not in plugin and plugin not in (".", "..") else None
     if path is None or not path.is_file():
         raise Failure("XENAPI_MISSING_PLUGIN", plugin)

@@ -1,0 +1,52 @@
+# SPDX-FileCopyrightText: 2026 xenstack.image_services contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+# Private to this collection: no compatibility is promised to other importers.
+"""How content gets into a new VDI: what every way has in common."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from .._common.errors import cannot
+from .._image.disk import RawStream
+from .._image.image_disk import ImageDisk
+from .._image.pages import PageSum, whole_pages
+from .._image.vhd_format import MOST_XEN_SIZE
+from .._image.vhd_reader import VhdStream
+from .._plan.vdi_import import Content
+from .import_source import Origin
+from .session import Pool
+from .transfer import get
+
+
+@dataclass(frozen=True)
+class Filled:
+    """A VDI with the whole content, still under the name and with the mark of one that is not complete."""
+
+    ref: str
+    content: Content
+    bytes_transferred: int
+    verified: bool
+
+
+class Way(Protocol):
+    """How content goes to the pool."""
+
+    def fill(self, given: Mapping[str, Any], origin: Origin, image: ImageDisk) -> Filled:
+        """Make a VDI of the record ``given``, which has no size yet, and of the content. Of what fails nothing is left."""
+
+
+def verify(pool: Pool, name: str, ref: str, size: int, expected: str) -> None:
+    """Read a VDI back and compare the sum of its pages."""
+    form = "vhd" if size <= MOST_XEN_SIZE else "raw"
+    total = PageSum()
+    with get(pool, "/export_raw_vdi", {"vdi": ref, "format": form}, f"verification of {name}") as download:
+        label = f"{name}, as the pool gives it back,"
+        back = VhdStream(download.blocks(), label) if form == "vhd" else RawStream(download.blocks(), label, size)
+        for _page in total.passing(whole_pages(back)):
+            pass
+    if str(total) != expected:
+        cause = "the pool gives back other data than it was sent"
+        raise cannot("verify", "image", name, cause, "See the disks of the SR, then run the task again", code="verification")
