@@ -71,7 +71,7 @@ def test_the_class_is_loaded_by_its_path(backend: Backend) -> None:
     """As the volume manager does it."""
     conf = configuration.Configuration([cfg.StrOpt("volume_driver")], config_group="second")
     made = importutils.import_object(conf.volume_driver, configuration=conf, host="node@second", is_vol_db_empty=True, db=None)
-    assert type(made) is XenAPINFSDriver
+    assert isinstance(made, XenAPINFSDriver)
     assert made.configuration.xenapi_nfs_serverpath == "/srv/second"
     assert backend.driver.configuration.xenapi_nfs_serverpath == "/srv/first"
 

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 from cinder import exception
 from oslo_config import cfg
@@ -15,6 +15,7 @@ from oslo_utils import fileutils, units
 
 from . import stream
 from .location import Location
+from .session import Session
 from .volumes import Volumes
 
 LOG = logging.getLogger(__name__)
@@ -46,12 +47,16 @@ class Backups:
                 if volume["status"] in WRITING:
                     file.truncate(volume["size"] * units.Gi)
                 else:
-                    with self.volumes.disk(where) as (session, _repository, vdi), stream.receive(session, vdi, "raw") as received:
-                        stream.write_sparse(file, received)
+                    with self.volumes.disk(where) as (session, _repository, vdi):
+                        self.fill(file, session, vdi)
         except BaseException:
             path.unlink(missing_ok=True)
             raise
         return {"driver_volume_type": "local", "data": {"device_path": str(path)}}
+
+    def fill(self, file: BinaryIO, session: Session, vdi: str) -> None:
+        with stream.receive(session, vdi, "raw") as received:
+            stream.write_sparse(file, received)
 
     def end(self, volume: Any, where: Location) -> None:
         """What was restored goes into the disk; then the file goes."""

@@ -7,11 +7,13 @@ from __future__ import annotations
 from cinder import exception
 
 
-class PoolError(exception.VolumeBackendAPIException):
+class PoolError(exception.VolumeBackendAPIException, Exception):
     """The pool did not do what it was asked to."""
 
+    # Exception is named for tools that read this without Cinder at hand.
+
     def __init__(self, sentence: str) -> None:
-        super().__init__(data=sentence)
+        super().__init__(sentence)
         self.sentence = sentence
 
 

@@ -57,7 +57,7 @@ class Volumes:
         """Takes the disk away, and its SR with the last one in it. What is gone already is fine."""
         with self.pool.session() as session:
             try:
-                with self.repositories.attached(session, location.sr, destroy_when_empty=True) as repository, repository.lock:
+                with self.repositories.attached(session, location.sr, destroy_when_empty=True) as repository:
                     vdi = repository.find(session, location.vdi)
                     if vdi:
                         self.destroy(session, vdi)
@@ -75,7 +75,7 @@ class Volumes:
             raise
 
     def extend(self, location: Location, size: int) -> None:
-        with self.disk(location) as (session, repository, vdi), repository.lock:
+        with self.disk(location) as (session, _repository, vdi):
             self.grow(session, vdi, size * units.Gi)
 
     def grow(self, session: Session, vdi: str, size: int) -> None:
@@ -84,7 +84,7 @@ class Volumes:
 
     def size(self, location: Location) -> int:
         """In bytes."""
-        with self.disk(location) as (session, dummy, vdi):
+        with self.disk(location) as (session, _repository, vdi):
             return int(session.call("VDI.get_virtual_size", vdi))
 
     def duplicate(self, location: Location, name: str, size: int, in_use: bool = False) -> Location:
