@@ -54,7 +54,7 @@ def test_what_would_go_wrong_is_refused_before_the_first_change(cinder: Cinder, 
     stranger.write_text("00000000-0000-4000-8000-000000000000\n")
     new = {"cinder_xenapinfs_backend": "other"}
     expected = {
-        "nowhere": ({"cinder_xenapinfs_connection_url": ""}, "cinder_xenapinfs_connection_url is empty"),
+        "nowhere": ({"cinder_xenapinfs_connection_url": ""}, "it needs cinder_xenapinfs_connection_url. Set what is missing."),
         "anonymous": ({"cinder_xenapinfs_cloud": ""}, "there are no credentials to ask Cinder with"),
         "unproved": ({"cinder_xenapinfs_volume_type": ""}, "without a volume type, its volume would land anywhere"),
         "no Cinder": ({"cinder_xenapinfs_config_file": str(tmp_path / "none.conf")}, "Deploy Cinder first"),

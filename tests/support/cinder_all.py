@@ -11,6 +11,7 @@ monkey_patch.patch()
 
 import sys  # noqa: E402
 
+import eventlet  # noqa: E402
 import os_brick  # noqa: E402
 from cinder import i18n  # noqa: E402
 from oslo_config import cfg  # noqa: E402
@@ -18,7 +19,7 @@ from oslo_log import log as logging  # noqa: E402
 from oslo_service import service as oslo_service  # noqa: E402
 
 i18n.enable_lazy()
-from cinder import coordination, objects, privsep, rpc, service, utils, version  # noqa: E402
+from cinder import context, coordination, objects, privsep, rpc, service, utils, version  # noqa: E402
 from cinder.cmd import volume  # noqa: E402
 from cinder.common import config  # noqa: E402
 
@@ -31,6 +32,13 @@ class OneOfSeveral(service.Service):
     def report_state(self) -> None:
         service.Service.service_id = self.origin_service_id
         super().report_state()
+
+
+def keep_telling(manager: object) -> None:
+    """The scheduler hears of the service for backups every minute otherwise, and not at first where it started later."""
+    while True:
+        eventlet.sleep(2)
+        manager.publish_service_capabilities(context.get_admin_context())
 
 
 def main() -> None:
@@ -46,7 +54,9 @@ def main() -> None:
     rpc.init(CONF)
     launcher = oslo_service.ServiceLauncher(CONF)
     launcher.launch_service(OneOfSeveral.create(binary="cinder-scheduler"))
-    launcher.launch_service(OneOfSeveral.create(binary="cinder-backup"))
+    backup = OneOfSeveral.create(binary="cinder-backup")
+    launcher.launch_service(backup)
+    eventlet.spawn(keep_telling, backup.manager)
     for backend in filter(None, CONF.enabled_backends or []):
         CONF.register_opt(volume.host_opt, group=backend)
         created = OneOfSeveral.create(host=f"{CONF.host}@{backend}", service_name=backend, binary="cinder-volume", coordination=True)

@@ -47,6 +47,10 @@ project_domain_name = Default
 [oslo_concurrency]
 lock_path = /var/lib/cinder/locks
 
+# Those of its capabilities that a container has.
+[cinder_sys_admin]
+capabilities = CAP_CHOWN,CAP_DAC_OVERRIDE,CAP_FOWNER,CAP_SYS_ADMIN
+
 [coordination]
 backend_url = file:///var/lib/cinder/coordination
 CONF

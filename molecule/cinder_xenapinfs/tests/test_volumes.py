@@ -30,7 +30,7 @@ def settled(admin: Api, kind: str, identity: str, **wanted: Any) -> dict[str, An
         found: dict[str, Any] = ask(admin, "GET", f"/{kind}s/{identity}")[kind]
         if found["status"] == "available" and all(found[key] == value for key, value in wanted.items()):
             return found
-        assert not found["status"].startswith("error"), found
+        assert not found["status"].startswith("error"), admin.host.check_output("journalctl --unit=cinder-volume --lines=200 --output=cat")
         assert time.monotonic() < until, found
         time.sleep(0.5)
 
