@@ -20,7 +20,7 @@ endif
 CI := tests/support/ci
 COLLECTION := .build/ansible_collections/xenstack/image_services
 
-.PHONY: help demo demo-stop demo-clean test units integration bench sanity package newest molecule lock clean
+.PHONY: help demo demo-stop demo-clean test units driver integration bench sanity package newest molecule lock clean
 .PHONY: lint lint-python lint-types lint-shell lint-yaml lint-ansible lint-docs lint-changelog lint-licences
 
 help: ## Show what there is to make
@@ -36,13 +36,16 @@ demo-stop: .venv/.stamp .build/collection ## End the services of the demo
 demo-clean: ## End the services of the demo and remove all of it
 	@! test -e .demo || { $(MAKE) demo-stop && rm -rf "$$(readlink -f .demo)" .demo; }
 
-test: units integration ## Run every test that needs no container engine
+test: units driver integration ## Run every test that needs no container engine
 
 units: .build/qemu-img .build/openssl .build/xen-api .venv-test/.stamp .build/collection
 	.venv-test/bin/python -m pytest tests/unit --junitxml=.test/logs/units.xml
 
-integration: .build/qemu-img .build/qemu-system .build/openssl .build/openssh .venv-test/.stamp .build/collection
+integration: .build/qemu-img .build/qemu-system .build/openssl .build/openssh .venv-test/.stamp .venv-cinder/.stamp .build/collection
 	.venv-test/bin/python -m pytest tests/integration -n 2 --dist loadfile --junitxml=.test/logs/integration.xml
+
+driver: .build/qemu-img .build/openssl .venv-cinder/.stamp .build/collection
+	.venv-cinder/bin/python -m pytest tests/cinder --junitxml=.test/logs/driver.xml
 
 bench: .venv/.stamp .build/collection ## Measure, and write the tables in docs/benchmarks.md
 	.venv/bin/python tests/benchmarks/run.py
@@ -58,6 +61,7 @@ lint-python: .venv-lint/.stamp
 lint-types: .venv-lint/.stamp .build/collection
 	.venv-lint/bin/mypy --cache-dir .build/mypy -p ansible_collections.xenstack.image_services.plugins
 	.venv-lint/bin/mypy --cache-dir .build/mypy roles/xapi_simulator/files/xapi_simulator
+	.venv-lint/bin/mypy --cache-dir .build/mypy roles/cinder_xenapinfs/files/cinder_xenapinfs
 
 lint-shell: .venv-lint/.stamp
 	.venv-lint/bin/shellcheck .ci/run $(CI)/*.sh molecule/*/files/*.sh
@@ -87,7 +91,7 @@ package: .venv-lint/.stamp ## Build the collection, install it into an empty env
 	$(CI)/package.sh
 
 newest: .venv-newest/.stamp .venv-lint/.stamp .build/collection .build/qemu-img .build/openssl .build/xen-api ## Run units, tests against the simulated pool and sanity on the newest ansible-core and Python
-	.venv-newest/bin/python -m pytest --junitxml=.test/logs/newest.xml tests/unit 'tests/integration/test_targets.py::test_target[glance_image_info]' \
+	.venv-newest/bin/python -m pytest --junitxml=.test/logs/newest.xml tests/unit --ignore=tests/unit/dom0 'tests/integration/test_targets.py::test_target[glance_image_info]' \
 		tests/integration/test_xapi_transfer.py tests/integration/test_xen_sr.py tests/integration/test_xen_vm.py tests/integration/test_xen_vdi_copy.py \
 		tests/integration/test_xen_vdi_import.py tests/integration/test_xen_vdi_export.py
 	$(CI)/sanity.sh .venv-newest
@@ -100,6 +104,7 @@ lock: ## Lock requirements/*.in again
 
 clean: demo-clean ## Remove everything that make made
 	@for control in .test/cloud*/*/bin/*-service; do ! test -x "$$control" || "$$control" stop; done
+	@for pid in .test/cinder-*/pid; do ! test -e $$pid || $$(tests/support/ci/python.sh) tests/support/cinder_control.py stop $${pid%/pid}; done
 	rm -rf .test .build .venv .venv-*
 
 .build/collection:

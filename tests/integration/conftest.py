@@ -15,9 +15,10 @@ from typing import Any
 import pytest
 from ansible_collections.xenstack.image_services.plugins.module_utils._glance.connection import Cloud as Connection
 from ansible_collections.xenstack.image_services.tests.support import dom0
+from ansible_collections.xenstack.image_services.tests.support.cinder import Cinder, deploy_cinder, role_variables
 from ansible_collections.xenstack.image_services.tests.support.cloud import Cloud
 from ansible_collections.xenstack.image_services.tests.support.deployed import deploy_cloud
-from ansible_collections.xenstack.image_services.tests.support.deployment import control
+from ansible_collections.xenstack.image_services.tests.support.deployment import control, run_roles
 from ansible_collections.xenstack.image_services.tests.support.faulty_proxy import Fault, FaultyProxy
 from ansible_collections.xenstack.image_services.tests.support.imports import clear, images_of, small_raw
 from ansible_collections.xenstack.image_services.tests.support.pulls import DEADLINE, FORMS, SIZE, Held, Setting, make_sr
@@ -39,6 +40,20 @@ def pool(pool_of_the_run: PoolUnderTest) -> Iterator[PoolUnderTest]:
     """One simulated pool for all tests; no fault of a test reaches the next one."""
     yield pool_of_the_run
     pool_of_the_run.clear_faults()
+
+
+@pytest.fixture(scope="session")
+def volume_pool(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PoolUnderTest]:
+    """A pool of its own for the volumes, which may go away."""
+    yield from run_pool(tmp_path_factory.mktemp("volumes") / "state")
+
+
+@pytest.fixture(scope="session")
+def cinder(cloud: Cloud, volume_pool: PoolUnderTest) -> Iterator[Cinder]:
+    """A Cinder with a backend on that pool, which the role has set up and proved."""
+    for cinder in deploy_cinder(cloud):
+        run_roles(["cinder_xenapinfs"], role_variables(cloud, cinder, volume_pool)).succeeded()
+        yield cinder
 
 
 @pytest.fixture

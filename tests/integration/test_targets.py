@@ -25,7 +25,9 @@ def test_every_module_has_a_target_and_every_target_a_module() -> None:
 
 
 @pytest.mark.parametrize("target", MODULES)
-def test_target(cloud: Cloud, pool: PoolUnderTest, target: str, tmp_path: Path) -> None:
+def test_target(cloud: Cloud, pool: PoolUnderTest, target: str, tmp_path: Path, request: pytest.FixtureRequest) -> None:
+    if target.startswith("cinder_"):
+        request.getfixturevalue("cinder")
     playbook = tmp_path / "target.yml"
     play = {
         "hosts": "localhost",

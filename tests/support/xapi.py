@@ -178,6 +178,16 @@ class PoolUnderTest:
         """The same as a module sees them, with its defaults."""
         return {"username": "root", "validate_certs": True, "fingerprint": None, "timeout": 20} | self.options(**more)
 
+    def go_away(self) -> None:
+        """As after a power cut: nobody answers."""
+        self.server.kill()
+
+    def come_back(self) -> None:
+        """With what it had, at the same address."""
+        parts = urlsplit(self.server.url)
+        self.server = start(self.server.state, "--listen", parts.netloc)
+        self.session = self.server.login()
+
     def fault(self, **given: Any) -> None:
         self.server.fault(**given)
 
@@ -233,7 +243,10 @@ class PoolUnderTest:
 
 def run_pool(state: Path) -> Iterator[PoolUnderTest]:
     server = start(state)
+    pool = None
     try:
-        yield PoolUnderTest(server, server.login())
+        pool = PoolUnderTest(server, server.login())
+        yield pool
     finally:
-        server.stop()
+        # It may have gone away and come back as another one.
+        (pool.server if pool else server).stop()

@@ -114,10 +114,10 @@ class Cloud:
             self._identity = Identity(HttpClient(self._session, _unversioned(url), self._clock))
         return self._identity
 
-    def service(self, service_type: str) -> HttpClient | None:
-        """A client of another service; None where the cloud has none."""
+    def service(self, service_type: str, name: str = "Glance") -> HttpClient | None:
+        """A client of another service; None where the cloud has none. ``name`` is what refusals call it."""
         try:
-            return HttpClient(self._session, _endpoint(self._region, self._session, service_type), self._clock)
+            return HttpClient(self._session, _endpoint(self._region, self._session, service_type), self._clock, service=name)
         except ks.EndpointNotFound:
             return None
         except ImageServicesError as exc:

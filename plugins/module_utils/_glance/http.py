@@ -91,9 +91,10 @@ def pauses(first: float = 0.5, longest: float = LONGEST_PAUSE) -> Iterator[float
 class HttpClient:
     """Requests below one endpoint through a keystoneauth session."""
 
-    def __init__(self, session: Any, base_url: str, clock: Clock | None = None, timeout: float | None = None) -> None:
-        """``timeout`` in seconds is how long the far end may be silent; DEFAULT_TIMEOUT where it is None."""
+    def __init__(self, session: Any, base_url: str, clock: Clock | None = None, timeout: float | None = None, service: str = "Glance") -> None:
+        """``timeout`` in seconds is how long the far end may be silent; DEFAULT_TIMEOUT where it is None. ``service`` is whose answers refusals tell."""
         self._session = session
+        self._service = service
         self.base_url = base_url.rstrip("/")
         self._timeout = timeout or DEFAULT_TIMEOUT
         self.clock = clock or Clock()
@@ -162,7 +163,7 @@ class HttpClient:
         except ks.ClientException as exc:
             raise GlanceError(_short(exc), kind="client") from exc
         if response.status_code >= 300:
-            raise GlanceError(_reason(response), status=response.status_code, request_id=response.headers.get("x-openstack-request-id"))
+            raise GlanceError(_reason(response, self._service), status=response.status_code, request_id=response.headers.get("x-openstack-request-id"))
         return response
 
 
@@ -182,11 +183,21 @@ def _short(exc: Exception) -> str:
     return inner.group(0) if inner else text[:300]
 
 
-def _reason(response: requests.Response) -> str:
-    """Glance answers errors as small HTML pages, proxies as large ones."""
-    text = response.text[:4000]
+def _reason(response: requests.Response, service: str) -> str:
+    """Glance answers errors as small HTML pages, proxies as large ones, Cinder as an object of one object with a message."""
+    text = _message(response) or response.text[:4000]
     body = re.search(r"<body[^>]*>(.*)</body>", text, re.DOTALL | re.IGNORECASE)
     plain = re.sub(r"<h1>.*?</h1>", "", body.group(1) if body else text, flags=re.DOTALL | re.IGNORECASE)
     plain = " ".join(html.unescape(re.sub(r"<[^>]*>", " ", plain)).split())
-    label = f"Glance answered {response.status_code} {response.reason or ''}".strip()
+    label = f"{service} answered {response.status_code} {response.reason or ''}".strip()
     return f"{label}: {plain[:500]}" if plain else label
+
+
+def _message(response: requests.Response) -> str | None:
+    if "json" not in response.headers.get("content-type", ""):
+        return None
+    try:
+        found = next(iter(response.json().values()))["message"]
+    except (ValueError, AttributeError, StopIteration, KeyError, TypeError):
+        return None
+    return str(found)

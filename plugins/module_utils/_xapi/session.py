@@ -46,8 +46,10 @@ UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
 class Pool:
     """One session with the coordinator; leaving the context logs out."""
 
+    _needs_library = True
+
     def __init__(self, params: Mapping[str, Any], clock: Clock | None = None) -> None:
-        if XENAPI_IMPORT_ERROR is not None:
+        if self._needs_library and XENAPI_IMPORT_ERROR is not None:
             raise ImageServicesError(missing_required_lib("XenAPI", reason="to talk to the pool"), code="missing_library")
         self.params = params
         self.clock = clock or Clock()
@@ -207,7 +209,8 @@ class Pool:
         self._close()
         address = self.address
         transport = Transport(lambda: self._connector.connection(address, min(self.patience, SILENCE)))
-        self._server = XenAPI.Session(address.url, transport=transport)
+        proxy = XenAPI.Session if self._needs_library else xmlrpc.client.ServerProxy
+        self._server = proxy(address.url, transport=transport)
         with self._explained("connect"):
             transport.open()
 
@@ -237,3 +240,9 @@ class Pool:
             raise cannot("talk to", "pool", self.url, cause, "Check that hostname and its port are those of a pool", code="not_xapi") from exc
         except (OSError, http.client.HTTPException, xmlrpc.client.Error, xml.parsers.expat.ExpatError, ValueError) as exc:
             raise explain(exc, self.address) from exc
+
+
+class BarePool(Pool):
+    """The same with the standard library alone, for a host that is looked at before anything is installed there."""
+
+    _needs_library = False

@@ -407,6 +407,26 @@ def test_a_session_is_lost_on_demand(server: Server) -> None:
     assert server.json("host.get_all", handle)["error"]["message"] == "SESSION_INVALID"
 
 
+@pytest.mark.parametrize(("kind", "carried_out"), [("drop_call", False), ("lose_answer", True)])
+def test_a_call_is_cut_off_on_demand(server: Server, kind: str, carried_out: bool) -> None:
+    session, watching = server.login(), server.login()
+    server.fault(kind=kind, after=1, method="task.create")
+    made = {session.xenapi.task.create(f"first {kind}", "")}
+    with pytest.raises(OSError, match="reset|closed|EOF"):
+        server.json("task.create", session.handle, f"second {kind}", "")
+    found = watching.xenapi.task.get_by_name_label(f"second {kind}")
+    assert bool(found) is carried_out
+    for task in made | set(found):
+        watching.xenapi.task.destroy(task)
+
+
+def test_a_call_fails_once_others_have_passed(server: Server) -> None:
+    handle = server.login().handle
+    server.fault(kind="fail_call", after=1, error=["OUT_OF_SPACE", "here"])
+    assert "result" in server.json("host.get_all", handle)
+    assert server.json("host.get_all", handle)["error"]["message"] == "OUT_OF_SPACE"
+
+
 @pytest.mark.parametrize("given", [{"kind": "flood"}, {"kind": "drop", "after": "1"}, {"kind": "drop", "times": -1}, {"kind": "drop", "what": 1}, {}, []])
 def test_a_fault_that_is_none_is_refused(server: Server, given: Any) -> None:
     token = base64.b64encode(f"root:{PASSWORD}".encode()).decode()

@@ -15,7 +15,9 @@ from .errors import Failure
 if TYPE_CHECKING:
     from .pool import Pool
 
-KINDS = ("drop", "fail_task", "fail_call", "slow", "sr_full", "session_lost")
+KINDS = ("drop", "drop_call", "fail_task", "fail_call", "lose_answer", "slow", "sr_full", "session_lost")
+# Those that can let some calls pass first.
+OF_CALLS = ("drop_call", "fail_call", "lose_answer")
 STEPS = 10
 TYPES = {"times": (int,), "after": (int,), "seconds": (int, float), "method": (str,), "error": (list,)}
 
@@ -26,7 +28,7 @@ class Fault:
 
     kind: str
     times: int = 1
-    after: int = 0  # drop, sr_full of an import: bytes that still pass; session_lost: calls that still pass
+    after: int = 0  # drop, sr_full of an import: bytes that still pass; kinds of calls, session_lost: calls that still pass
     seconds: float = 0.0  # slow
     method: str = ""  # which message, import_raw_vdi or export_raw_vdi; every one that fits the kind when empty
     error: list[str] = field(default_factory=list)  # fail_task, fail_call
@@ -59,6 +61,9 @@ class Faults:
             for fault in self.wanted:
                 if fault.kind != kind or fault.method not in ("", method):
                     continue
+                if kind in OF_CALLS and fault.after:
+                    fault.after -= 1
+                    return None
                 if fault.times:
                     fault.times -= 1
                     if not fault.times:

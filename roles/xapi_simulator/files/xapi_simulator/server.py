@@ -182,13 +182,20 @@ class Handler(socketserver.BaseRequestHandler):
             call = wire.read_json(content) if as_json else wire.read_xml(content)
         except wire.Malformed as exc:
             raise transfer.Answer("500 Internal Error", str(exc)) from exc
+        self.break_off(client, "drop_call", call.method)
         try:
             value = self.server.pool.answer(call, self.server.host)
             answer = wire.success(call, value, bare=call.method == "system.listMethods")
         except Failure as exc:
             answer = wire.failure(call, exc)
+        self.break_off(client, "lose_answer", call.method)
         client.send(good(answer, "application/json" if as_json else "text/xml", keep))
         return keep
+
+    def break_off(self, client: Client, kind: str, method: str) -> None:
+        if self.server.pool.faults.take(kind, method):
+            client.drop()
+            raise Closed
 
     def authenticate(self, context: Context, query: dict[str, str], headers: dict[str, str]) -> None:
         """A session of the query, of a cookie, or the name and password in the header."""

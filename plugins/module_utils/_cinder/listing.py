@@ -1,0 +1,30 @@
+# SPDX-FileCopyrightText: 2026 xenstack.image_services contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+# Private to this collection: no compatibility is promised to other importers.
+"""The work of the module cinder_backend_info."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from .._glance.http import explaining
+from .api import Cinder
+
+SERVICE = ("host", "zone", "status", "state", "updated_at")
+ADVICE = "Check that the task runs as an administrator"
+
+
+def list_backend(params: Mapping[str, Any], connect: Callable[[Mapping[str, Any]], Cinder]) -> dict[str, Any]:
+    backend = params["backend"]
+    cinder = connect(params)
+    with explaining("look at", "backend", backend, ADVICE):
+        return {
+            "changed": False,
+            "services": [{key: each.get(key) for key in SERVICE} for each in cinder.services(backend)],
+            "pools": [{"name": each["name"], "capabilities": each.get("capabilities", {})} for each in cinder.pools(backend)],
+            "volumes": [
+                {"id": each["id"], "name": each["name"], "size": each["size"], "status": each["status"], "host": each["os-vol-host-attr:host"]}
+                for each in cinder.volumes(backend)
+            ],
+        }

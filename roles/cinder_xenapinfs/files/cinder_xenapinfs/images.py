@@ -1,0 +1,243 @@
+# SPDX-FileCopyrightText: 2026 xenstack.image_services contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Images into volumes and back."""
+
+from __future__ import annotations
+
+import contextlib
+import uuid
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Any
+
+from cinder import exception
+from cinder.image import image_utils
+from cinder.volume import volume_utils
+from oslo_log import log as logging
+from oslo_utils import units
+
+from . import dom0, stream, vhd
+from .errors import PoolError, PoolFailure
+from .location import Location
+from .options import Settings
+from .repository import Repository
+from .session import LONG, Session
+from .volumes import Volumes
+
+LOG = logging.getLogger(__name__)
+PEEK = 1 << 16
+
+
+class Images:
+    def __init__(self, volumes: Volumes, settings: Settings) -> None:
+        self.volumes, self.settings = volumes, settings
+
+    def by_dom0(self, session: Session, meta: dict[str, Any]) -> bool:
+        """Whether the host moves the image by itself."""
+        if self.settings.transport == "http" or not dom0.kind(meta):
+            return False
+        if dom0.available(session):
+            return True
+        if self.settings.transport == "dom0":
+            raise PoolError("Cannot use the Dom0 plugin imagestore: the host has none that is new enough. Install it, or set xenapi_image_transport to auto.")
+        return False
+
+    # Image to volume
+
+    def clone(self, context: Any, volume: Any, meta: dict[str, Any], image_service: Any, cached: bool) -> Location | None:
+        """A new volume of the image without a copy in this service, where that is possible.
+
+        VHDs always: Cinder would ask qemu-img for their size, by a name that qemu-img does not know, and cannot tell that of tarballs at all.
+        """
+        ours = dom0.kind(meta) in ("vhd", "vhd tarball")
+        if not ours and (cached or self.settings.transport == "http" or not dom0.kind(meta)):
+            return None
+        size = volume["size"] * units.Gi
+        with self.volumes.pool.session() as session:
+            pulled = self.by_dom0(session, meta)
+            if not pulled and not ours:
+                return None
+            with self.volumes.repositories.new(session, volume["name"]) as repository:
+                if pulled:
+                    identity = str(uuid.uuid4())
+                    self.pull(session, context, meta, repository, identity, size)
+                    return Location(repository.uuid, identity)
+                ref, identity = self.volumes.make(session, repository, volume["name"], volume["display_description"] or "", size)
+                with self.refused(meta["id"]):
+                    self.write(session, ref, size, vhd.Chunks(image_service.download(context, meta["id"])), meta)
+                return Location(repository.uuid, identity)
+
+    def pull(self, session: Session, context: Any, meta: dict[str, Any], repository: Repository, vdi: str, size: int) -> None:
+        try:
+            made = dom0.download(session, context, meta, repository.uuid, vdi, size)
+        except PoolFailure as exc:
+            if exc.code in ("IMAGESTORE_BAD_IMAGE", "IMAGESTORE_BAD_DIGEST"):
+                raise exception.ImageUnacceptable(image_id=meta["id"], reason=exc.sentence) from exc
+            raise
+        if made > size:
+            reason = f"its disk has {made} bytes, which the volume of {size} bytes does not hold"
+            raise exception.ImageUnacceptable(image_id=meta["id"], reason=reason)
+
+    def fetch(self, context: Any, volume: Any, where: Location, image_service: Any, image_id: str, dense: bool, blocksize: str) -> None:
+        """Writes the image into a volume that exists; dense: its old content must not show through."""
+        meta = dict(image_service.show(context, image_id)) | {"id": image_id}
+        size = volume["size"] * units.Gi
+        with self.volumes.disk(where) as (session, repository, ref):
+            if self.by_dom0(session, meta):
+                with repository.lock:
+                    self.volumes.destroy(session, ref)
+                    try:
+                        self.pull(session, context, meta, repository, where.vdi, size)
+                    except BaseException:
+                        session.patiently(f"remove VDI {where.vdi}", lambda: self.discard(session, repository, where.vdi))
+                        raise
+                return
+            if dense:
+                self.wipe(session, ref)
+            with self.refused(image_id), self.local(context, image_service, image_id, meta) as chunks:
+                if meta["disk_format"] in ("raw", "vhd") and meta.get("container_format") in ("bare", "ovf", None):
+                    self.write(session, ref, size, vhd.Chunks(chunks), meta)
+                    return
+            with image_utils.temporary_file(prefix=f"xenapinfs_{image_id}_") as path:
+                image_utils.fetch_to_raw(context, image_service, image_id, path, blocksize, size=volume["size"], run_as_root=False)
+                with open(path, "rb") as file:
+                    stream.send(session, ref, "raw", stream.records(stream.extents(file), size))
+
+    def discard(self, session: Session, repository: Repository, vdi: str) -> None:
+        """What a pull that failed may have made."""
+        session.call("SR.scan", repository.ref, timeout=LONG)
+        found = repository.find(session, vdi)
+        if found:
+            session.call("VDI.destroy", found)
+
+    def wipe(self, session: Session, vdi: str) -> None:
+        """Zeros over all of a disk: streams leave out what is empty."""
+        size = int(session.call("VDI.get_virtual_size", vdi))
+        pieces = ((at, stream.ZEROS[: size - at]) for at in range(0, size, stream.RECORD))
+        stream.send(session, vdi, "raw", stream.records(pieces, size, dense=True))
+
+    @contextlib.contextmanager
+    def refused(self, image_id: str) -> Iterator[None]:
+        try:
+            yield
+        except vhd.Invalid as exc:
+            raise exception.ImageUnacceptable(image_id=image_id, reason=str(exc)) from exc
+
+    @contextlib.contextmanager
+    def local(self, context: Any, image_service: Any, image_id: str, meta: dict[str, Any]) -> Iterator[Iterable[bytes]]:
+        """The bytes of the image, from the copy that Cinder has made already when there is one."""
+        path = image_utils.TemporaryImages.for_image_service(image_service).get(context, image_id)
+        if path is None:
+            yield image_service.download(context, image_id)
+            return
+        with open(path, "rb") as file:
+            meta["size"] = Path(path).stat().st_size
+            yield iter(lambda: file.read(stream.RECORD), b"")
+
+    def write(self, session: Session, vdi: str, size: int, chunks: vhd.Chunks, meta: dict[str, Any]) -> None:
+        """A raw image, a VHD or a tarball of VHDs into an empty disk."""
+        if meta["disk_format"] == "raw":
+            stream.send(session, vdi, "raw", stream.records(stream.cut(chunks.rest()), size))
+        elif chunks.peek(8)[:8] == b"conectix":
+            found = vhd.read_head(chunks.peek(PEEK))
+            if found.kind != vhd.DYNAMIC or found.size > size:
+                raise vhd.Invalid(f"it hangs on another VHD, or its disk of {found.size} bytes does not fit into the volume")
+            stream.send(session, vdi, "vhd", chunks.rest(), self.length(meta))
+        elif meta.get("container_format") == "ovf":
+            self.write_tarball(session, vdi, size, chunks)
+        else:
+            self.write_fixed(session, vdi, size, chunks, self.length(meta))
+
+    @staticmethod
+    def length(meta: dict[str, Any]) -> int:
+        if not meta.get("size"):
+            raise vhd.Invalid("nobody knows how many bytes it has")
+        return int(meta["size"])
+
+    def write_tarball(self, session: Session, vdi: str, size: int, chunks: vhd.Chunks) -> None:
+        """Each disk of the chain over those that it hangs on."""
+        with image_utils.temporary_dir() as directory:
+            paths = vhd.unpack(chunks, Path(directory), size)
+            if vhd.check_chain(paths) > size:
+                raise vhd.Invalid("its disk does not fit into the volume")
+            for path in reversed(paths):
+                with path.open("rb") as file:
+                    stream.send(session, vdi, "vhd", iter(lambda: file.read(stream.RECORD), b""), path.stat().st_size)
+
+    def write_fixed(self, session: Session, vdi: str, size: int, chunks: vhd.Chunks, length: int) -> None:
+        """A VHD of fixed size: a raw disk with a footer behind it."""
+        end, footer = length - vhd.SECTOR, bytearray()
+
+        def disk() -> Iterator[bytes]:
+            position = 0
+            for chunk in chunks.rest():
+                inside = max(0, min(len(chunk), end - position))
+                footer.extend(chunk[inside:])
+                position += len(chunk)
+                yield chunk[:inside]
+            if vhd.read_footer(bytes(footer))[0].kind != vhd.FIXED:
+                raise vhd.Invalid("it is no VHD")
+
+        stream.send(session, vdi, "raw", stream.records(stream.cut(disk()), size))
+
+    # Volume to image
+
+    def upload(self, context: Any, volume: Any, where: Location, image_service: Any, meta: dict[str, Any]) -> None:
+        wanted = (meta["disk_format"], meta.get("container_format") or "bare")
+        with self.volumes.disk(where) as (session, repository, ref):
+            if wanted == ("vhd", "ovf"):
+                if self.by_dom0(session, meta):
+                    dom0.upload(session, context, meta, repository.uuid, where.vdi)
+                    return
+                self.upload_tarball(session, ref, context, volume, image_service, meta)
+            elif wanted == ("raw", "bare"):
+                with stream.receive(session, ref, "raw") as received:
+                    self.update(context, volume, image_service, meta, received)
+            elif wanted == ("vhd", "bare"):
+                with stream.receive(session, ref, "vhd") as received:
+                    self.update(context, volume, image_service, meta, vhd.Chunks(vhd.believable(received)))
+            else:
+                with image_utils.temporary_file(prefix="xenapinfs_upload_") as path:
+                    with stream.receive(session, ref, "raw") as received, open(path, "wb") as file:
+                        stream.write_sparse(file, received)
+                    volume_utils.upload_volume(context, image_service, meta, path, volume, run_as_root=False)
+
+    def upload_tarball(self, session: Session, ref: str, context: Any, volume: Any, image_service: Any, meta: dict[str, Any]) -> None:
+        with image_utils.temporary_dir() as name:
+            disk, tarball = Path(name) / "0.vhd", Path(name) / "image"
+            with stream.receive(session, ref, "vhd") as received, disk.open("xb") as file:
+                stream.write_sparse(file, vhd.believable(received))
+            with tarball.open("xb") as file:
+                vhd.pack(disk, file)
+            disk.unlink()
+            with tarball.open("rb") as file:
+                self.update(context, volume, image_service, meta, file)
+
+    def update(self, context: Any, volume: Any, image_service: Any, meta: dict[str, Any], file: Any) -> None:
+        """Gives the image its data, in the store that the volume type names."""
+        kind = volume.get("volume_type")
+        given = {
+            "store_id": kind.extra_specs.get("image_service:store_id") if kind else None,
+            "base_image_ref": (volume.get("glance_metadata") or {}).get("image_id"),
+        }
+        counted = Counted(file)
+        image_service.update(context, meta["id"], {}, counted, **{key: value for key, value in given.items() if value})
+        stored = image_service.show(context, meta["id"]).get("size")
+        if stored is not None and int(stored) != counted.count:
+            # Cinder's client begins again after some errors, where the stream then is.
+            raise PoolError(f"Cannot upload image {meta['id']}: {counted.count} bytes were sent, and Glance has {stored}. Try again.")
+
+
+class Counted:
+    """A file to read from once, which knows how much was read."""
+
+    def __init__(self, file: Any) -> None:
+        self.file, self.count = file, 0
+
+    def read(self, count: int = -1) -> bytes:
+        data = bytes(self.file.read(count))
+        self.count += len(data)
+        return data
+
+    def __iter__(self) -> Iterator[bytes]:
+        return iter(lambda: self.read(stream.RECORD), b"")

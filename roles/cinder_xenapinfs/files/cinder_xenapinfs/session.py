@@ -1,0 +1,150 @@
+# SPDX-FileCopyrightText: 2026 xenstack.image_services contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Sessions on a pool: one for each operation, logged out at its end whatever happened."""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import http.client
+import time
+import xmlrpc.client
+from collections.abc import Callable, Iterator
+from typing import Any
+from urllib.parse import urlencode, urlsplit
+from xml.parsers.expat import ExpatError
+
+import XenAPI
+from oslo_log import log as logging
+
+from . import wire
+from .errors import PoolError, PoolFailure, PoolUnreachable
+from .options import Settings
+
+LOG = logging.getLogger(__name__)
+QUICK = 300.0
+# Of calls that move data.
+LONG = 24 * 3600.0
+LOST = (OSError, http.client.HTTPException, xmlrpc.client.Error, ExpatError, TypeError)
+FIRST_DELAY, LAST_DELAY = 0.1, 5.0
+
+
+class Session:
+    """One login. Calls of XAPI as XenAPI's library makes them, which logs in again when the session was lost."""
+
+    def __init__(self, settings: Settings, originator: str, patience: float) -> None:
+        self.settings, self.originator, self.patience = settings, originator, patience
+        self.url = settings.url
+        self.until: float | None = None
+        self.client: Any = None
+
+    def login(self) -> None:
+        for _dummy in range(2):
+            self.transport = wire.Transport(self.url, self.settings)
+            self.client = XenAPI.Session(self.url, transport=self.transport, allow_none=True)
+            try:
+                self.guarded("session.login_with_password", self.client.login_with_password, *self.credentials())
+            except PoolFailure as exc:
+                self.client("close")()
+                if exc.code != "HOST_IS_SLAVE" or len(exc.details) < 2:
+                    raise
+                self.url = f"{urlsplit(self.url).scheme}://{exc.details[1]}"
+            except PoolError:
+                self.client("close")()
+                raise
+            else:
+                return
+        raise PoolUnreachable(f"Cannot find the coordinator of the pool at {self.settings.url}: the host that it names is a member too.")
+
+    def credentials(self) -> tuple[str, ...]:
+        return self.settings.username, self.settings.password, "1.0", self.originator
+
+    def logout(self) -> None:
+        """Ends the session; never raises."""
+        try:
+            handle = self.client.handle
+            self.patiently("end the session", lambda: self.end(handle))
+        finally:
+            self.client("close")()
+
+    def end(self, handle: str) -> None:
+        self.transport.timeout = wire.CONNECT
+        # Not the library's logout, which forgets the session before it has ended.
+        answer = self.guarded("session.logout", self.client.session.logout, handle)
+        if answer["Status"] != "Success" and answer["ErrorDescription"][0] != "SESSION_INVALID":
+            raise PoolFailure("session.logout", answer["ErrorDescription"])
+
+    def guarded(self, method: str, function: Callable[..., Any], *args: Any) -> Any:
+        """Runs what the library does, and says what it raises in a sentence. No argument is shown: one may be the password."""
+        try:
+            return function(*args)
+        except XenAPI.Failure as exc:
+            raise PoolFailure(method, exc.details) from exc
+        except LOST as exc:
+            raise PoolUnreachable(f"Cannot reach the pool at {self.url} for {method}: {exc}.") from exc
+
+    def call(self, method: str, *args: Any, timeout: float = QUICK) -> Any:
+        self.transport.timeout = timeout
+        return self.guarded(method, self.client.xenapi_request, method, args)
+
+    @functools.cached_property
+    def host(self) -> str:
+        """The coordinator, which is who answers."""
+        try:
+            return str(self.call("session.get_this_host", self.client.handle))
+        except PoolFailure as exc:
+            # The session was lost, and the handle that was given is that of the old one.
+            if exc.code != "HANDLE_INVALID":
+                raise
+            return str(self.call("session.get_this_host", self.client.handle))
+
+    def patiently(self, purpose: str, work: Callable[[], Any]) -> bool:
+        """Does what has to be done even when the pool is away for a moment; whether it was. All of it in a session waits no longer than the patience."""
+        delay = FIRST_DELAY
+        while True:
+            try:
+                work()
+                return True
+            except PoolError as exc:
+                now = time.monotonic()
+                self.until = self.until or now + self.patience
+                if now + delay > self.until:
+                    LOG.error("Cannot %s: %s", purpose, exc.sentence)
+                    return False
+                LOG.debug("Will try again to %s: %s", purpose, exc.sentence)
+            time.sleep(delay)
+            delay = min(2 * delay, LAST_DELAY)
+
+    @contextlib.contextmanager
+    def task(self, label: str) -> Iterator[str]:
+        """A task of our own, which goes in any case."""
+        description = f"{self.originator} {time.time_ns()}"
+        try:
+            made = self.call("task.create", label, description)
+            yield made
+        finally:
+            self.patiently("remove a task", lambda: self.remove_tasks(description))
+
+    def remove_tasks(self, description: str) -> None:
+        for ref, record in self.call("task.get_all_records").items():
+            if record["name_description"] == description:
+                self.call("task.destroy", ref)
+
+    def query(self, path: str, **given: str) -> str:
+        return f"{path}?{urlencode({'session_id': self.client.handle} | given)}"
+
+
+class Pool:
+    """How to get sessions on the pool of one backend."""
+
+    def __init__(self, settings: Settings, originator: str, patience: float = 60.0) -> None:
+        self.settings, self.originator, self.patience = settings, originator, patience
+
+    @contextlib.contextmanager
+    def session(self) -> Iterator[Session]:
+        session = Session(self.settings, self.originator, self.patience)
+        session.login()
+        try:
+            yield session
+        finally:
+            session.logout()
