@@ -25,7 +25,7 @@ def main():
     texts[home + "/METADATA"] = metadata.format(package["version"])
     texts[home + "/WHEEL"] = "Wheel-Version: 1.0\nGenerator: xenstack.image_services\nRoot-Is-Purelib: true\nTag: py3-none-any\n"
     lines = "".join(record(name, texts[name]) for name in sorted(texts))
-    texts[home + "/RECORD"] = "{}{1}/RECORD,,\n".format(lines, home)
+    texts[home + "/RECORD"] = f"{lines}{home}/RECORD,,\n"
     partial = target + ".partial"
     with zipfile.ZipFile(partial, "w", zipfile.ZIP_DEFLATED) as archive:
         for name in sorted(texts):
