@@ -85,7 +85,7 @@ vm:
   type: str
   sample: cinder-volume
 plugin:
-  description: Version of O(plugin), null where that was not given.
+  description: Version of the plugin, null where O(dom0) was not asked for.
   returned: success
   type: str
   sample: 1.0.0

@@ -54,7 +54,7 @@ def main() -> None:
     rpc.init(CONF)
     launcher = oslo_service.ServiceLauncher(CONF)
     launcher.launch_service(OneOfSeveral.create(binary="cinder-scheduler"))
-    backup = OneOfSeveral.create(binary="cinder-backup")
+    backup = OneOfSeveral.create(binary="cinder-backup", service_name="backup", coordination=True)
     launcher.launch_service(backup)
     eventlet.spawn(keep_telling, backup.manager)
     for backend in filter(None, CONF.enabled_backends or []):

@@ -73,13 +73,13 @@ def main():
         found["error"] = "no cinder-volume runs on this host, and none is on its PATH"
     else:
         try:
-            done = subprocess.run([python, "-c", ASK], cwd="/", stdout=subprocess.PIPE, stderr=subprocess.PIPE, timeout=60, check=True)
+            done = subprocess.run([python, "-c", ASK], cwd="/", capture_output=True, timeout=60, check=True)
             found.update(json.loads(done.stdout.decode()))
         except (OSError, ValueError, subprocess.SubprocessError) as exc:
-            found["error"] = "the interpreter '{0}' cannot be asked ({1})".format(python, type(exc).__name__)
+            found["error"] = f"the interpreter '{python}' cannot be asked ({type(exc).__name__})"
         else:
             if not found["cinder"]:
-                found["error"] = "the interpreter '{0}' has no Cinder".format(python)
+                found["error"] = f"the interpreter '{python}' has no Cinder"
     print(json.dumps(found))
 
 

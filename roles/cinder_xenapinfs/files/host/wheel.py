@@ -12,20 +12,20 @@ import zipfile
 
 def record(name, text):
     digest = base64.urlsafe_b64encode(hashlib.sha256(text.encode()).digest()).rstrip(b"=").decode()
-    return "{0},sha256={1},{2}\n".format(name, digest, len(text.encode()))
+    return f"{name},sha256={digest},{len(text.encode())}\n"
 
 
 def main():
     source, target = sys.argv[1:]
     with open(source, encoding="utf-8") as stream:
         package = json.load(stream)
-    home = "cinder_xenapinfs-{0}.dist-info".format(package["version"])
+    home = "cinder_xenapinfs-{}.dist-info".format(package["version"])
     texts = dict(package["texts"])
     metadata = "Metadata-Version: 2.1\nName: cinder-xenapinfs\nVersion: {0}\nLicense: GPL-3.0-or-later\nRequires-Python: >=3.10\nRequires-Dist: XenAPI>=2.14\n"
     texts[home + "/METADATA"] = metadata.format(package["version"])
     texts[home + "/WHEEL"] = "Wheel-Version: 1.0\nGenerator: xenstack.image_services\nRoot-Is-Purelib: true\nTag: py3-none-any\n"
     lines = "".join(record(name, texts[name]) for name in sorted(texts))
-    texts[home + "/RECORD"] = "{0}{1}/RECORD,,\n".format(lines, home)
+    texts[home + "/RECORD"] = f"{lines}{home}/RECORD,,\n"
     partial = target + ".partial"
     with zipfile.ZipFile(partial, "w", zipfile.ZIP_DEFLATED) as archive:
         for name in sorted(texts):
