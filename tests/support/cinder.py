@@ -50,6 +50,7 @@ glance_num_retries = 3
 backup_driver = cinder.backup.drivers.posix.PosixBackupDriver
 backup_posix_path = {base}/backups
 backup_compression_algorithm = none
+backup_file_size = 268435456
 backup_sha_block_size_bytes = 4194304
 graceful_shutdown_timeout = 5
 periodic_interval = 2

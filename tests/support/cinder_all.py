@@ -14,6 +14,7 @@ import sys  # noqa: E402
 import eventlet  # noqa: E402
 import os_brick  # noqa: E402
 from cinder import i18n  # noqa: E402
+from os_brick import privileged  # noqa: E402
 from oslo_config import cfg  # noqa: E402
 from oslo_log import log as logging  # noqa: E402
 from oslo_service import service as oslo_service  # noqa: E402
@@ -48,6 +49,7 @@ def main() -> None:
     logging.setup(CONF, "cinder")
     # Nothing here needs another user's rights: files that Cinder would look at as root are its own.
     privsep.sys_admin_pctxt.set_client_mode(False)
+    privileged.default.set_client_mode(False)
     utils.get_root_helper = lambda: "env"
     os_brick.setup(CONF)
     coordination.COORDINATOR.start()
