@@ -43,6 +43,9 @@ class Sizes:
     pool_rounds: int
     pool_disk_mib: int
     pool_data_mib: int
+    volume_rounds: int
+    volume_gib: int
+    volume_data_mib: int
 
 
 FULL = Sizes(
@@ -61,6 +64,9 @@ FULL = Sizes(
     pool_rounds=3,
     pool_disk_mib=20 * 1024,
     pool_data_mib=1024,
+    volume_rounds=3,
+    volume_gib=8,
+    volume_data_mib=512,
 )
 QUICK = Sizes(
     rounds=1,
@@ -78,6 +84,9 @@ QUICK = Sizes(
     pool_rounds=1,
     pool_disk_mib=1024,
     pool_data_mib=64,
+    volume_rounds=1,
+    volume_gib=1,
+    volume_data_mib=64,
 )
 
 
