@@ -91,13 +91,17 @@ class Volumes:
             fetched, raw = self.scratch / "fetched.vhd", self.scratch / "converted.raw"
             run("curl", "--silent", "--fail", "-o", str(fetched), f"{self.images.url}/v2/images/{self.images.meta['id']}/file")
             run("qemu-img", "convert", "-f", "vpc", "-O", "raw", str(fetched), str(raw))
-            with driver.volumes.disk(driver._location(volume)) as (session, _repository, vdi), session.task("copy") as task:
-                target = f"{session.url}{session.query('/import_raw_vdi', vdi=vdi, format='raw', task_id=task)}"
-                run("curl", "--silent", "--fail", "--insecure", "-H", "Expect:", "-T", str(raw), target)
-                while session.call("task.get_status", task) == "pending":
-                    time.sleep(0.02)
-                assert session.call("task.get_status", task) == "success"
+            with driver.volumes.disk(driver._location(volume)) as (session, _repository, vdi):
+                self.put(session, vdi, raw)
             return self.ended(driver, volume, update, started)
+
+    def put(self, session: Any, vdi: str, raw: Path) -> None:
+        with session.task("copy") as task:
+            target = f"{session.url}{session.query('/import_raw_vdi', vdi=vdi, format='raw', task_id=task)}"
+            run("curl", "--silent", "--fail", "--insecure", "-H", "Expect:", "-T", str(raw), target)
+            while session.call("task.get_status", task) == "pending":
+                time.sleep(0.02)
+            assert session.call("task.get_status", task) == "success"
 
     def ended(self, driver: Any, volume: Any, update: dict[str, Any], started: float) -> float:
         seconds = time.monotonic() - started
