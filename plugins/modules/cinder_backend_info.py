@@ -13,16 +13,6 @@ author: xenstack.image_services contributors (@xenstack)
 description:
   - Lists the services of a backend, its pools as the scheduler sees them, and the volumes of all projects that lie on it.
   - A backend that Cinder does not know has empty lists.
-attributes:
-  check_mode:
-    description: Changes nothing.
-    support: full
-  diff_mode:
-    description: Changes nothing.
-    support: N/A
-  idempotent:
-    description: Changes nothing.
-    support: full
 options:
   backend:
     description:
@@ -30,6 +20,7 @@ options:
     type: str
     required: true
 extends_documentation_fragment:
+  - xenstack.image_services._attributes.info
   - xenstack.image_services._cloud
 seealso:
   - module: xenstack.image_services.cinder_volume_proof

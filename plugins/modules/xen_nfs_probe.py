@@ -13,16 +13,6 @@ author: xenstack.image_services contributors (@xenstack)
 description:
   - Logs in to the pool and lets its storage manager look at the export by C(SR.probe), on every host that is enabled. Nothing is created.
   - On request it checks as well that a VM belongs to the pool, and that all hosts have the Dom0 plugin of this collection.
-attributes:
-  check_mode:
-    description: Changes nothing.
-    support: full
-  diff_mode:
-    description: Changes nothing.
-    support: N/A
-  idempotent:
-    description: Changes nothing.
-    support: full
 options:
   server:
     description:
@@ -48,6 +38,7 @@ options:
     type: bool
     default: false
 extends_documentation_fragment:
+  - xenstack.image_services._attributes.info
   - xenstack.image_services._pool
 requirements: []
 notes:
