@@ -26,6 +26,9 @@ NEEDED = ("download", "upload")
 
 def probe_nfs(params: Params, connect: Callable[[Params], Pool]) -> dict[str, Any]:
     """All that is asked holds; else the first thing that does not, as a sentence."""
+    export = f"{params['server']}:{params['serverpath']}"
+    if not params["server"].strip() or not params["serverpath"].startswith("/"):
+        raise cannot("use", "NFS export", export, "it needs a server and a path that begins with a slash", "Give both", code="bad_export")
     with connect(params) as pool:
         hosts = {ref: record["name_label"] for ref, record in pool.records("host").items() if record.get("enabled", True)}
         vm = _vm(pool, params["vm"]) if params["vm"] else None
@@ -34,7 +37,6 @@ def probe_nfs(params: Params, connect: Callable[[Params], Pool]) -> dict[str, An
         config = {"server": params["server"], "serverpath": params["serverpath"]}
         if params["nfsversion"]:
             config["nfsversion"] = params["nfsversion"]
-        export = f"{params['server']}:{params['serverpath']}"
         for ref, name in sorted(hosts.items(), key=lambda each: each[1]):
             with explaining("use", "NFS export", export, f"Host {name} says so. {EXPORT}"):
                 answer = pool.call("SR.probe", ref, config, "nfs", {})
