@@ -7,10 +7,12 @@ The VHDs here share no code with what is tested, so that one mistake cannot hide
 
 from __future__ import annotations
 
+import io
 import random
 import shutil
 import struct
 import subprocess
+import tarfile
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
@@ -148,6 +150,17 @@ def build_vhd(
     footer = vhd_footer(size, kind, uuid)
     head = (footer + vhd_header(entries, table, block_size, parent)).ljust(table, b"\0") + struct.pack(f">{entries}I", *places)
     return head.ljust(end, b"\xff") + bytes(body) + footer
+
+
+def tarball_of(members: Iterable[tuple[str, bytes]], form: int = tarfile.PAX_FORMAT) -> bytes:
+    """Files by their names, in this order; a name may come twice."""
+    made = io.BytesIO()
+    with tarfile.open(fileobj=made, mode="w", format=form) as archive:
+        for name, data in members:
+            entry = tarfile.TarInfo(name)
+            entry.size = len(data)
+            archive.addfile(entry, io.BytesIO(data))
+    return made.getvalue()
 
 
 def refused(excinfo: pytest.ExceptionInfo[Exception], *words: str) -> None:

@@ -6,10 +6,8 @@ from __future__ import annotations
 
 import bz2
 import gzip
-import io
 import lzma
 import subprocess
-import tarfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -18,7 +16,7 @@ import zstandard
 from ansible_collections.xenstack.image_services.plugins.module_utils._xapi.import_job import ImportJob
 from ansible_collections.xenstack.image_services.plugins.module_utils._xapi.session import Pool
 from ansible_collections.xenstack.image_services.plugins.modules.xen_vdi_import import create_import_argspec
-from ansible_collections.xenstack.image_services.tests.support.disks import MIB, build_vhd, qemu_img, write_raw
+from ansible_collections.xenstack.image_services.tests.support.disks import MIB, build_vhd, qemu_img, tarball_of, write_raw
 from ansible_collections.xenstack.image_services.tests.support.xapi import PoolUnderTest, content, disk_file
 
 NAME = "test image"
@@ -87,11 +85,7 @@ def machine_with(pool: PoolUnderTest, vdi: str) -> str:
 
 
 def tarball(path: Path, members: dict[str, bytes]) -> Path:
-    with tarfile.open(path, "w") as tar:
-        for name, data in members.items():
-            entry = tarfile.TarInfo(name)
-            entry.size = len(data)
-            tar.addfile(entry, io.BytesIO(data))
+    path.write_bytes(tarball_of(members.items()))
     return path
 
 

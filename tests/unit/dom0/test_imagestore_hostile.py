@@ -6,7 +6,6 @@ from __future__ import annotations
 
 import base64
 import gzip
-import io
 import struct
 import tarfile
 import zlib
@@ -16,7 +15,7 @@ from typing import Any
 
 import pytest
 from ansible_collections.xenstack.image_services.tests.support import hostile
-from ansible_collections.xenstack.image_services.tests.support.disks import MIB, build_vhd, summed
+from ansible_collections.xenstack.image_services.tests.support.disks import MIB, build_vhd, summed, tarball_of
 from ansible_collections.xenstack.image_services.tests.support.dom0 import Dom0, pythons, run_inside
 from ansible_collections.xenstack.image_services.tests.support.glance_double import GlanceDouble
 
@@ -93,20 +92,10 @@ CHAIN = [member(number, 3) for number in range(3)]
 BASE = member(0, 1)
 
 
-def tar(members: list[tuple[str, bytes]], form: int = tarfile.PAX_FORMAT) -> bytes:
-    made = io.BytesIO()
-    with tarfile.open(fileobj=made, mode="w", format=form) as archive:
-        for name, data in members:
-            entry = tarfile.TarInfo(name)
-            entry.size = len(data)
-            archive.addfile(entry, io.BytesIO(data))
-    return made.getvalue()
-
-
 def odd(kind: bytes) -> bytes:
     entry = tarfile.TarInfo("0.vhd")
     entry.type, entry.linkname = kind, "/etc/shadow"
-    return entry.tobuf() + tar([("0.vhd", BASE)])
+    return entry.tobuf() + tarball_of([("0.vhd", BASE)])
 
 
 def extended(size: int = len(BASE), **headers: str) -> bytes:
@@ -125,27 +114,27 @@ def changed(data: bytes, at: int, what: bytes, sum_at: int | None = None, length
 
 ALL = [("0.vhd", CHAIN[0]), ("1.vhd", CHAIN[1]), ("2.vhd", CHAIN[2])]
 WRONG: dict[str, tuple[bytes, str, str]] = {
-    "nothing": (tar([]), "tar", "holds no VHD"),
+    "nothing": (tarball_of([]), "tar", "holds no VHD"),
     "no bytes": (b"", "tar", "cut off"),
-    "no leaf": (tar(ALL[1:]), "tar", "holds no 0.vhd"),
-    "no base": (tar(ALL[:2]), "tar", "there is no 2.vhd"),
-    "twice": (tar([ALL[0], ("./0.vhd", CHAIN[0])]), "tar", "0.vhd twice"),
-    "a whole disk with a parent": (tar([("0.vhd", BASE), ("1.vhd", BASE)]), "tar", "is a whole disk, and yet 1.vhd follows"),
-    "a whole disk on another": (tar([("0.vhd", CHAIN[2]), ("1.vhd", BASE)]), "tar", "is a whole disk, and yet 1.vhd follows"),
-    "another parent": (tar([ALL[0], ("1.vhd", CHAIN[2])]), "tar", "1.vhd is not the parent that 0.vhd names"),
-    "too long": (tar([("30.vhd", BASE)]), "tar", "longer than 30"),
-    "absolute": (tar([("/0.vhd", BASE)]), "tar", "outside"),
-    "traversal inside": (tar([("a/../../0.vhd", BASE)]), "tar", "outside"),
-    "large other": (tar([("0.txt", bytes(2 * MIB)), ("0.vhd", BASE)]), "tar", "no VHD of a chain"),
-    "two of any name": (tar([("a.vhd", BASE), ("b.vhd", BASE)]), "tar", "several VHDs"),
-    "any name and a number": (tar([("a.vhd", BASE), ("1.vhd", BASE)]), "tar", "several VHDs"),
+    "no leaf": (tarball_of(ALL[1:]), "tar", "holds no 0.vhd"),
+    "no base": (tarball_of(ALL[:2]), "tar", "there is no 2.vhd"),
+    "twice": (tarball_of([ALL[0], ("./0.vhd", CHAIN[0])]), "tar", "0.vhd twice"),
+    "a whole disk with a parent": (tarball_of([("0.vhd", BASE), ("1.vhd", BASE)]), "tar", "is a whole disk, and yet 1.vhd follows"),
+    "a whole disk on another": (tarball_of([("0.vhd", CHAIN[2]), ("1.vhd", BASE)]), "tar", "is a whole disk, and yet 1.vhd follows"),
+    "another parent": (tarball_of([ALL[0], ("1.vhd", CHAIN[2])]), "tar", "1.vhd is not the parent that 0.vhd names"),
+    "too long": (tarball_of([("30.vhd", BASE)]), "tar", "longer than 30"),
+    "absolute": (tarball_of([("/0.vhd", BASE)]), "tar", "outside"),
+    "traversal inside": (tarball_of([("a/../../0.vhd", BASE)]), "tar", "outside"),
+    "large other": (tarball_of([("0.txt", bytes(2 * MIB)), ("0.vhd", BASE)]), "tar", "no VHD of a chain"),
+    "two of any name": (tarball_of([("a.vhd", BASE), ("b.vhd", BASE)]), "tar", "several VHDs"),
+    "any name and a number": (tarball_of([("a.vhd", BASE), ("1.vhd", BASE)]), "tar", "several VHDs"),
     **{f"type {kind!r}": (odd(kind), "tar", "") for kind in (b"1", b"2", b"3", b"4", b"6", b"S", b"Z")},
     "pax outside": (extended(path="../0.vhd"), "tar", "outside"),
     "pax too long": (extended(comment="x" * 100_000), "tar", "65536 is the most"),
     "pax sparse": (extended(GNU_sparse_major="1"), "tar", "sparse"),
-    "after the end": (tar([("0.vhd", BASE)]) + bytes(1024) + b"x", "tar", "something else follows"),
-    "broken gzip": (gzip.compress(tar(ALL))[:-4] + b"\0\0\0\0", "tar", "gzip data of the image is broken"),
-    "cut gzip": (gzip.compress(tar(ALL))[:-4], "tar", "cut off"),
+    "after the end": (tarball_of([("0.vhd", BASE)]) + bytes(1024) + b"x", "tar", "something else follows"),
+    "broken gzip": (gzip.compress(tarball_of(ALL))[:-4] + b"\0\0\0\0", "tar", "gzip data of the image is broken"),
+    "cut gzip": (gzip.compress(tarball_of(ALL))[:-4], "tar", "cut off"),
     "xz": (b"\xfd7zXZ\0" + bytes(1000), "tar", "otherwise than by gzip"),
     "footer checksum": (changed(BASE, 100, b"x"), "vhd", "wrong checksum"),
     "header checksum": (changed(BASE, 600, b"x"), "vhd", "wrong checksum"),
@@ -174,11 +163,11 @@ def test_what_is_wrong_is_told(version: str) -> None:
 
 
 GOOD: dict[str, tuple[bytes, str]] = {
-    "any order": (tar(ALL[::-1]), "tar"),
-    "old names": (tar([("image.vhd", CHAIN[1]), ("snap.vhd", CHAIN[0]), ("base.vhd", CHAIN[2])]), "tar"),
-    "gnu": (tar(ALL, tarfile.GNU_FORMAT), "tar"),
-    "ustar": (tar(ALL, tarfile.USTAR_FORMAT), "tar"),
-    "several members of gzip and padding": (gzip.compress(tar(ALL)[:5000]) + gzip.compress(tar(ALL)[5000:]) + bytes(512), "tar"),
+    "any order": (tarball_of(ALL[::-1]), "tar"),
+    "old names": (tarball_of([("image.vhd", CHAIN[1]), ("snap.vhd", CHAIN[0]), ("base.vhd", CHAIN[2])]), "tar"),
+    "gnu": (tarball_of(ALL, tarfile.GNU_FORMAT), "tar"),
+    "ustar": (tarball_of(ALL, tarfile.USTAR_FORMAT), "tar"),
+    "several members of gzip and padding": (gzip.compress(tarball_of(ALL)[:5000]) + gzip.compress(tarball_of(ALL)[5000:]) + bytes(512), "tar"),
 }
 
 
@@ -259,16 +248,15 @@ while time.time() < until or tried < 50:
 def test_damage_of_any_kind_ends_in_a_sentence(version: str) -> None:
     """Any other exception ends the process with a traceback, which fails here."""
     small = [
-        tar(
+        tarball_of(
             [
                 (f"{number}.vhd", build_vhd(2 * MIB, {}, kind=4 if number < 2 else 3, uuid=bytes([number]) * 16, parent=bytes([number + 1]) * 16))
                 for number in range(3)
             ]
         )
     ]
-    good: list[Any] = [
-        (data, "tar") for data in (small[0], gzip.compress(small[0]), tar([("0.vhd", build_vhd(2 * MIB, {}))], tarfile.GNU_FORMAT), extended(path="0.vhd"))
-    ]
+    gnu = tarball_of([("0.vhd", build_vhd(2 * MIB, {}))], tarfile.GNU_FORMAT)
+    good: list[Any] = [(data, "tar") for data in (small[0], gzip.compress(small[0]), gnu, extended(path="0.vhd"))]
     good.append((build_vhd(4 * MIB, {}), "vhd"))
     given = {"good": [(base64.b64encode(data).decode(), form) for data, form in good], "seed": 7, "seconds": 2}
     found = run_inside(pythons()[version], FUZZ, given)

@@ -166,19 +166,11 @@ def test_a_paged_disk_becomes_the_same_vhd_content(disk: tuple[int, Writes], tmp
 
 
 def test_a_tarball_says_whether_its_pages_come_apart(tmp_path: Path) -> None:
-    from ansible_collections.xenstack.image_services.tests.support.disks import build_vhd
+    from ansible_collections.xenstack.image_services.tests.support.disks import build_vhd, tarball_of
 
     def tarball(*members: bytes) -> VhdTarball:
-        import io
-        import tarfile
-
-        packed = io.BytesIO()
-        with tarfile.open(fileobj=packed, mode="w") as tar:
-            for number, data in enumerate(members):
-                entry = tarfile.TarInfo(f"{number}.vhd")
-                entry.size = len(data)
-                tar.addfile(entry, io.BytesIO(data))
-        return VhdTarball([packed.getvalue()], "tarball", str(tmp_path))
+        packed = tarball_of((f"{number}.vhd", data) for number, data in enumerate(members))
+        return VhdTarball([packed], "tarball", str(tmp_path))
 
     alone = tarball(build_vhd(4 * MIB, {0: {3: b"alone"}}))
     leaf = build_vhd(4 * MIB, {0: {3: b"leaf"}}, kind=4, uuid=b"L" * 16, parent=b"B" * 16)

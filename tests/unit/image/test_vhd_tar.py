@@ -23,7 +23,7 @@ from ansible_collections.xenstack.image_services.plugins.module_utils._image imp
 from ansible_collections.xenstack.image_services.plugins.module_utils._image.vhd_reader import VhdFile
 from ansible_collections.xenstack.image_services.plugins.module_utils._image.vhd_tar import VhdTarball
 from ansible_collections.xenstack.image_services.plugins.module_utils._image.vhd_writer import VhdWriter
-from ansible_collections.xenstack.image_services.tests.support.disks import MIB, build_vhd, content, cut, expected, refused, vhd_footer
+from ansible_collections.xenstack.image_services.tests.support.disks import MIB, build_vhd, content, cut, expected, refused, tarball_of, vhd_footer
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
@@ -56,16 +56,6 @@ RESOLVED = expected(
 )
 
 
-def tarball(members: Members, form: int = tarfile.PAX_FORMAT) -> bytes:
-    made = io.BytesIO()
-    with tarfile.open(fileobj=made, mode="w", format=form) as archive:
-        for name, data in members:
-            entry = tarfile.TarInfo(name)
-            entry.size = len(data)
-            archive.addfile(entry, io.BytesIO(data))
-    return made.getvalue()
-
-
 def read(data: bytes, spool_dir: Path | None = None) -> dict[int, bytes]:
     disk = VhdTarball(cut(data), "image", None if spool_dir is None else str(spool_dir))
     return content(disk.blocks(), disk.virtual_size)
@@ -79,7 +69,7 @@ def why(data: bytes) -> pytest.ExceptionInfo[ImageServicesError]:
 
 @pytest.mark.parametrize("order", list(permutations(range(3))), ids=str)
 def test_a_chain_is_one_disk_in_any_order(tmp_path: Path, order: tuple[int, ...]) -> None:
-    assert read(tarball([(f"{number}.vhd", CHAIN[number]) for number in order]), tmp_path) == RESOLVED
+    assert read(tarball_of([(f"{number}.vhd", CHAIN[number]) for number in order]), tmp_path) == RESOLVED
     assert not list(tmp_path.iterdir())
 
 
@@ -103,11 +93,11 @@ def test_libvhdi_makes_the_same_disk_of_the_chain(tmp_path: Path) -> None:
     data = files[0].read_buffer_at_offset(SIZE, 0)
     for file in files:
         file.close()
-    assert content([(0, data)], SIZE) == read(tarball([(f"{number}.vhd", vhd) for number, vhd in enumerate(chain)]))
+    assert content([(0, data)], SIZE) == read(tarball_of([(f"{number}.vhd", vhd) for number, vhd in enumerate(chain)]))
 
 
 def test_zeros_at_the_end_of_what_is_kept_stay(tmp_path: Path) -> None:
-    data = tarball([("1.vhd", CHAIN[2]), ("0.vhd", build_vhd(SIZE, {1: {0: b"leaf"}}, kind=4, uuid=b"L" * 16, parent=b"\2" * 16))])
+    data = tarball_of([("1.vhd", CHAIN[2]), ("0.vhd", build_vhd(SIZE, {1: {0: b"leaf"}}, kind=4, uuid=b"L" * 16, parent=b"\2" * 16))])
     end = data.index(CHAIN[2]) + len(CHAIN[2])
     disk = VhdTarball([data[: end - 100], data[end - 100 : end], data[end:]], "image", str(tmp_path))
     assert content(disk.blocks(), SIZE)[2 * MIB].startswith(b"leaf".ljust(512, b"\0") + b"hidden")
@@ -118,12 +108,12 @@ def test_the_leaf_first_is_read_with_nothing_kept(monkeypatch: pytest.MonkeyPatc
         raise AssertionError("a file was made")
 
     monkeypatch.setattr("tempfile.TemporaryFile", fail)
-    assert read(tarball([(f"{number}.vhd", vhd) for number, vhd in enumerate(CHAIN)])) == RESOLVED
+    assert read(tarball_of([(f"{number}.vhd", vhd) for number, vhd in enumerate(CHAIN)])) == RESOLVED
 
 
 def test_what_is_kept_is_given_up_when_reading_stops(tmp_path: Path) -> None:
     before = len(os.listdir("/proc/self/fd"))
-    disk = VhdTarball(cut(tarball([(f"{number}.vhd", CHAIN[number]) for number in (2, 1, 0)])), "image", str(tmp_path))
+    disk = VhdTarball(cut(tarball_of([(f"{number}.vhd", CHAIN[number]) for number in (2, 1, 0)])), "image", str(tmp_path))
     blocks = disk.blocks()
     next(blocks)
     assert len(os.listdir("/proc/self/fd")) > before
@@ -165,15 +155,15 @@ def test_the_nearest_to_the_leaf_is_seen(chain: list[dict[int, dict[int, bytes]]
         for index, sectors in blocks.items():
             for sector, what in sectors.items():
                 writes[index * 4096 + sector] = what
-    assert read(tarball(members)) == expected(SIZE, [(sector * 512, what) for sector, what in writes.items()])
+    assert read(tarball_of(members)) == expected(SIZE, [(sector * 512, what) for sector, what in writes.items()])
 
 
 def test_where_data_lies_is_known_of_a_disk_without_parents() -> None:
-    alone = VhdTarball(cut(tarball([("0.vhd", member(0, 1, {2: {0: b"two"}, 0: {0: b"zero"}}))])), "image")
+    alone = VhdTarball(cut(tarball_of([("0.vhd", member(0, 1, {2: {0: b"two"}, 0: {0: b"zero"}}))])), "image")
     assert not alone.ordered
     again = b"".join(VhdWriter(alone))
     assert content(VhdFile(io.BytesIO(again), "again").blocks(), SIZE) == expected(SIZE, [(4 * MIB, b"two"), (0, b"zero")])
-    chain = VhdTarball(cut(tarball([(f"{number}.vhd", vhd) for number, vhd in enumerate(CHAIN)])), "image")
+    chain = VhdTarball(cut(tarball_of([(f"{number}.vhd", vhd) for number, vhd in enumerate(CHAIN)])), "image")
     with pytest.raises(ImageServicesError) as excinfo:
         list(chain.extents())
     refused(excinfo, "its disk has parents")
@@ -183,7 +173,7 @@ def test_where_data_lies_is_known_of_a_disk_without_parents() -> None:
 def test_a_parent_of_another_size_shows_what_fits() -> None:
     leaf = member(0, 2, {0: {0: b"leaf"}}, size=3 * MIB)
     base = member(1, 2, {1: {0: b"seen", 4095: b"beyond"}}, size=4 * MIB)
-    assert content(VhdTarball(cut(tarball([("0.vhd", leaf), ("1.vhd", base)])), "image").blocks(), 3 * MIB) == expected(
+    assert content(VhdTarball(cut(tarball_of([("0.vhd", leaf), ("1.vhd", base)])), "image").blocks(), 3 * MIB) == expected(
         3 * MIB, [(0, b"leaf"), (2 * MIB, b"seen")]
     )
 
@@ -191,11 +181,11 @@ def test_a_parent_of_another_size_shows_what_fits() -> None:
 def test_a_fixed_vhd_is_read_alone_and_as_a_base() -> None:
     data = (b"fixed" * MIB)[: 2 * MIB]
     fixed = data + vhd_footer(2 * MIB, kind=2, uuid=b"\1" * 16, data_offset=2**64 - 1)
-    assert read(tarball([("0.vhd", fixed)])) == expected(2 * MIB, [(0, data)])
+    assert read(tarball_of([("0.vhd", fixed)])) == expected(2 * MIB, [(0, data)])
     leaf = member(0, 2, {0: {0: b"leaf"}}, size=2 * MIB)
-    assert read(tarball([("0.vhd", leaf), ("1.vhd", fixed)])) == expected(2 * MIB, [(0, data), (0, b"leaf".ljust(512, b"\0"))])
+    assert read(tarball_of([("0.vhd", leaf), ("1.vhd", fixed)])) == expected(2 * MIB, [(0, data), (0, b"leaf".ljust(512, b"\0"))])
     other = data + vhd_footer(2 * MIB, kind=2, uuid=b"X" * 16, data_offset=2**64 - 1)
-    refused(why(tarball([("0.vhd", leaf), ("1.vhd", other)])), "1.vhd is not the parent that 0.vhd names")
+    refused(why(tarball_of([("0.vhd", leaf), ("1.vhd", other)])), "1.vhd is not the parent that 0.vhd names")
 
 
 @pytest.mark.parametrize("names", [["any-name.vhd"], ["./0.vhd"], ["image.vhd", "snap.vhd", "base.vhd"], ["swap.vhd", "0.vhd"], ["manifest", "0.vhd", "notes"]])
@@ -203,7 +193,7 @@ def test_names_of_older_images(names: list[str]) -> None:
     chain = {"snap.vhd": CHAIN[0], "image.vhd": CHAIN[1], "base.vhd": CHAIN[2]}
     alone = member(0, 1, {0: {0: b"alone"}})
     members = [(name, chain.get(name, alone if name.endswith(".vhd") else b"text")) for name in names]
-    assert read(tarball(members)) == (RESOLVED if "base.vhd" in names else expected(SIZE, [(0, b"alone")]))
+    assert read(tarball_of(members)) == (RESOLVED if "base.vhd" in names else expected(SIZE, [(0, b"alone")]))
 
 
 BASE = member(0, 1, {})
@@ -236,14 +226,14 @@ WRONG: dict[str, tuple[Members, str]] = {
 @pytest.mark.parametrize("case", WRONG)
 def test_a_wrong_tarball_is_refused_with_the_cause(case: str) -> None:
     members, words = WRONG[case]
-    refused(why(tarball(members)), words)
+    refused(why(tarball_of(members)), words)
 
 
 @pytest.mark.parametrize("kind", [tarfile.SYMTYPE, tarfile.LNKTYPE, tarfile.CHRTYPE, tarfile.BLKTYPE, tarfile.FIFOTYPE, tarfile.GNUTYPE_SPARSE, b"Z"])
 def test_links_and_devices_are_refused(kind: bytes) -> None:
     entry = tarfile.TarInfo("0.vhd")
     entry.type, entry.linkname = kind, "/etc/shadow"
-    refused(why(entry.tobuf() + tarball([("0.vhd", BASE)])), "'0.vhd' is ", "not followed")
+    refused(why(entry.tobuf() + tarball_of([("0.vhd", BASE)])), "'0.vhd' is ", "not followed")
 
 
 def test_extended_headers_are_honoured_and_bounded() -> None:
@@ -267,7 +257,7 @@ def test_extended_headers_are_honoured_and_bounded() -> None:
 @pytest.mark.parametrize("part", [0.0, 0.2, 0.5, 0.9, 0.999])
 @pytest.mark.parametrize("compressed", [False, True], ids=["plain", "gzip"])
 def test_a_cut_tarball_is_refused(part: float, compressed: bool) -> None:
-    data = tarball([(f"{number}.vhd", vhd) for number, vhd in enumerate(CHAIN)])
+    data = tarball_of([(f"{number}.vhd", vhd) for number, vhd in enumerate(CHAIN)])
     data = data.rstrip(b"\0")
     whole = gzip.compress(data + bytes(1024), 1) if compressed else data
     excinfo = why(whole[: int(len(whole) * part)])
@@ -276,12 +266,12 @@ def test_a_cut_tarball_is_refused(part: float, compressed: bool) -> None:
 
 
 def test_data_after_the_end_is_refused() -> None:
-    refused(why(tarball([("0.vhd", BASE)]) + bytes(65 * MIB)), "something else follows")
+    refused(why(tarball_of([("0.vhd", BASE)]) + bytes(65 * MIB)), "something else follows")
 
 
 def test_a_tarball_without_room_for_what_comes_early_is_refused(tmp_path: Path) -> None:
     with pytest.raises(ImageServicesError) as excinfo:
-        read(tarball([("1.vhd", CHAIN[1]), ("0.vhd", CHAIN[0])]), tmp_path / "missing")
+        read(tarball_of([("1.vhd", CHAIN[1]), ("0.vhd", CHAIN[0])]), tmp_path / "missing")
     refused(excinfo, "cannot be kept in", "missing", "Make room")
 
 
@@ -328,4 +318,4 @@ def test_maps_of_sectors_beyond_memory_go_to_a_file(monkeypatch: pytest.MonkeyPa
         ("1.vhd", member(1, 2, {index: {index: b"hidden", 4000: b"base"} for index in range(8)}, size=16 * MIB)),
     ]
     writes = [(index * 2 * MIB + sector * 512, what) for index in range(8) for sector, what in ((index, b"leaf"), (4000, b"base"))]
-    assert read(tarball(members), tmp_path) == expected(16 * MIB, writes)
+    assert read(tarball_of(members), tmp_path) == expected(16 * MIB, writes)
