@@ -7,7 +7,6 @@ volume_worker.py <directory> <VHD in it, below v2/images/ID/file> <ID> <GiB>
 
 from __future__ import annotations
 
-import importlib.util
 import json
 import subprocess
 import sys
@@ -23,7 +22,7 @@ ROOT = Path(__file__).parents[2]
 sys.path[:0] = [str(ROOT / "tests/cinder"), str(ROOT / "roles/cinder_xenapinfs/files")]
 
 import conftest  # noqa: E402 - it lies with the driver's tests
-from backend import GIB, Backend, configure  # noqa: E402
+from backend import Backend, configure, install_plugin  # noqa: E402
 from cinder import context  # noqa: E402
 from oslo_config import cfg  # noqa: E402
 
@@ -125,19 +124,6 @@ def run(*command: str) -> None:
     subprocess.run(command, check=True, stdin=subprocess.DEVNULL)
 
 
-def install_plugin(state: Path) -> None:
-    spec = importlib.util.spec_from_file_location("dom0_archive", ROOT / "plugins/plugin_utils/dom0_archive.py")
-    assert spec
-    assert spec.loader
-    archive = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(archive)
-    (state / "plugins").mkdir(exist_ok=True)
-    plugin = state / "plugins/imagestore"
-    plugin.write_bytes(archive.build(str(ROOT / "roles/xen_dom0_plugins/files/imagestore"), [sys.executable]))
-    plugin.chmod(0o755)
-    (state / "imagestore.json").write_text(json.dumps({"sr_base_path": str(state / "sr-mount"), "xapi": str(state / "xapi.sock")}))
-
-
 def main() -> None:
     scratch, image, size = Path(sys.argv[1]), sys.argv[2], int(sys.argv[3])
     length = (scratch / "v2/images" / image / "file").stat().st_size
@@ -172,5 +158,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    assert GIB == 1 << 30
     main()

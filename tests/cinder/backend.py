@@ -5,9 +5,11 @@
 from __future__ import annotations
 
 import errno
+import importlib.util
 import json
 import os
 import subprocess
+import sys
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
@@ -19,6 +21,7 @@ from cinder.volume import configuration, driver
 from cinder_xenapinfs.driver import XenAPINFSDriver
 from oslo_config import cfg
 
+ROOT = Path(__file__).parents[2]
 MIB, GIB = 1 << 20, 1 << 30
 SECTION = """
 [{name}]
@@ -39,6 +42,21 @@ def configure(directory: Path, pool: xapi.PoolUnderTest) -> None:
     path = directory / "cinder.conf"
     path.write_text(text, encoding="utf-8")
     cfg.CONF(["--config-file", str(path)], project="cinder")
+
+
+def install_plugin(state: Path) -> Path:
+    """The Dom0 plugin in the pool, for this Python; its file."""
+    spec = importlib.util.spec_from_file_location("dom0_archive", ROOT / "plugins/plugin_utils/dom0_archive.py")
+    assert spec
+    assert spec.loader
+    archive = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(archive)
+    (state / "plugins").mkdir(exist_ok=True)
+    plugin = state / "plugins/imagestore"
+    plugin.write_bytes(archive.build(str(ROOT / "roles/xen_dom0_plugins/files/imagestore"), [sys.executable]))
+    plugin.chmod(0o755)
+    (state / "imagestore.json").write_text(json.dumps({"sr_base_path": str(state / "sr-mount"), "xapi": str(state / "xapi.sock")}))
+    return plugin
 
 
 class Backend:

@@ -6,9 +6,7 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
-import importlib.util
 import json
-import sys
 import threading
 from collections.abc import Callable, Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -16,13 +14,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from backend import MIB, Backend, ImageService
+from backend import MIB, Backend, ImageService, install_plugin
 from cinder import context, exception
 from oslo_config import cfg
 from test_driver_images import image, noise, qemu
 from xapi import PoolUnderTest
 
-ROOT = Path(__file__).parents[2]
 TOKEN = "the-token"
 
 
@@ -93,17 +90,7 @@ class Glance(BaseHTTPRequestHandler):
 @pytest.fixture(scope="module")
 def images(pool: PoolUnderTest, configured: Path) -> Iterator[Elsewhere]:
     """With the plugin in the pool, and a Glance that it reaches."""
-    spec = importlib.util.spec_from_file_location("dom0_archive", ROOT / "plugins/plugin_utils/dom0_archive.py")
-    assert spec
-    assert spec.loader
-    archive = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(archive)
-    state = pool.server.state
-    (state / "plugins").mkdir(exist_ok=True)
-    plugin = state / "plugins/imagestore"
-    plugin.write_bytes(archive.build(str(ROOT / "roles/xen_dom0_plugins/files/imagestore"), [sys.executable]))
-    plugin.chmod(0o755)
-    (state / "imagestore.json").write_text(json.dumps({"sr_base_path": str(state / "sr-mount"), "xapi": str(state / "xapi.sock")}))
+    plugin = install_plugin(pool.server.state)
     made = Elsewhere()
     server = ThreadingHTTPServer(("127.0.0.1", 0), type("Served", (Glance,), {"images": made}))
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05})
