@@ -128,6 +128,22 @@ def incoming_name(name: str) -> str:
     return f"{name} (import not complete)"
 
 
+def incoming_record(name: str, sr: str, description: str, *, sharable: bool, other_config: Mapping[str, str], tags: Iterable[str] = ()) -> dict[str, Any]:
+    """Of a new VDI while its content is not complete, but for its size; ``other_config`` is what it takes along from another."""
+    return {
+        "name_label": incoming_name(name),
+        "name_description": description,
+        "SR": sr,
+        "type": "user",
+        "sharable": sharable,
+        "read_only": False,
+        "other_config": {**foreign(other_config), INCOMING: name},
+        "xenstore_data": {},
+        "sm_config": {},
+        "tags": list(tags),
+    }
+
+
 def retired_name(vdi: Vdi) -> str:
     """The name that a replaced VDI goes on under, so that no two are alike; the same when an interrupted run has given it already."""
     name, ending = str(vdi.record["name_label"]), f"-{vdi.uuid[:8]}"

@@ -10,7 +10,7 @@ from typing import Any
 
 from .._common.interrupt import cleaning_up
 from .._plan.vdi_copy import CopyPlan, marks_of_copy, plan
-from .._plan.vdi_import import INCOMING, Vdi, foreign, incoming_name
+from .._plan.vdi_import import Vdi, foreign, incoming_record
 from .failure import explaining
 from .session import NULL, Pool
 from .vdi_lookup import look_for
@@ -69,19 +69,9 @@ class CopyJob:
         return found
 
     def _create(self, source: Mapping[str, Any]) -> str:
-        given = {
-            "name_label": incoming_name(self._name),
-            "name_description": source["name_description"],
-            "SR": self._sr,
-            "virtual_size": source["virtual_size"],
-            "type": "user",
-            "sharable": source["sharable"],
-            "read_only": False,
-            "other_config": {**foreign(source["other_config"]), INCOMING: self._name},
-            "xenstore_data": {},
-            "sm_config": {},
-            "tags": source["tags"],
-        }
+        told = source["name_description"]
+        given = incoming_record(self._name, self._sr, told, sharable=source["sharable"], other_config=source["other_config"], tags=source["tags"])
+        given["virtual_size"] = source["virtual_size"]
         return self._pool.run("VDI.create", given, what=f"making of VDI {self._name}", undo="VDI.destroy")
 
     def _commit(self, ref: str, source: Mapping[str, Any], replaced: Vdi | None) -> None:

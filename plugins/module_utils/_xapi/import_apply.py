@@ -16,14 +16,13 @@ from .._common.errors import ImageServicesError, cannot
 from .._common.wait import Stalled, wait_while_moving
 from .._image.image_disk import ImageDisk
 from .._plan.vdi_import import (
-    INCOMING,
     Content,
     Desired,
     Plan,
     Selection,
     Vdi,
     foreign,
-    incoming_name,
+    incoming_record,
     marks_of,
     same_content,
 )
@@ -99,18 +98,9 @@ class VdiImporter:
     def _record(self, replaced: Vdi | None) -> dict[str, Any]:
         """Of the new VDI, while it is not complete."""
         kept = dict(replaced.record) if replaced is not None else {}
-        return {
-            "name_label": incoming_name(self._name),
-            "name_description": self._wanted("description", kept.get("name_description", "")),
-            "SR": self._sr,
-            "type": "user",
-            "sharable": bool(self._wanted("sharable", kept.get("sharable", False))),
-            "read_only": False,
-            "other_config": {**foreign(kept.get("other_config", {})), INCOMING: self._name},
-            "xenstore_data": {},
-            "sm_config": {},
-            "tags": [],
-        }
+        told = self._wanted("description", kept.get("name_description", ""))
+        sharable = bool(self._wanted("sharable", kept.get("sharable", False)))
+        return incoming_record(self._name, self._sr, told, sharable=sharable, other_config=kept.get("other_config", {}))
 
     def _commit(self, ref: str, replaced: Vdi | None, content: Content) -> Vdi | None:
         """Make the complete VDI the declared one, unless another task has done so meanwhile: then that one."""
