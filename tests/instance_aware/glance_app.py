@@ -258,8 +258,9 @@ class GlanceUnderTest:
             for table in EMPTIED:
                 if table in there:
                     connection.execute(sqlalchemy.text(f"DELETE FROM {table}"))
-        for path in (self.directory / "images").iterdir():
-            path.unlink()
+        for place in ("images", "staging"):
+            for path in (self.directory / place).iterdir():
+                path.unlink()
 
     def rows(self, statement: str, **values: Any) -> list[tuple[Any, ...]]:
         with self.engine.begin() as connection:
