@@ -108,7 +108,7 @@ def probe(_global_settings: dict[str, str], **_settings: str) -> Callable[[Any],
     return Probe
 
 
-def write_configuration(directory: Path, connection: str, **aware: Any) -> Path:
+def write_configuration(directory: Path, connection: str, /, **aware: Any) -> Path:
     """Glance's files below the directory; `aware` is the section of the filter. Returns the one that is given to programs."""
     paste = PASTE.read_text()
     head = "cors http_proxy_to_wsgi versionnegotiation osprofiler"
@@ -164,6 +164,14 @@ def filter_command(configuration: Path, *words: str) -> dict[str, Any]:
     return json.loads(said.strip().splitlines()[-1])
 
 
+def filter_of(app: Any) -> Any:
+    """The filter in a pipeline that has it."""
+    (app,) = (one for (_domain, path), one in app.applications if path == "")
+    while not hasattr(app, "store"):
+        app = getattr(app, "application", None) or app.app
+    return app
+
+
 @dataclass
 class GlanceUnderTest:
     """Glance over one database."""
@@ -178,6 +186,8 @@ class GlanceUnderTest:
     # The time as Glance has it: a second later with each request, so that the order of times is that of the requests.
     now: datetime.datetime = START
     numbers: int = 0
+    # Where the table of the filter is, if not beside Glance's.
+    elsewhere: str = ""
     engine: sqlalchemy.Engine = field(init=False)
 
     def __post_init__(self) -> None:
@@ -195,7 +205,7 @@ class GlanceUnderTest:
     def load(self, **aware: Any) -> None:
         """Reads the configuration as the WSGI application does, with this section of the filter's own, and builds both pipelines."""
         write_configuration(self.directory, self.connection, **aware)
-        glance_database.clear_db_env()
+        self.leave()
         cfg.CONF.reset()
         config.set_config_defaults()
         cfg.CONF([], project="glance", prog="glance-api", default_config_files=[str(self.configuration)], default_config_dirs=[])
@@ -210,6 +220,14 @@ class GlanceUnderTest:
             self.load(**aware)
             self.build()
             self.settings = aware
+
+    def leave(self) -> None:
+        """Closes the connections of this Glance and of its filter, and those of whichever Glance this process had."""
+        if self.aware is not None:
+            filter_of(self.aware).store.engine.dispose()
+        if glance_database._main_context_manager is not None:
+            glance_database.get_engine().dispose()
+            glance_database.clear_db_env()
 
     def build(self) -> None:
         self.plain, self.aware = (self.pipeline(flavor) for flavor in ("plain", "aware"))
@@ -258,12 +276,16 @@ class GlanceUnderTest:
             for table in EMPTIED:
                 if table in there:
                     connection.execute(sqlalchemy.text(f"DELETE FROM {table}"))
+        if self.elsewhere:
+            self.rows(f"DELETE FROM {TABLE}")
         for place in ("images", "staging"):
             for path in (self.directory / place).iterdir():
                 path.unlink()
 
     def rows(self, statement: str, **values: Any) -> list[tuple[Any, ...]]:
-        with self.engine.begin() as connection:
+        """What a statement on the filter's table, or beside it, finds."""
+        engine = sqlalchemy.create_engine(self.elsewhere, poolclass=sqlalchemy.NullPool) if self.elsewhere else self.engine
+        with engine.begin() as connection:
             done = connection.execute(sqlalchemy.text(statement), values)
             return [tuple(row) for row in done] if done.returns_rows else []
 
@@ -302,9 +324,9 @@ class Chunks:
 
 
 @contextlib.contextmanager
-def glance_of(directory: Path, kind: str, connection: str, **aware: Any) -> Iterator[GlanceUnderTest]:
+def glance_of(directory: Path, kind: str, connection: str, /, **aware: Any) -> Iterator[GlanceUnderTest]:
     """A Glance whose tables are there, and the filter's."""
-    made = GlanceUnderTest(directory, kind, connection)
+    made = GlanceUnderTest(directory, kind, connection, elsewhere=aware.get("connection", ""))
     write_configuration(directory, connection, **aware)
     made.migrate()
     filter_command(made.configuration, "upgrade")
@@ -312,6 +334,5 @@ def glance_of(directory: Path, kind: str, connection: str, **aware: Any) -> Iter
     try:
         yield made
     finally:
-        made.engine.dispose()
-        glance_database.get_engine().dispose()
-        glance_database.clear_db_env()
+        made.leave()
+        cfg.CONF.clear()
