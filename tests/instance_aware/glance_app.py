@@ -8,6 +8,7 @@ import contextlib
 import datetime
 import json
 import os
+import signal
 import subprocess
 import sys
 import uuid
@@ -91,7 +92,7 @@ def identity(_global_settings: dict[str, str], **_settings: str) -> Callable[[An
 
 
 class Probe:
-    """Below the filter, for tests of what reaches Glance: each request is told to who listens."""
+    """Below the filter, for tests of what reaches Glance: each request is told to who listens, and may end the process on its way there or back."""
 
     listeners: list[Callable[[dict[str, Any]], None]] = []
 
@@ -101,7 +102,17 @@ class Probe:
     def __call__(self, environ: dict[str, Any], start_response: Any) -> Any:
         for listener in self.listeners:
             listener(environ)
-        return self.app(environ, start_response)
+        if not os.environ.get("IMAGE_SERVICES_FAULTS"):
+            return self.app(environ, start_response)
+        # The looks of the filter itself have the headers of their request too.
+        fault = environ.get("HTTP_X_TEST_FAULT") if environ["REQUEST_METHOD"] != "GET" else None
+        if fault == "before":
+            os.kill(os.getpid(), signal.SIGKILL)
+        answer = webob.Request(environ).get_response(self.app)
+        if fault == "after":
+            os.kill(os.getpid(), signal.SIGKILL)
+        answer.headers["X-Test-Process"] = str(os.getpid())
+        return answer(environ, start_response)
 
 
 def probe(_global_settings: dict[str, str], **_settings: str) -> Callable[[Any], Probe]:
