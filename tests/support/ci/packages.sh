@@ -24,7 +24,7 @@ fi
 echo "Installing ${missing[*]}." >&2
 export DEBIAN_FRONTEND=noninteractive
 # What starts services asks this file first; one installation at a time, so that none takes away the file of another.
-exec 9>/tmp/image-services-packages.lock
+exec 9>/run/image-services-packages.lock
 flock 9
 if ! [ -e "$POLICY" ]; then
     trap 'rm -f "$POLICY"' EXIT
