@@ -195,10 +195,15 @@ class Aware:
         self.glance = glance or Glance()
         self.settings = Settings(connection, **settings)
         self.filter = InstanceAware(self.glance, self.settings)
+        self.connections: list[Any] = []
 
     @property
     def engine(self) -> sa.engine.Engine:
-        return self.filter.store.engine
+        new = self.filter.store.made is None
+        engine = self.filter.store.engine
+        if new:
+            event.listen(engine, "connect", lambda connection, _record: self.connections.append(connection))
+        return engine
 
     def ask(self, caller: Caller | None, method: str, path: str, body: Any = None, content_type: str = "", **more: Any) -> Answer:
         given = body if body is None or isinstance(body, bytes) else json.dumps(body).encode()
@@ -226,6 +231,13 @@ class Aware:
         if self.filter.store.made is not None:
             self.filter.store.made.dispose()
 
+    def die(self) -> None:
+        """The process has ended: its connections close as they are, and another process begins."""
+        for connection in self.connections:
+            connection.close()
+        self.connections.clear()
+        self.filter.store.made = None
+
 
 def make_table(directory: Path) -> str:
     connection = f"sqlite:///{directory}/aware.sqlite"
@@ -244,7 +256,7 @@ def away() -> exc.OperationalError:
 
 @dataclass
 class Faults:
-    """Fails at the n-th point at which a process talks to its database: before a statement, or before or after a transaction ends."""
+    """Fails at the n-th point at which a process talks to its database: before a statement, or before a transaction ends."""
 
     make: Callable[[], BaseException]
     at: int = 0
@@ -257,7 +269,7 @@ class Faults:
 
     @contextmanager
     def on(self, engine: sa.engine.Engine) -> Iterator[Faults]:
-        kinds = ("before_cursor_execute", "after_cursor_execute", "commit")
+        kinds = ("before_cursor_execute", "commit")
         for kind in kinds:
             event.listen(engine, kind, self.point)
         try:

@@ -83,6 +83,8 @@ def at_every_point(aware: Aware, operation: Callable[[Aware], Answer], make: Cal
                 answer: Any = operation(aware)
             except Crash:
                 answer = "crash"
+        if answer == "crash":
+            aware.die()
         if not faults.fired:
             assert number > 1
             return

@@ -28,11 +28,11 @@ from glance_instance_aware.tuple_of import Malformed
 
 LOG = logging.getLogger(__name__)
 
-# Every form in which Glance's own routes take these paths: repeated slashes count once, and one may end them.
-IMAGES = re.compile(r"/+v2/+images(?:/+([^/]+?))?/*$")
-INFO = re.compile(r"/+v2/+info/+instance-aware/*$")
+# Every form in which Glance's own routes take these paths: repeated slashes count once, but none may end them.
+IMAGES = re.compile(r"/+v2/+images(?:/+([^/]+?))?$")
+INFO = re.compile(r"/+v2/+info/+instance-aware$")
 BELOW_IMAGES = re.compile(r"/+v2/+images(?:/|$)")
-DATA = re.compile(r"/+v2/+images/+[^/]+/+(?:file|stage)/*$")
+DATA = re.compile(r"/+v2/+images/+[^/]+/+(?:file|stage)$")
 
 AWAY = "The database of relations of images to instances cannot be used now. Try again later."
 

@@ -45,8 +45,8 @@ class Wanted:
 
 def shown(value: Any) -> str:
     text = value if isinstance(value, str) else json.dumps(value)
-    text = text if len(text) <= LONGEST_SHOWN else text[:LONGEST_SHOWN] + "…"
-    return text.encode("ascii", "backslashreplace").decode()
+    short = text[:LONGEST_SHOWN].encode("unicode_escape").decode("ascii")
+    return short if len(text) <= LONGEST_SHOWN else short + "…"
 
 
 def uuid_of(value: Any) -> str | None:
