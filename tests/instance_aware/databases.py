@@ -149,7 +149,14 @@ class PostgreSql(Server):
         self.run([program("initdb"), "-D", str(self.directory / "data"), "-U", "glance", "-A", "trust", "-E", "UTF8", "--locale=C.UTF-8", "--no-sync"])
 
     def command(self) -> list[str]:
-        settings = {"listen_addresses": "", "unix_socket_directories": str(self.directory), "fsync": "off", "max_connections": "200", "shared_buffers": "32MB"}
+        settings = {
+            "listen_addresses": "",
+            "unix_socket_directories": str(self.directory),
+            "fsync": "off",
+            "autovacuum": "off",
+            "max_connections": "200",
+            "shared_buffers": "32MB",
+        }
         return [program("postgres"), "-D", str(self.directory / "data"), *(f"--{name}={value}" for name, value in settings.items())]
 
     @property
