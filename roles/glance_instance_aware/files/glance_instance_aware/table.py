@@ -151,13 +151,15 @@ class Store:
             if not self.usable:
                 raise Away("unusable a moment ago")
 
-    def of_images(self, image_ids: Iterable[str]) -> dict[str, Relation]:
+    def of_images(self, image_ids: Iterable[str], project: str | None = None) -> dict[str, Relation]:
+        """Of one project, or of all where that is None."""
         wanted = sorted(set(image_ids))
+        base = sa.select(*COLUMNS) if project is None else sa.select(*COLUMNS).where(TABLE.c.project_id == project)
 
         def work(connection: sa.engine.Connection) -> dict[str, Relation]:
             found = {}
             for some in chunks(wanted, self.chunk):
-                for row in connection.execute(sa.select(*COLUMNS).where(TABLE.c.image_id.in_(some))):
+                for row in connection.execute(base.where(TABLE.c.image_id.in_(some))):
                     found[row[0]] = Relation(*row)
             return found
 
