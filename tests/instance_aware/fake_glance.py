@@ -17,9 +17,10 @@ from urllib.parse import parse_qsl, urlencode
 
 import sqlalchemy as sa
 from glance_instance_aware import schema
+from glance_instance_aware.database import engine_of
 from glance_instance_aware.filter import InstanceAware
 from glance_instance_aware.settings import Settings
-from glance_instance_aware.table import TABLE, engine_of
+from glance_instance_aware.table import TABLE
 from sqlalchemy import event, exc
 
 A, B = "aaaaaaaa-0000-4000-8000-000000000001", "bbbbbbbb-0000-4000-8000-000000000002"

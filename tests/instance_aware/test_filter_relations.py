@@ -157,6 +157,18 @@ def test_that_relations_are_shown_to_whom_they_concern(aware: Aware) -> None:
     assert aware.ask(ALPHA, "GET", "/v2/images?include_relation=false").json["images"] == [aware.glance.view(aware.glance.images[identifier])]
 
 
+def test_that_the_database_is_not_asked_for_what_others_have(aware: Aware) -> None:
+    """What is not asked for takes no time that could tell of it."""
+    shared = aware.create(BETA, visibility="public")
+    named: list[Any] = []
+    event.listen(aware.engine, "before_cursor_execute", lambda _c, _cursor, _statement, parameters, _context, _many: named.append(parameters))
+    aware.related(ALPHA)
+    aware.ask(ALPHA, "GET", "/v2/images?include_relation=true")
+    aware.ask(ALPHA, "GET", f"/v2/images/{shared}?include_relation=true")
+    assert len(named) == 3
+    assert all("alpha" in parameters for parameters in named)
+
+
 def test_that_a_property_of_that_name_is_no_relation(aware: Aware) -> None:
     identifier = aware.plain()
     aware.glance.images[identifier].update(nova_installation_uuid=B, instance_id="7")

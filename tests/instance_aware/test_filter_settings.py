@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 from glance_instance_aware import cli, settings
-from glance_instance_aware.table import connect_args
+from glance_instance_aware.database import connect_args
 from oslo_config import cfg
 from sqlalchemy.engine import make_url
 

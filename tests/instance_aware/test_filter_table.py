@@ -16,7 +16,8 @@ import pytest
 import sqlalchemy as sa
 from databases import Server, SqliteFiles
 from glance_instance_aware import cli, repair, schema
-from glance_instance_aware.table import METADATA, TABLE, VERSION_TABLE, Away, Relation, Store, engine_of, now
+from glance_instance_aware.database import Away, engine_of
+from glance_instance_aware.table import METADATA, TABLE, VERSION_TABLE, Relation, Store, now
 
 A, B = "aaaaaaaa-0000-4000-8000-000000000001", "bbbbbbbb-0000-4000-8000-000000000002"
 # As Glance has it, as far as anybody asks.

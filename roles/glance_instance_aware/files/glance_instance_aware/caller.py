@@ -25,6 +25,11 @@ class Caller:
     def may_change(self, owner: Any) -> bool:
         return self.changes_all or (bool(owner) and owner == self.project and not self.read_only)
 
+    @property
+    def asks_for(self) -> str | None:
+        """Whose relations the database is asked for, so that others' cost nothing that could be noticed; None for all."""
+        return None if self.sees_all else self.project or ""
+
     def sees(self, project: str) -> bool:
         return self.sees_all or (bool(self.project) and project == self.project)
 

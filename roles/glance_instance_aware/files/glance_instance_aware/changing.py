@@ -14,9 +14,10 @@ import webob.exc
 from glance_instance_aware import body, tuple_of
 from glance_instance_aware.call import Answer, Application, Environ, StartResponse, call, image_of, look
 from glance_instance_aware.caller import Caller, caller_of
+from glance_instance_aware.database import Away
 from glance_instance_aware.installations import installation_of
 from glance_instance_aware.settings import Settings
-from glance_instance_aware.table import Away, Relation, Store
+from glance_instance_aware.table import Relation, Store
 from glance_instance_aware.tuple_of import NAMES, NOVA, Document, Said, Wanted
 
 LOG = logging.getLogger(__name__)

@@ -16,7 +16,7 @@ from oslo_config import cfg
 from sqlalchemy import exc
 
 from glance_instance_aware import __version__, repair, schema, settings
-from glance_instance_aware.table import cause, engine_of
+from glance_instance_aware.database import cause, engine_of
 
 Command = Callable[[argparse.Namespace, settings.Settings, Any], dict[str, Any]]
 

@@ -9,9 +9,10 @@ from typing import Any
 from glance_instance_aware import rewrite
 from glance_instance_aware.call import Answer, Application, Environ, call, image_of, look
 from glance_instance_aware.caller import Caller, caller_of
+from glance_instance_aware.database import Away
 from glance_instance_aware.rewrite import Listing
 from glance_instance_aware.settings import Settings
-from glance_instance_aware.table import Away, Relation, Store
+from glance_instance_aware.table import Relation, Store
 from glance_instance_aware.tuple_of import INSTALLATION, INSTANCE, Malformed
 
 # How many pending rows one listing looks at.
@@ -56,7 +57,7 @@ class Reading:
         most = self.settings.max_images
         if not caller.sees_all and not caller.project:
             return []
-        rows = self.store.of_instances(listing.installation, listing.instances, None if caller.sees_all else caller.project, most)
+        rows = self.store.of_instances(listing.installation, listing.instances, caller.asks_for, most)
         if len(rows) > most:
             raise Malformed(f"More than {most} images are related to these instances. Ask for fewer of them at once.")
         pending = [row for row in rows if row.pending]
@@ -83,7 +84,7 @@ class Reading:
 
     def include(self, images: list[dict[str, Any]], caller: Caller) -> None:
         """Adds relations that the caller may see. A property of that name that Glance has from other times is none."""
-        rows = self.store.of_images(image["id"] for image in images)
+        rows = self.store.of_images((image["id"] for image in images), caller.asks_for)
         late = []
         for image in images:
             for name in (INSTALLATION, INSTANCE):

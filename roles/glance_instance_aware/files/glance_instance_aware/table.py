@@ -4,7 +4,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import datetime
 import logging
 import os
@@ -16,7 +15,8 @@ from typing import Any, TypeVar
 
 import sqlalchemy as sa
 from sqlalchemy import exc
-from sqlalchemy.pool import QueuePool
+
+from glance_instance_aware.database import Away, cause, make_engine, transient
 
 LOG = logging.getLogger(__name__)
 Result = TypeVar("Result")
@@ -24,8 +24,8 @@ Result = TypeVar("Result")
 PENDING, ACTIVE = "pending", "active"
 VERSION_TABLE = "instance_aware_version"
 TRIES = 5
-# Deadlocks and transactions that others were in the way of: PostgreSQL, then MySQL and MariaDB.
-AGAIN = ("40001", "40P01", 1205, 1213, 1020)
+# Seconds after which nothing is tried again: SQLite itself waits that long for a lock.
+PATIENCE = 10.0
 # How long statements fail at once after the database could not be reached, so that requests do not queue up for its timeouts.
 HOLD = 1.0
 
@@ -45,10 +45,6 @@ TABLE = sa.Table(
     sa.Column("updated_at", sa.DateTime, nullable=False),
     sa.Index("ix_instance_aware_images_instance", "nova_installation_uuid", "instance_id", "project_id"),
 )
-
-
-class Away(Exception):
-    """The database did not do what it was asked to; the cause is in the log, without addresses or secrets."""
 
 
 @dataclass(frozen=True)
@@ -90,64 +86,6 @@ def chunks(values: Sequence[str], size: int) -> Iterator[Sequence[str]]:
         yield values[start : start + size]
 
 
-def connect_args(url: sa.engine.URL) -> dict[str, Any]:
-    """Short timeouts, in the words of the driver."""
-    driver = url.get_driver_name()
-    arguments: dict[str, Any] = {}
-    if url.get_backend_name() == "sqlite":
-        arguments = {"timeout": 10, "check_same_thread": False}
-    elif driver == "pymysql":
-        arguments = {"connect_timeout": 5, "read_timeout": 30, "write_timeout": 30}
-    elif driver in ("mysqldb", "psycopg2", "psycopg"):
-        arguments = {"connect_timeout": 5}
-    # What the URL itself says counts.
-    return {name: value for name, value in arguments.items() if name not in url.query}
-
-
-def make_engine(connection: str) -> sa.engine.Engine:
-    url = sa.engine.make_url(connection)
-    return sa.create_engine(
-        url, poolclass=QueuePool, pool_size=5, max_overflow=10, pool_timeout=5, pool_recycle=1800, pool_pre_ping=True, connect_args=connect_args(url)
-    )
-
-
-@contextlib.contextmanager
-def engine_of(connection: str) -> Iterator[sa.engine.Engine]:
-    """For one piece of work."""
-    engine = make_engine(connection)
-    try:
-        yield engine
-    finally:
-        engine.dispose()
-
-
-def cause(problem: BaseException) -> str:
-    """The kinds and numbers of errors alone: their texts may have addresses, statements and values."""
-    original = getattr(problem, "orig", None)
-    if original is None:
-        return type(problem).__name__
-    number = code(original)
-    return f"{type(original).__name__} {number}" if number else type(original).__name__
-
-
-def code(original: BaseException) -> Any:
-    """What the database calls the error, by whatever name its driver has for that."""
-    first = original.args[0] if original.args and isinstance(original.args[0], int) else None
-    return getattr(original, "pgcode", None) or getattr(original, "sqlstate", None) or getattr(original, "sqlite_errorname", None) or first
-
-
-def transient(problem: exc.SQLAlchemyError) -> bool:
-    """Whether the same transaction may succeed when it is tried again."""
-    if isinstance(problem, exc.IntegrityError):
-        return True
-    if not isinstance(problem, exc.DBAPIError):
-        return False
-    original = problem.orig
-    if original is None:
-        return False
-    return problem.connection_invalidated or code(original) in AGAIN or "database is locked" in str(original)
-
-
 class Store:
     """The table in one process. Threads share it; a forked process gets connections of its own."""
 
@@ -175,25 +113,27 @@ class Store:
 
     def run(self, work: Callable[[sa.engine.Connection], Result]) -> Result:
         """One short transaction; again when another one was in its way."""
-        if time.monotonic() < self.away_until:
+        started = time.monotonic()
+        if started < self.away_until:
             raise Away("unreachable a moment ago")
-        for attempt in range(TRIES):
+        attempt = 0
+        while True:
             try:
                 with self.engine.begin() as connection:
                     return work(connection)
             except exc.SQLAlchemyError as problem:
-                if transient(problem) and attempt + 1 < TRIES:
-                    time.sleep(0.01 * 2**attempt)
-                    continue
-                raise self.gone(problem) from problem
+                attempt += 1
+                if not transient(problem) or attempt == TRIES or time.monotonic() - started > PATIENCE:
+                    raise self.gone(problem, started) from problem
+                time.sleep(0.01 * 2**attempt)
             except Exception as problem:
-                raise self.gone(problem) from problem
-        raise Away("too many attempts")
+                raise self.gone(problem, started) from problem
 
-    def gone(self, problem: Exception) -> Away:
-        # What has no statement has failed to connect.
+    def gone(self, problem: Exception, started: float) -> Away:
+        # What has no statement has failed to connect. The longer that took, the longer nobody else waits for the same.
         if isinstance(problem, exc.DBAPIError) and problem.statement is None:
-            self.away_until = time.monotonic() + HOLD
+            ended = time.monotonic()
+            self.away_until = ended + HOLD + ended - started
         text = cause(problem)
         LOG.error("The database of instance-aware images failed: %s.", text)
         return Away(text)
@@ -211,13 +151,15 @@ class Store:
             if not self.usable:
                 raise Away("unusable a moment ago")
 
-    def of_images(self, image_ids: Iterable[str]) -> dict[str, Relation]:
+    def of_images(self, image_ids: Iterable[str], project: str | None = None) -> dict[str, Relation]:
+        """Of one project, or of all where that is None."""
         wanted = sorted(set(image_ids))
+        base = sa.select(*COLUMNS) if project is None else sa.select(*COLUMNS).where(TABLE.c.project_id == project)
 
         def work(connection: sa.engine.Connection) -> dict[str, Relation]:
             found = {}
             for some in chunks(wanted, self.chunk):
-                for row in connection.execute(sa.select(*COLUMNS).where(TABLE.c.image_id.in_(some))):
+                for row in connection.execute(base.where(TABLE.c.image_id.in_(some))):
                     found[row[0]] = Relation(*row)
             return found
 
