@@ -8,9 +8,8 @@ from __future__ import annotations
 import hashlib
 import os
 import stat
-import tempfile
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 
 from .._common.errors import ImageServicesError, cannot
@@ -18,6 +17,7 @@ from .._image.body import Progress
 from .._image.extents import is_zero, pieces
 from .._image.source import Source
 from .._plan.vdi_export import Kept
+from .beside import beside
 
 # On the file itself, so that it goes where the file goes and ends with it.
 MARK = "user.image_services.source"
@@ -74,7 +74,7 @@ def write(path: str, source: Source, move: Move, progress: Progress | None = Non
     directory, name = os.path.split(os.path.abspath(path))
     found, written = hashlib.sha256(), 0
     try:
-        with _beside(directory, name) as (temporary, descriptor):
+        with beside(directory, name) as (temporary, descriptor):
             size = source.size
             for block in source.blocks():
                 found.update(block)
@@ -91,18 +91,6 @@ def write(path: str, source: Source, move: Move, progress: Progress | None = Non
     if os.stat(path).st_size != written:
         raise _refusal(path, f"{written} bytes were written, and it has {os.stat(path).st_size}", "See who else writes to it")
     return Written(written, found.hexdigest())
-
-
-@contextmanager
-def _beside(directory: str, name: str) -> Iterator[tuple[str, int]]:
-    """A new file in the same directory, gone again unless it was moved away."""
-    descriptor, temporary = tempfile.mkstemp(prefix=f".{name[:200]}.", suffix=".part", dir=directory)
-    try:
-        yield temporary, descriptor
-    finally:
-        os.close(descriptor)
-        with suppress(FileNotFoundError):
-            os.unlink(temporary)
 
 
 def _put(descriptor: int, offset: int, block: bytes) -> None:

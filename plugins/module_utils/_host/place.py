@@ -19,6 +19,10 @@ class AnsiblePlace:
     def move(self, temporary: str, path: str) -> None:
         self._module.atomic_move(temporary, path, unsafe_writes=bool(self._module.params["unsafe_writes"]))
 
+    def keep_copy(self, path: str) -> str:
+        """A copy of the file beside it, with the time in its name; its path."""
+        return str(self._module.backup_local(path))
+
     def settle(self, path: str, changed: bool, diff: dict[str, Any] | None) -> bool:
         arguments = self._module.load_file_common_arguments(self._module.params, path=path)
         return bool(self._module.set_fs_attributes_if_different(arguments, changed, diff))
