@@ -20,6 +20,8 @@ from ansible_collections.xenstack.image_services.tests.support.deployment import
 
 PREFIX = "aware role"
 INSTANCE = "123"
+# What Nova sends by itself.
+TODAY = "5f0c7a3e-4d0b-4b9e-8f57-9f1f4a0e6a11"
 SECRET = "s3cret-of-the-table"
 OURS = ("glance-api-paste-instance-aware.ini", "glance-api.conf.d/60-instance-aware.conf", ".glance-instance-aware.proved")
 
@@ -74,10 +76,11 @@ def images(aware_cloud: AwareCloud) -> Iterator[dict[str, str]]:
     made = {
         "public": create(cloud, "admin", "public", visibility="public"),
         "plain": create(cloud, "alice", "plain"),
-        # As a Nova of today sends it, whose installation the mapping knows.
-        "alice backup": create(cloud, "alice", "alice backup", instance_uuid=INSTANCE, image_type="backup"),
+        # As a Nova sends it that knows nothing of installations: the mapping knows them.
+        "alice backup": create(cloud, "alice", "alice backup", instance_id=INSTANCE, image_type="backup"),
+        "alice today": create(cloud, "alice", "alice today", instance_uuid=TODAY, image_type="backup"),
         "alice disk": create(cloud, "alice", "alice disk", nova_installation_uuid=aware_cloud.installations["alice"], instance_id=INSTANCE),
-        "bob backup": create(cloud, "bob", "bob backup", instance_uuid=INSTANCE, image_type="backup"),
+        "bob backup": create(cloud, "bob", "bob backup", instance_id=INSTANCE, image_type="backup"),
     }
     yield made
     cloud.remove_images(PREFIX)
@@ -87,7 +90,7 @@ def test_customers_see_theirs_and_an_instance_has_exactly_its_backups(aware_clou
     cloud = aware_cloud.cloud
     names = {ident: name for name, ident in images.items()}
     listed = [image for image in cloud.images("alice") if image["id"] in names or image["visibility"] != "public"]
-    assert {names[image["id"]] for image in listed} == {"public", "plain", "alice backup", "alice disk"}
+    assert {names[image["id"]] for image in listed} == {"public", "plain", "alice backup", "alice today", "alice disk"}
 
     of_alice = {"nova_installation_uuid": aware_cloud.installations["alice"], "instance_id": INSTANCE}
     of_bob = {**of_alice, "nova_installation_uuid": aware_cloud.installations["bob"]}
@@ -104,9 +107,11 @@ def test_customers_see_theirs_and_an_instance_has_exactly_its_backups(aware_clou
 
     shown = glance(cloud, "alice").http.get(f"/v2/images/{images['alice backup']}", {"include_relation": "true"}).json()
     assert (shown["nova_installation_uuid"], shown["instance_id"]) == (aware_cloud.installations["alice"], INSTANCE)
+    assert found(cloud, "alice", **{**of_alice, "instance_id": TODAY}) == {images["alice today"]}
+    assert found(cloud, "bob", **{**of_bob, "instance_id": TODAY}) == set()
     # Nova rotates its backups by its own property, which stays; ours never reach Glance.
-    stored = glance(cloud, "alice").image(images["alice backup"])
-    assert (stored["instance_uuid"], "instance_id" in stored, "nova_installation_uuid" in stored) == (INSTANCE, False, False)
+    stored = glance(cloud, "alice").image(images["alice today"])
+    assert (stored["instance_uuid"], "instance_id" in stored, "nova_installation_uuid" in stored) == (TODAY, False, False)
 
 
 def test_every_process_of_glance_answers_alike(aware_cloud: AwareCloud, images: dict[str, str]) -> None:
@@ -162,7 +167,7 @@ def test_it_goes_as_it_came_and_its_table_stays(aware_cloud: AwareCloud, images:
     absent = {"glance_instance_aware_state": "absent"}
     kept = relations(cloud)
     assert kept is not None
-    assert kept >= 3
+    assert kept >= 4
     assert aware_cloud.run("--check", **absent).succeeded().changed
     assert version(cloud) == "0.2.0"
     assert aware_cloud.run(**absent).succeeded().changed

@@ -16,12 +16,13 @@ from typing import Any
 from .._common.errors import cannot
 from .paste import Filter
 from .stores_ini import document, escape, parse, scalar
-from .stores_override import MASK
+from .stores_override import MASK, Unclear, for_merge, merge, split
 
 SECTION, PASTE = "glance_instance_aware", "paste_deploy"
 FILTER = Filter("instance_aware", "glance_instance_aware.filter:factory", "# The role xenstack.image_services.glance_instance_aware adds this filter.")
 BASE_PASTE = "glance-api-paste.ini"
 ANY = "any"
+AROUND = ("# BEGIN of the images' instances: the role xenstack.image_services.glance_instance_aware writes this block anew.", "# END of the images' instances")
 
 
 @dataclass(frozen=True)
@@ -81,6 +82,14 @@ def drop_in(header: str, paste_file: str, settings: Mapping[str, Any]) -> str:
         if name != "installations" and value is not None and value not in ("", []):
             options.append((name, ",".join(map(str, value)) if isinstance(value, list) else escape(scalar(value))))
     return document(header, {PASTE: [("config_file", escape(paste_file))], SECTION: sorted(options, key=lambda option: option[0])})
+
+
+def override(text: str, body: str) -> tuple[str, str, str]:
+    """The override of a site with our block, or without it where the body is empty; the operator's own lines; and why nobody can tell which are ours."""
+    try:
+        return merge(text, for_merge(body), AROUND), split(text, AROUND).own, ""
+    except Unclear as unclear:
+        return text, text, str(unclear)
 
 
 def shown_changes(before: str, after: str) -> list[str]:
