@@ -61,7 +61,7 @@ EXAMPLES = r"""
 RETURN = r"""
 _value:
   description: >-
-    C(text), the whole override; C(own), the operator's lines alone; C(findings), sentences; C(pending), paths that the container sees only after the next
+    C(text), the whole override; C(own), the operator's lines alone; C(block), ours as they are now; C(findings), sentences; C(pending), paths that the container sees only after the next
     deployment.
   type: dict
 """
@@ -86,12 +86,12 @@ def glance_instance_aware_site(
     globals_file: str = "/etc/kolla/globals.yml",
     files: Mapping[str, str] | None = None,
 ) -> dict[str, Any]:
-    written, own, fault = override(text, settings)
+    found = override(text, settings)
     mounting = plan_mounts(
         [(source, inside) for source, inside in wanted], container, None if mounts is None else container_mounts(mounts), globals_file, files or {}, load
     )
-    unclear = [str(cannot("configure", "file", path, fault, "Correct it by hand"))] if fault else []
-    return {"text": written, "own": own, "findings": [*unclear, *mounting.findings], "pending": list(mounting.pending)}
+    unclear = [str(cannot("configure", "file", path, found.fault, "Correct it by hand"))] if found.fault else []
+    return {"text": found.text, "own": found.own, "block": found.block, "findings": [*unclear, *mounting.findings], "pending": list(mounting.pending)}
 
 
 class FilterModule:

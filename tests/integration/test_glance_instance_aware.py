@@ -23,6 +23,23 @@ INSTANCE = "123"
 # What Nova sends by itself.
 TODAY = "5f0c7a3e-4d0b-4b9e-8f57-9f1f4a0e6a11"
 SECRET = "s3cret-of-the-table"
+# A filter that only says that it is there.
+PRETENDS = """
+def factory(settings, **local):
+    return Filter
+
+class Filter:
+    def __init__(self, application):
+        self.application = application
+
+    def __call__(self, environ, start_response):
+        if not environ["PATH_INFO"].endswith("/info/instance-aware"):
+            # Glance does not know the query.
+            environ["QUERY_STRING"] = environ["QUERY_STRING"].replace("include_relation=true", "")
+            return self.application(environ, start_response)
+        start_response("200 OK", [("Content-Type", "application/json")])
+        return [b'{"version": "0.0.0"}']
+"""
 OURS = ("glance-api-paste-instance-aware.ini", "glance-api.conf.d/60-instance-aware.conf", ".glance-instance-aware.proved")
 
 
@@ -145,20 +162,32 @@ def test_a_database_that_is_not_there_changes_nothing_and_is_no_secret(aware_clo
     before, processes = configuration(cloud), cloud.glance_processes()
     url = f"mysql+pymysql://relations:{SECRET}@127.0.0.1:9/relations"
     failed = aware_cloud.run("-vvvv", "--diff", glance_instance_aware_database_url=url)
-    assert "Cannot add filter 'instance_aware': Stop where it could not: the table: upgrade ended with 1" in refusal(failed)
+    assert "Cannot add filter 'instance_aware': migrating the table failed with 1: Cannot upgrade: the database failed" in refusal(failed)
     assert SECRET not in failed.output
     assert cloud.auth("admin")["cloud"]["auth"]["password"] not in failed.output
     assert (configuration(cloud), cloud.glance_processes()) == (before, processes)
 
 
-def test_a_filter_that_breaks_glance_is_taken_back(aware_cloud: AwareCloud) -> None:
+def test_a_filter_that_cannot_be_loaded_never_reaches_glance(aware_cloud: AwareCloud) -> None:
+    cloud = aware_cloud.cloud
+    before, processes = configuration(cloud), cloud.glance_processes()
+    broken = {"__init__.py": "", "filter.py": "raise ImportError('broken for a test')\n"}
+    said = refusal(aware_cloud.run(__glance_instance_aware_texts=broken))
+    assert "Cannot add filter 'instance_aware': loading the filter failed with 1: ImportError: broken for a test" in said
+    assert (configuration(cloud), cloud.glance_processes(), version(cloud)) == (before, processes, "0.2.0")
+
+
+def test_a_filter_that_does_not_do_its_work_is_taken_back(aware_cloud: AwareCloud, images: dict[str, str]) -> None:
     cloud = aware_cloud.cloud
     before = configuration(cloud)
-    broken = {"__init__.py": "", "__main__.py": "print('{}')\n", "filter.py": "raise ImportError('broken for a test')\n"}
-    failed = aware_cloud.run(__glance_instance_aware_texts=broken)
-    assert "Cannot add filter 'instance_aware': Restart Glance:" in refusal(failed)
+    answered = cloud.glance_processes()
+    failed = aware_cloud.run(__glance_instance_aware_texts={"__init__.py": "", "__main__.py": "", "filter.py": PRETENDS})
+    assert "Cannot prove filter 'instance_aware': Glance keeps the instance as a property of the image" in refusal(failed)
     assert "Glance serves as before. Repair the cause and run the role again." in refusal(failed)
+    assert set(answered).isdisjoint(cloud.glance_processes())
     assert (configuration(cloud), version(cloud)) == (before, "0.2.0")
+    query = {"nova_installation_uuid": aware_cloud.installations["alice"], "instance_id": INSTANCE, "image_type": "backup"}
+    assert found(cloud, "alice", **query) == {images["alice backup"]}
     assert aware_cloud.run("--check").succeeded().changed == 0
 
 

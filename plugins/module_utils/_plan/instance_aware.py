@@ -64,9 +64,9 @@ def _same(config_dir: str, one: str, other: str) -> bool:
     return posixpath.normpath(posixpath.join(config_dir, one)) == posixpath.normpath(posixpath.join(config_dir, other))
 
 
-def _reading_order(path: str) -> tuple[bool, bool, str]:
-    """Glance reads its main files first, and then those of their directories."""
-    return posixpath.dirname(path).endswith(".conf.d"), not path.endswith("/glance-image-import.conf"), path
+def _reading_order(path: str) -> tuple[int, bool, str]:
+    """Glance reads its main files before those of their directories, and a site those of one host after those of all."""
+    return path.count("/"), not path.endswith("/glance-image-import.conf"), path
 
 
 def connection_settings(connection: str, deployed: str) -> str:
@@ -84,12 +84,23 @@ def drop_in(header: str, paste_file: str, settings: Mapping[str, Any]) -> str:
     return document(header, {PASTE: [("config_file", escape(paste_file))], SECTION: sorted(options, key=lambda option: option[0])})
 
 
-def override(text: str, body: str) -> tuple[str, str, str]:
-    """The override of a site with our block, or without it where the body is empty; the operator's own lines; and why nobody can tell which are ours."""
+@dataclass(frozen=True)
+class Overriding:
+    text: str
+    # The operator's lines and ours as they are now.
+    own: str
+    block: str
+    # Why nobody can tell which lines are ours.
+    fault: str = ""
+
+
+def override(text: str, body: str) -> Overriding:
+    """The override of a site with our block, or without it where the body is empty."""
     try:
-        return merge(text, for_merge(body), AROUND), split(text, AROUND).own, ""
+        found = split(text, AROUND)
+        return Overriding(merge(text, for_merge(body), AROUND), found.own, found.body)
     except Unclear as unclear:
-        return text, text, str(unclear)
+        return Overriding(text, text, "", str(unclear))
 
 
 def shown_changes(before: str, after: str) -> list[str]:
