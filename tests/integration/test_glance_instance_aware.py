@@ -4,7 +4,6 @@
 
 from __future__ import annotations
 
-import sqlite3
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,10 +12,10 @@ from typing import Any
 import pytest
 import yaml
 from ansible_collections.xenstack.image_services.plugins.module_utils._glance.connection import Cloud as Connection
-from ansible_collections.xenstack.image_services.plugins.module_utils._glance.http import GlanceError
-from ansible_collections.xenstack.image_services.tests.support.aware import AwareCloud, aware_variables
+from ansible_collections.xenstack.image_services.tests.support.aware import AwareCloud, aware_variables, relations, version
 from ansible_collections.xenstack.image_services.tests.support.cloud import Cloud
 from ansible_collections.xenstack.image_services.tests.support.deployment import LOCAL, Run, run_playbook
+from ansible_collections.xenstack.image_services.tests.support.modules import run_module
 
 PREFIX = "aware role"
 INSTANCE = "123"
@@ -56,28 +55,9 @@ def found(cloud: Cloud, who: str, **query: str) -> set[str]:
     return {image["id"] for image in glance(cloud, who).images(list(query.items()))}
 
 
-def version(cloud: Cloud) -> str | None:
-    try:
-        return str(glance(cloud, "alice").http.get("/v2/info/instance-aware").json()["version"])
-    except GlanceError as exc:
-        assert exc.status == 404
-        return None
-
-
 def configuration(cloud: Cloud) -> dict[str, str]:
     directory = cloud.base / "glance" / "config"
     return {name: (directory / name).read_text() for name in OURS if (directory / name).exists()}
-
-
-def relations(cloud: Cloud) -> int | None:
-    """Rows of the table; None where there is none."""
-    database = sqlite3.connect(cloud.base / "glance" / "state" / "glance.sqlite")
-    try:
-        if not database.execute("SELECT 1 FROM sqlite_master WHERE name = 'instance_aware_images'").fetchall():
-            return None
-        return int(database.execute("SELECT count(*) FROM instance_aware_images").fetchone()[0])
-    finally:
-        database.close()
 
 
 def refusal(run: Run) -> str:
@@ -138,6 +118,18 @@ def test_every_process_of_glance_answers_alike(aware_cloud: AwareCloud, images: 
     query = {"nova_installation_uuid": aware_cloud.installations["alice"], "instance_id": INSTANCE, "image_type": "backup"}
     # Each session is a connection of its own, which whichever process is free takes.
     assert {frozenset(found(cloud, "alice", **query)) for _turn in range(12)} == {frozenset({images["alice backup"]})}
+
+
+def test_the_proof_sees_the_filter_and_leaves_nothing(aware_cloud: AwareCloud) -> None:
+    cloud = aware_cloud.cloud
+    before = {image["id"] for image in cloud.images("admin")}
+    checked = run_module("glance_instance_proof", cloud.auth("admin"), check=True).succeeded()
+    assert (checked["version"], checked["image"]) == ("0.2.0", None)
+    proved = run_module("glance_instance_proof", cloud.auth("admin")).succeeded()
+    assert (proved["changed"], proved["image"] is None) == (False, False)
+    assert {image["id"] for image in cloud.images("admin")} == before
+    sentence = run_module("glance_instance_proof", {**cloud.auth("admin"), "state": "absent", "wait": False}).sentence()
+    assert sentence.startswith("Cannot prove filter 'instance_aware': Glance still runs with it.")
 
 
 def test_a_second_run_changes_nothing_and_new_settings_are_shown_first(aware_cloud: AwareCloud) -> None:

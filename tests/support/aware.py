@@ -66,7 +66,8 @@ def version(cloud: Cloud) -> str | None:
     try:
         return str(Connection(cloud.auth("alice")).glance.http.get("/v2/info/instance-aware").json()["version"])
     except GlanceError as exc:
-        assert exc.status == 404
+        if exc.status != 404:
+            raise
         return None
 
 

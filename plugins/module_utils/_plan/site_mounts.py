@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Optional
 
 from .._common.errors import cannot
 from .site import Mount, declared_mounts, extra_variable, holding, is_template, variable_to_set, variables
@@ -23,7 +22,7 @@ class Mounting:
 
 
 def plan_mounts(
-    wanted: Sequence[tuple[str, str]], container: str, mounts: Optional[Sequence[Mount]], globals_file: str, files: Mapping[str, str], load: Load
+    wanted: Sequence[tuple[str, str]], container: str, mounts: Sequence[Mount] | None, globals_file: str, files: Mapping[str, str], load: Load
 ) -> Mounting:
     """``wanted`` are paths on the host and in the container, ``mounts`` those of the running one."""
     try:

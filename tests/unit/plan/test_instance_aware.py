@@ -45,7 +45,8 @@ def test_files_that_would_win_over_ours_are_refused() -> None:
     later = f"{CONFIG}/glance-api.conf.d/70-site.conf"
     [sentence] = found({later: "[paste_deploy]\nconfig_file = other.ini\n"}).findings
     assert sentence == (
-        f"Cannot add filter 'instance_aware': '{later}' is read after '{DROP_IN}' and sets config_file of [paste_deploy] as well. Move that to a file before it."
+        f"Cannot add filter 'instance_aware': '{later}' is read after '{DROP_IN}' and sets config_file of [paste_deploy] as well. "
+        "Move that to a file before it."
     )
     [sentence] = found({f"{CONFIG}/glance-api.conf": "[glance_instance_aware]\nchunk = 7\n"}).findings
     assert "has a section [glance_instance_aware] that this role has not written" in sentence
@@ -53,7 +54,9 @@ def test_files_that_would_win_over_ours_are_refused() -> None:
 
 def test_the_file_says_what_is_given() -> None:
     installations = [{"kind": "service_user", "name": "nova $1", "uuid": A.upper()}, {"kind": "any", "uuid": B}]
-    text = drop_in("# ours", PASTE, {"installations": installations, "connection": URL, "service_roles": ["service", "nova"], "chunk": None, "max_body": 5, "x": []})
+    text = drop_in(
+        "# ours", PASTE, {"installations": installations, "connection": URL, "service_roles": ["service", "nova"], "chunk": None, "max_body": 5, "x": []}
+    )
     assert parse(text) == {
         "paste_deploy": {"config_file": [PASTE]},
         "glance_instance_aware": {

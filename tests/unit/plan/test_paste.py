@@ -45,7 +45,11 @@ def test_windows_line_ends_stay() -> None:
 
 REFUSED = {
     "an unknown flavor": (ROUTED + "[pipeline:api]\npipeline = context rootapp\n", "caching", "no pipeline for the flavor 'caching'"),
-    "a composite without it": ("[composite:glance-api]\npaste.composite_factory = glance.api:pipeline_factory\nkeystone = context rootapp\n", "", "no pipeline 'default'"),
+    "a composite without it": (
+        "[composite:glance-api]\npaste.composite_factory = glance.api:pipeline_factory\nkeystone = context rootapp\n",
+        "",
+        "no pipeline 'default'",
+    ),
     "no context": ("[pipeline:glance-api]\npipeline = authtoken rootapp\n", "", "has no filter 'context'"),
     "everybody an administrator": (
         "[pipeline:glance-api]\npipeline = context rootapp\n"
@@ -54,8 +58,16 @@ REFUSED = {
         "has no filter 'context'",
     ),
     "two contexts": ("[pipeline:glance-api]\npipeline = context context rootapp\n" + CONTEXT, "", "several filters that make the context"),
-    "by hand": ("[pipeline:glance-api]\npipeline = context x rootapp\n[filter:x]\npaste.filter_factory=extension.filter:factory\n", "", "in the section [filter:x]"),
-    "its name": ("[pipeline:glance-api]\npipeline = context mine rootapp\n[filter:mine]\npaste.filter_factory = other:factory\n", "", "in the section [filter:mine]"),
+    "by hand": (
+        "[pipeline:glance-api]\npipeline = context x rootapp\n[filter:x]\npaste.filter_factory=extension.filter:factory\n",
+        "",
+        "in the section [filter:x]",
+    ),
+    "its name": (
+        "[pipeline:glance-api]\npipeline = context mine rootapp\n[filter:mine]\npaste.filter_factory = other:factory\n",
+        "",
+        "in the section [filter:mine]",
+    ),
     "a circle": ("[composite:glance-api]\n/ = glance-api\n", "", "no pipeline for the flavor ''"),
     "another file": ("[composite:glance-api]\nuse = config:other.ini\n", "", "no pipeline for the flavor ''"),
     "nothing": ("", "keystone", "no pipeline for the flavor 'keystone'"),
@@ -71,10 +83,14 @@ def test_what_nobody_can_extend_is_refused(case: str) -> None:
 
 
 NAMES = st.text("abcdefghijklmnopqrstuvwxyz-_", min_size=1, max_size=8).filter(lambda name: name not in ("context", "mine"))
-NOISE = st.lists(st.sampled_from(["", "# a comment", "; context = rootapp", "[filter:cache]", "[app:api]", "paste.x = context", "  indented further"]), max_size=6)
+NOISE = st.lists(
+    st.sampled_from(["", "# a comment", "; context = rootapp", "[filter:cache]", "[app:api]", "paste.x = context", "  indented further"]), max_size=6
+)
 
 
-@given(st.lists(NAMES, max_size=4), st.lists(NAMES, min_size=1, max_size=4), NOISE, NOISE, st.sampled_from([" ", "\n  ", "\t"]), st.sampled_from(["\n", "\r\n"]))
+@given(
+    st.lists(NAMES, max_size=4), st.lists(NAMES, min_size=1, max_size=4), NOISE, NOISE, st.sampled_from([" ", "\n  ", "\t"]), st.sampled_from(["\n", "\r\n"])
+)
 def test_configparser_sees_one_filter_more_and_nothing_else(
     before: list[str], after: list[str], above: list[str], below: list[str], gap: str, ending: str
 ) -> None:
