@@ -87,9 +87,7 @@ def glance_instance_aware_site(
     files: Mapping[str, str] | None = None,
 ) -> dict[str, Any]:
     found = override(text, settings)
-    mounting = plan_mounts(
-        [(source, inside) for source, inside in wanted], container, None if mounts is None else container_mounts(mounts), globals_file, files or {}, load
-    )
+    mounting = plan_mounts(wanted, container, None if mounts is None else container_mounts(mounts), globals_file, files or {}, load)
     unclear = [str(cannot("configure", "file", path, found.fault, "Correct it by hand"))] if found.fault else []
     return {"text": found.text, "own": found.own, "block": found.block, "findings": [*unclear, *mounting.findings], "pending": list(mounting.pending)}
 

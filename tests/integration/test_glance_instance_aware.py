@@ -141,12 +141,18 @@ def test_a_second_run_changes_nothing_and_new_settings_are_shown_first(aware_clo
     assert checked.changed
     assert "+ max_instance_ids = 77" in checked.output
     assert (configuration(cloud), version(cloud)) == (before, "0.2.0")
-    # What a run has left that ended before its proof.
+    # What a run has left that ended before its proof, and a paste file that has changed meanwhile.
     (cloud.base / "glance" / "config" / OURS[2]).unlink()
-    assert aware_cloud.run(glance_instance_aware_max_instance_ids=77).succeeded().changed
+    paste = cloud.base / "glance" / "config" / "glance-api-paste.ini"
+    own = paste.read_text()
+    try:
+        paste.write_text(f"# Changed\n{own}")
+        assert aware_cloud.run(glance_instance_aware_max_instance_ids=77).succeeded().changed
+    finally:
+        paste.write_text(own)
     assert glance(cloud, "alice").http.get("/v2/info/instance-aware").json()["max_instance_ids"] == 77
     assert configuration(cloud) == {
-        **before,
+        OURS[0]: f"# Changed\n{before[OURS[0]]}",
         OURS[1]: before[OURS[1]].replace("max_instance_ids = 10000", "max_instance_ids = 77"),
         OURS[2]: configuration(cloud)[OURS[2]],
     }
