@@ -91,6 +91,19 @@ def test_what_was_changed_by_hand_is_repaired(host: Host) -> None:
     assert host.value() == "old"
 
 
+def test_its_program_runs_once_without_being_installed(host: Host) -> None:
+    """The settings, which may hold a password, come last and from a file that only their user reads."""
+    program = "import json, os, sys\nlast = sys.argv[sys.argv.index('--config-dir') + 1]\npath = os.path.join(last, os.listdir(last)[0])\n"
+    program += "print(json.dumps([sys.argv[1:3], sys.argv[-2:], open(path).read(), oct(os.stat(path).st_mode), path]))\n"
+    given = {"name": "added", "texts": {"__init__.py": "", "__main__.py": program}, "settings": "[a]\nb = s3cret\n", "command": ["drop", "--yes"]}
+    script = (ROLE / "files" / "host" / "once.py").read_text()
+    command = [host.python, "-c", script, "--config-file", "/etc/glance/glance-api.conf"]
+    done = subprocess.run(command, input=json.dumps(given), stdout=subprocess.PIPE, text=True, check=True, timeout=60)
+    first, last, settings, mode, path = json.loads(done.stdout)
+    assert (first, last) == (["--config-file", "/etc/glance/glance-api.conf"], ["drop", "--yes"])
+    assert (settings, mode, Path(path).exists()) == ("[a]\nb = s3cret\n", "0o100600", False)
+
+
 def test_the_role_brings_every_file_of_the_package() -> None:
     named = re.findall(r"^  - (glance_instance_aware\S*)$", (ROLE / "vars" / "main.yml").read_text(), re.MULTILINE)
     there = {str(path.parent.relative_to(ROLE / "files")) for path in (ROLE / "files" / "glance_instance_aware").rglob("*") if path.suffix == ".py"}
