@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Runs the program of the package once without installing it, for a host that has it no more.
 
-Run with Glance's interpreter as its user; the arguments are the program's, standard input says with what.
+Run with Glance's interpreter as its user; the arguments name Glance's configuration, standard input says what to do with which settings besides.
 """
 
 import json
@@ -25,7 +25,7 @@ def main():
         os.mkdir(settings)
         with open(os.path.join(settings, "settings.conf"), "w", encoding="utf-8", opener=lambda path, flags: os.open(path, flags, 0o600)) as stream:
             stream.write(given["settings"])
-        command = [sys.executable, "-m", given["name"], *given["config"], "--config-dir", settings, *sys.argv[1:]]
+        command = [sys.executable, "-m", given["name"], *sys.argv[1:], "--config-dir", settings, *given["command"]]
         return subprocess.run(command, cwd=directory, check=False).returncode
 
 
