@@ -62,6 +62,7 @@ lint-types: .venv-lint/.stamp .build/collection
 	.venv-lint/bin/mypy --cache-dir .build/mypy -p ansible_collections.xenstack.image_services.plugins
 	.venv-lint/bin/mypy --cache-dir .build/mypy roles/xapi_simulator/files/xapi_simulator
 	.venv-lint/bin/mypy --cache-dir .build/mypy roles/cinder_xenapinfs/files/cinder_xenapinfs
+	MYPYPATH=roles/glance_instance_aware/files .venv-lint/bin/mypy --cache-dir .build/mypy -p glance_instance_aware
 
 lint-shell: .venv-lint/.stamp
 	.venv-lint/bin/shellcheck .ci/run $(CI)/*.sh molecule/*/files/*.sh

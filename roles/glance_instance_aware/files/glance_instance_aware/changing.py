@@ -1,0 +1,154 @@
+# SPDX-FileCopyrightText: 2026 xenstack.image_services contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Requests that create, change and delete images, and the relations that they set."""
+
+from __future__ import annotations
+
+import logging
+import uuid
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import webob.exc
+
+from glance_instance_aware import body, tuple_of
+from glance_instance_aware.call import Answer, Application, Environ, StartResponse, call, image_of, look
+from glance_instance_aware.caller import Caller
+from glance_instance_aware.installations import installation_of
+from glance_instance_aware.settings import Settings
+from glance_instance_aware.table import Away, Relation, Store
+from glance_instance_aware.tuple_of import Document, Said, Wanted
+
+LOG = logging.getLogger(__name__)
+
+NOT_YOURS = "You are not permitted to relate this image to an instance: the image's own project is, an administrator, or a service."
+
+
+class Changing:
+    def __init__(self, application: Application, settings: Settings, store: Store) -> None:
+        self.application = application
+        self.settings = settings
+        self.store = store
+
+    def create(self, environ: Environ, start_response: StartResponse, caller: Caller) -> Iterable[bytes]:
+        headers = tuple_of.of_headers(environ)
+        content = body.read(environ, self.settings.max_body)
+        document = tuple_of.load(content) if content else None
+        wanted = self.decide(environ, tuple_of.of_create(document, headers))
+        explicit = document.get("id") if isinstance(document, Document) else None
+        if not wanted:
+            if isinstance(explicit, str) and is_id(explicit):
+                start_response = self.forgetting(start_response, explicit, "201")
+            return self.application(environ, start_response)
+        installation, instance = tuple_of.whole(wanted)
+        self.refuse_large(content)
+        if not isinstance(document, Document) or ("id" in document and not is_id(explicit)):
+            # Glance refuses such a body.
+            return self.application(stripped(environ, None), start_response)
+        owner = document.get("owner", caller.project)
+        if not caller.may_change(owner):
+            raise webob.exc.HTTPForbidden(explanation=NOT_YOURS)
+        image_id = explicit or str(uuid.uuid4())
+        asked = stripped(environ, tuple_of.create_body(document, self.settings.keep_nova_property, image_id))
+        relation = related(image_id, installation, instance, owner, instance_owner(document, caller))
+        reserved = self.store.reserve(relation)
+        answer = call(self.application, asked)
+        self.created(answer, relation, reserved)
+        return answer.give(start_response)
+
+    def created(self, answer: Answer, relation: Relation, reserved: bool) -> None:
+        """Whatever becomes of the row, the answer is Glance's: a row that stays pending is made active by who looks next."""
+        try:
+            if answer.code == 201:
+                self.store.settle(relation)
+            elif reserved and 400 <= answer.code < 500:
+                self.store.release(relation)
+        except Away:
+            LOG.warning("The relation of image %s stays pending until somebody looks for it.", relation.image_id)
+
+    def update(self, environ: Environ, start_response: StartResponse, caller: Caller, image_id: str) -> Iterable[bytes]:
+        headers = tuple_of.of_headers(environ)
+        draft = tuple_of.PATCH_TYPES.get(media_type(environ), 0)
+        content = body.read(environ, self.settings.max_body) if draft else b""
+        document = tuple_of.load(content) if content else None
+        wanted = self.decide(environ, tuple_of.of_patch(document, headers, draft))
+        if not wanted:
+            return self.application(environ, start_response)
+        self.refuse_large(content)
+        asked = stripped(environ, tuple_of.patch_body(document, draft, self.settings.keep_nova_property))
+        if not is_id(image_id):
+            return self.application(asked, start_response)
+        # Glance lets everybody who sees an image send it a PATCH that changes nothing, which is what may be left of this one.
+        seen = look(self.application, environ, image_id)
+        image = image_of(seen)
+        if image is None:
+            return seen.give(start_response)
+        if not caller.may_change(image.get("owner")):
+            raise webob.exc.HTTPForbidden(explanation=NOT_YOURS)
+        existing = self.store.of_image(image["id"])
+        if wanted.drop:
+            relation = None
+        else:
+            installation, instance = tuple_of.whole(wanted, Wanted(existing.installation, existing.instance) if existing else None)
+            project = existing.project if existing and existing.image_owner == image["owner"] else None
+            relation = related(image["id"], installation, instance, image["owner"], project)
+        answer = call(self.application, asked)
+        if answer.code == 200:
+            if relation is not None:
+                self.store.settle(relation)
+            elif existing is not None:
+                self.store.forget(image["id"])
+        return answer.give(start_response)
+
+    def delete(self, environ: Environ, start_response: StartResponse, image_id: str) -> Iterable[bytes]:
+        if is_id(image_id):
+            start_response = self.forgetting(start_response, image_id, "204")
+        return self.application(environ, start_response)
+
+    def forgetting(self, start_response: StartResponse, image_id: str, code: str) -> StartResponse:
+        """Removes the row when Glance answers so; a row that stays shows nothing, as Glance has no such image."""
+
+        def started(status: str, *rest: Any) -> Any:
+            if status.startswith(code):
+                try:
+                    self.store.forget(image_id)
+                except Away:
+                    LOG.warning("The relation that image %s may have had stays until the next repair.", image_id)
+            return start_response(status, *rest)
+
+        return started
+
+    def decide(self, environ: Environ, said: Said) -> Wanted:
+        return tuple_of.decide(said, installation_of(environ, self.settings.installations))
+
+    def refuse_large(self, content: bytes | None) -> None:
+        if content is None:
+            raise webob.exc.HTTPRequestEntityTooLarge(explanation=f"A request that relates an image has a body of at most {self.settings.max_body} bytes.")
+
+
+def stripped(environ: Environ, content: bytes | None) -> Environ:
+    """The request without our headers, and with that body where there is one."""
+    asked = {key: value for key, value in environ.items() if key not in tuple_of.HEADERS}
+    if content is not None:
+        body.put(asked, content)
+    return asked
+
+
+def media_type(environ: Environ) -> str:
+    return str(environ.get("CONTENT_TYPE", "")).split(";")[0].strip().lower()
+
+
+def is_id(value: Any) -> bool:
+    """Whether Glance takes it as an id of an image: a UUID with its dashes."""
+    return isinstance(value, str) and len(value) == 36 and tuple_of.uuid_of(value) is not None
+
+
+def instance_owner(document: Mapping[str, Any], caller: Caller) -> str | None:
+    """Whose instance an image of Nova is of, where the project of the image is another one."""
+    given = document.get("instance_owner") if caller.changes_all else None
+    return given if isinstance(given, str) and 0 < len(given) <= 255 else None
+
+
+def related(image_id: str, installation: str, instance: str, owner: Any, project: str | None) -> Relation:
+    owner = owner if isinstance(owner, str) and len(owner) <= 255 else ""
+    return Relation(image_id, installation, instance, project or owner, owner if project not in (None, owner) else None)

@@ -1,0 +1,97 @@
+# SPDX-FileCopyrightText: 2026 xenstack.image_services contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The commands: upgrade, version, repair and drop. Each prints one line of JSON."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import sys
+from collections.abc import Callable
+from typing import Any
+
+from oslo_config import cfg
+from sqlalchemy import exc
+
+from glance_instance_aware import __version__, repair, schema, settings
+from glance_instance_aware.table import cause, make_engine
+
+Command = Callable[[argparse.Namespace, settings.Settings, Any], dict[str, Any]]
+
+
+def arguments(argv: list[str]) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="glance_instance_aware", description="Looks after the table of instance-aware images.")
+    parser.add_argument(
+        "--config-file", action="append", default=[], metavar="FILE", help="A configuration file of Glance. Those that it finds itself by default."
+    )
+    parser.add_argument("--config-dir", action="append", default=[], metavar="DIRECTORY", help="A directory of configuration files.")
+    commands = parser.add_subparsers(dest="command", required=True)
+    commands.add_parser("version", help="Print the version of the package and of the table.")
+    commands.add_parser("upgrade", help="Make the table, or bring it up to date.")
+    mending = commands.add_parser("repair", help="Compare the table with the images that Glance has.")
+    mending.add_argument("--dry-run", action="store_true", help="Say what would be done, and do nothing.")
+    dropping = commands.add_parser("drop", help="Remove the table with all relations.")
+    dropping.add_argument("--yes", action="store_true", help="It is meant.")
+    return parser.parse_args(argv)
+
+
+def configuration(given: argparse.Namespace) -> cfg.ConfigOpts:
+    """Read as Glance reads its own: from where its WSGI application is told to look, or from the usual places."""
+    conf = cfg.ConfigOpts()
+    files, directories = given.config_file, given.config_dir
+    if not files and not directories:
+        own = os.environ.get("OS_GLANCE_CONFIG_DIR", "").strip()
+        if own:
+            candidates = [os.path.join(own, "glance-api.conf"), os.path.join(own, "glance-image-import.conf")]
+            files = [path for path in candidates if os.path.exists(path)]
+            directories = [path for path in [os.path.join(own, "glance-api.conf.d")] if os.path.isdir(path)]
+        else:
+            files = [path for prog in ("glance-api", "glance-manage") for path in cfg.find_config_files(project="glance", prog=prog)]
+            directories = [path for prog in ("glance-api", "glance-manage") for path in cfg.find_config_dirs(project="glance", prog=prog)]
+    conf([], project="glance", default_config_files=list(dict.fromkeys(files)), default_config_dirs=list(dict.fromkeys(directories)))
+    return conf
+
+
+def version(_given: argparse.Namespace, found: settings.Settings, _conf: Any) -> dict[str, Any]:
+    with make_engine(found.connection).connect() as connection:
+        return {"version": __version__, "revision": schema.revision(connection), "head": schema.head()}
+
+
+def upgrade(_given: argparse.Namespace, found: settings.Settings, _conf: Any) -> dict[str, Any]:
+    before, after = schema.upgrade(make_engine(found.connection))
+    return {"before": before, "after": after, "changed": before != after}
+
+
+def mend(given: argparse.Namespace, found: settings.Settings, conf: Any) -> dict[str, Any]:
+    glance = settings.glance_connection(conf)
+    if not glance:
+        raise ValueError("Cannot repair relations: [database] of Glance has no connection. Name Glance's configuration by --config-file.")
+    return repair.repair(make_engine(found.connection), make_engine(glance), given.dry_run)
+
+
+def drop(given: argparse.Namespace, found: settings.Settings, _conf: Any) -> dict[str, Any]:
+    if not given.yes:
+        raise ValueError("Cannot drop the table of relations: it may have some. Say --yes when they may go.")
+    dropped = schema.drop(make_engine(found.connection))
+    return {"dropped": dropped, "changed": bool(dropped)}
+
+
+COMMANDS: dict[str, Command] = {"version": version, "upgrade": upgrade, "repair": mend, "drop": drop}
+
+
+def main(argv: list[str]) -> int:
+    given = arguments(argv)
+    try:
+        conf = configuration(given)
+        print(json.dumps(COMMANDS[given.command](given, settings.read(conf), conf)))
+    except (ValueError, cfg.Error) as problem:
+        print(problem, file=sys.stderr)
+        return 1
+    except (exc.SQLAlchemyError, ImportError) as problem:
+        # Its own text may have the URL with its password.
+        print(
+            f"Cannot {given.command}: the database failed with {cause(problem)}. Look at connection in [glance_instance_aware] or [database].", file=sys.stderr
+        )
+        return 1
+    return 0

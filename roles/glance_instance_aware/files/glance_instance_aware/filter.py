@@ -1,0 +1,118 @@
+# SPDX-FileCopyrightText: 2026 xenstack.image_services contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The filter in Glance's pipeline: which requests it has a word in, and none of the others is touched.
+
+In the paste file, right after ``context``::
+
+    [filter:instance_aware]
+    paste.filter_factory = glance_instance_aware.filter:factory
+"""
+
+from __future__ import annotations
+
+import logging
+import re
+from collections.abc import Callable, Iterable
+from typing import Any
+from urllib.parse import parse_qsl
+
+import webob.exc
+
+from glance_instance_aware import __version__, rewrite
+from glance_instance_aware.call import Answer, Application, Environ, StartResponse
+from glance_instance_aware.caller import Caller, caller_of
+from glance_instance_aware.changing import Changing
+from glance_instance_aware.reading import Reading
+from glance_instance_aware.settings import Settings, read
+from glance_instance_aware.table import Away, Store
+from glance_instance_aware.tuple_of import Malformed
+
+LOG = logging.getLogger(__name__)
+
+# Every form in which Glance's own routes take these paths: repeated slashes count once, and one may end them.
+IMAGES = re.compile(r"/+v2/+images(?:/+([^/]+?))?/*$")
+INFO = re.compile(r"/+v2/+info/+instance-aware/*$")
+BELOW_IMAGES = re.compile(r"/+v2/+images(?:/|$)")
+DATA = re.compile(r"/+v2/+images/+[^/]+/+(?:file|stage)/*$")
+
+AWAY = "The database of relations of images to instances cannot be used now. Try again later."
+MISPLACED = "The filter instance_aware has to stand after context in Glance's pipeline."
+
+
+class InstanceAware:
+    def __init__(self, application: Application, settings: Settings, store: Store | None = None) -> None:
+        self.application = application
+        self.settings = settings
+        self.store = store or Store(settings.connection, settings.chunk)
+        self.reading = Reading(application, settings, self.store)
+        self.changing = Changing(application, settings, self.store)
+
+    def __call__(self, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
+        path = environ.get("PATH_INFO", "")
+        match = IMAGES.match(path)
+        try:
+            if self.settings.require_database and BELOW_IMAGES.match(path) and not DATA.match(path):
+                self.store.probe()
+            if match is not None:
+                return self.images(environ, start_response, match.group(1))
+            if INFO.match(path) and environ["REQUEST_METHOD"] == "GET":
+                return self.info(environ).give(start_response)
+        except Malformed as exc:
+            return webob.exc.HTTPBadRequest(explanation=str(exc))(environ, start_response)
+        except Away:
+            return webob.exc.HTTPServiceUnavailable(explanation=AWAY)(environ, start_response)
+        except webob.exc.HTTPException as exc:
+            return exc(environ, start_response)
+        return self.application(environ, start_response)
+
+    def images(self, environ: Environ, start_response: StartResponse, image_id: str | None) -> Iterable[bytes]:
+        method = method_of(environ)
+        if method == "GET":
+            listing = rewrite.parse(environ.get("QUERY_STRING", ""), self.settings.max_instance_ids)
+            # An image is asked for by its id alone, whatever else the query has.
+            if listing is not None and image_id is None:
+                return self.reading.index(environ, listing, self.caller(environ)).give(start_response)
+            if listing is not None and listing.include and image_id is not None:
+                return self.reading.show(environ, listing, self.caller(environ)).give(start_response)
+        elif method == "POST" and image_id is None:
+            return self.changing.create(environ, start_response, self.caller(environ))
+        elif method == "PATCH" and image_id is not None:
+            return self.changing.update(environ, start_response, self.caller(environ), image_id)
+        elif method == "DELETE" and image_id is not None:
+            return self.changing.delete(environ, start_response, image_id)
+        return self.application(environ, start_response)
+
+    def caller(self, environ: Environ) -> Caller:
+        found = caller_of(environ, self.settings.service_roles)
+        if found is None:
+            LOG.error(MISPLACED)
+            raise webob.exc.HTTPInternalServerError(explanation=MISPLACED)
+        return found
+
+    def info(self, environ: Environ) -> Answer:
+        """How clients find out that this filter is there; a Glance without it answers 404."""
+        self.caller(environ)
+        document = {"version": __version__, "max_instance_ids": self.settings.max_instance_ids}
+        return Answer("200 OK", [("Content-Type", "application/json")], b"").with_document(document)
+
+
+def method_of(environ: Environ) -> str:
+    """Glance's router lets the query name another method."""
+    query = environ.get("QUERY_STRING", "")
+    if "_method" in query:
+        named = dict(parse_qsl(query, keep_blank_values=True)).get("_method")
+        if named:
+            return named.upper()
+    return str(environ["REQUEST_METHOD"])
+
+
+def factory(_global_conf: dict[str, Any], **_local_conf: Any) -> Callable[[Application], InstanceAware]:
+    """For paste. Glance has read its configuration before it loads its pipeline."""
+    from oslo_config import cfg
+
+    settings = read(cfg.CONF)
+
+    def make(application: Application) -> InstanceAware:
+        return InstanceAware(application, settings)
+
+    return make

@@ -1,0 +1,51 @@
+# SPDX-FileCopyrightText: 2026 xenstack.image_services contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Makes and removes the table."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import sqlalchemy as sa
+from alembic import command
+from alembic.config import Config
+from alembic.migration import MigrationContext
+from alembic.script import ScriptDirectory
+
+from glance_instance_aware.table import TABLE, VERSION_TABLE
+
+
+def configuration(connection: sa.engine.Connection | None = None) -> Config:
+    config = Config()
+    # A percent sign in the path would be one of the format.
+    config.set_main_option("script_location", str(Path(__file__).parent / "migrations").replace("%", "%%"))
+    config.attributes["connection"] = connection
+    return config
+
+
+def head() -> str | None:
+    return ScriptDirectory.from_config(configuration()).get_current_head()
+
+
+def revision(connection: sa.engine.Connection) -> str | None:
+    return MigrationContext.configure(connection, opts={"version_table": VERSION_TABLE}).get_current_revision()
+
+
+def upgrade(engine: sa.engine.Engine) -> tuple[str | None, str | None]:
+    """The revisions before and after."""
+    with engine.connect() as connection:
+        before = revision(connection)
+    if before != head():
+        with engine.begin() as connection:
+            command.upgrade(configuration(connection), "head")
+    with engine.connect() as connection:
+        return before, revision(connection)
+
+
+def drop(engine: sa.engine.Engine) -> list[str]:
+    """The tables that were there."""
+    with engine.begin() as connection:
+        there = [name for name in (TABLE.name, VERSION_TABLE) if sa.inspect(connection).has_table(name)]
+        for name in there:
+            sa.Table(name, sa.MetaData()).drop(connection)
+    return there

@@ -1,0 +1,86 @@
+# SPDX-FileCopyrightText: 2026 xenstack.image_services contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The section [glance_instance_aware] of glance-api.conf."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from oslo_config import cfg
+
+from glance_instance_aware.installations import Rule, parse
+
+SECTION = "glance_instance_aware"
+
+OPTIONS = [
+    cfg.StrOpt("connection", secret=True, help="SQLAlchemy URL of the database that has the table. That of [database] by default."),
+    cfg.MultiStrOpt(
+        "installations",
+        default=[],
+        help="Which installation of Nova the property instance_uuid of a caller's images belongs to, as kind:name=UUID. Several are separated by commas or "
+        "given by several lines; the first that fits counts. Kinds: service_user (of the service token), user, project, domain (of the project, or of the "
+        "user), each by id or name; address:CIDR (of the client); and * alone, which fits every caller. Names are those of any domain, so ids are safer.",
+    ),
+    cfg.BoolOpt("keep_nova_property", default=True, help="Whether the property instance_uuid stays in Glance too, where Nova looks for it to rotate backups."),
+    cfg.ListOpt(
+        "service_roles",
+        default=["service"],
+        help="Roles that may set relations of images of any project, and see all relations when they are the caller's own.",
+    ),
+    cfg.BoolOpt("require_database", default=False, help="Whether all requests for images but for their data fail with 503 while the database is away."),
+    cfg.IntOpt("max_instance_ids", default=10000, min=1, help="How many instance ids one listing may ask for."),
+    cfg.IntOpt("max_images", default=10000, min=1, help="How many related images one listing may have to choose from."),
+    cfg.IntOpt("max_body", default=16 * 1024 * 1024, min=1, help="How many bytes of a body are read to look for a relation. Larger bodies pass as they are."),
+    cfg.IntOpt("chunk", default=500, min=1, max=10000, help="How many ids one query of the database names."),
+]
+
+
+@dataclass(frozen=True)
+class Settings:
+    """The options, checked."""
+
+    connection: str
+    installations: tuple[Rule, ...] = ()
+    keep_nova_property: bool = True
+    service_roles: frozenset[str] = frozenset({"service"})
+    require_database: bool = False
+    max_instance_ids: int = 10000
+    max_images: int = 10000
+    max_body: int = 16 * 1024 * 1024
+    chunk: int = 500
+
+
+def list_options() -> list[tuple[str, list[Any]]]:
+    return [(SECTION, OPTIONS)]
+
+
+def glance_connection(conf: Any) -> str | None:
+    """That of [database], which Glance has registered long before a filter is made."""
+    try:
+        return conf.database.connection
+    except (cfg.NoSuchGroupError, cfg.NoSuchOptError):
+        from oslo_db import options
+
+        conf.register_opts(options.database_opts, group="database")
+        return conf.database.connection
+
+
+def read(conf: Any) -> Settings:
+    """Raises ValueError with a sentence where an option cannot be used."""
+    conf.register_opts(OPTIONS, group=SECTION)
+    section = conf[SECTION]
+    connection = section.connection or glance_connection(conf)
+    if not connection:
+        raise ValueError(f"Cannot use instance-aware images: there is no database. Set connection in [database] or in [{SECTION}].")
+    return Settings(
+        connection=connection,
+        installations=parse(section.installations),
+        keep_nova_property=section.keep_nova_property,
+        service_roles=frozenset(role.strip().lower() for role in section.service_roles if role.strip()),
+        require_database=section.require_database,
+        max_instance_ids=section.max_instance_ids,
+        max_images=section.max_images,
+        max_body=section.max_body,
+        chunk=section.chunk,
+    )

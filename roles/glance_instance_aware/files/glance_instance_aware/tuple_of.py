@@ -1,0 +1,222 @@
+# SPDX-FileCopyrightText: 2026 xenstack.image_services contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What a request says of the instance that an image came from. Nothing here talks to anything."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+INSTALLATION = "nova_installation_uuid"
+INSTANCE = "instance_id"
+NOVA = "instance_uuid"
+NAMES = (INSTALLATION, INSTANCE)
+HEADERS = {"HTTP_X_NOVA_INSTALLATION_UUID": INSTALLATION, "HTTP_X_INSTANCE_ID": INSTANCE}
+HEADER_NAMES = {INSTALLATION: "X-Nova-Installation-UUID", INSTANCE: "X-Instance-ID"}
+PATCH_TYPES = {"application/openstack-images-v2.0-json-patch": 4, "application/openstack-images-v2.1-json-patch": 10}
+
+UUID = re.compile(r"[0-9a-fA-F]{8}-?[0-9a-fA-F]{4}-?[0-9a-fA-F]{4}-?[0-9a-fA-F]{4}-?[0-9a-fA-F]{12}")
+DECIMAL = re.compile(r"0|[1-9][0-9]{0,18}")
+LONGEST_SHOWN = 64
+
+
+class Malformed(Exception):
+    """A request that cannot be meant; the text is the reason."""
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """What becomes of a relation: halves that are None were not named."""
+
+    installation: str | None = None
+    instance: str | None = None
+    drop: bool = False
+
+    def __bool__(self) -> bool:
+        return self.drop or self.installation is not None or self.instance is not None
+
+
+def shown(value: Any) -> str:
+    text = value if isinstance(value, str) else json.dumps(value)
+    text = text if len(text) <= LONGEST_SHOWN else text[:LONGEST_SHOWN] + "…"
+    return text.encode("ascii", "backslashreplace").decode()
+
+
+def uuid_of(value: Any) -> str | None:
+    if not isinstance(value, str) or not UUID.fullmatch(value):
+        return None
+    digits = value.replace("-", "").lower()
+    return "-".join((digits[:8], digits[8:12], digits[12:16], digits[16:20], digits[20:]))
+
+
+def installation_uuid(value: Any) -> str:
+    found = uuid_of(value)
+    if found is None:
+        raise Malformed(f"{INSTALLATION} '{shown(value)}' is not a UUID.")
+    return found
+
+
+def instance_id(value: Any) -> str:
+    if isinstance(value, int) and not isinstance(value, bool):
+        # Longer numbers are none that Python would turn into text in good time.
+        value = str(value) if 0 <= value < 10**19 else "a number out of range"
+    found = value if isinstance(value, str) and DECIMAL.fullmatch(value) else uuid_of(value)
+    if found is None:
+        raise Malformed(f"{INSTANCE} '{shown(value)}' is neither a decimal number of at most 19 digits without leading zeros nor a UUID.")
+    return found
+
+
+CHECKS = {INSTALLATION: installation_uuid, INSTANCE: instance_id}
+
+
+def of_headers(environ: Mapping[str, Any]) -> dict[str, str]:
+    """Servers join repeated headers by commas, which no value has."""
+    found = {}
+    for header, name in HEADERS.items():
+        if header in environ:
+            try:
+                found[name] = CHECKS[name](environ[header].strip())
+            except Malformed as exc:
+                raise Malformed(f"Header {HEADER_NAMES[name]}: {exc} It is given once, with one value.") from exc
+    return found
+
+
+class Document(dict):  # type: ignore[type-arg]
+    """An object of JSON that knows which keys it had more than once."""
+
+    repeated: frozenset[str] = frozenset()
+
+
+def _document(pairs: list[tuple[str, Any]]) -> Document:
+    made = Document(pairs)
+    if len(made) != len(pairs):
+        seen: set[str] = set()
+        made.repeated = frozenset(key for key, _value in pairs if key in seen or seen.add(key))
+    return made
+
+
+def load(body: bytes) -> Any:
+    """The document of a body as Glance reads it, or None where Glance would not take it for JSON."""
+    try:
+        return json.loads(body.decode("utf-8"), object_pairs_hook=_document)
+    except (ValueError, RecursionError):
+        return None
+
+
+def dump(document: Any) -> bytes:
+    return json.dumps(document).encode()
+
+
+def once(document: Document, keys: Iterable[str]) -> None:
+    for key in keys:
+        if key in document.repeated:
+            raise Malformed(f"The body has '{key}' more than once.")
+
+
+@dataclass(frozen=True)
+class Said:
+    """What one request says, before it is known what its caller's installation is."""
+
+    values: Mapping[str, str]
+    dropped: bool = False
+    nova: Any = None
+    names_nova: bool = False
+
+
+def agree(headers: Mapping[str, str], properties: Mapping[str, str]) -> dict[str, str]:
+    for name in NAMES:
+        if name in headers and name in properties and headers[name] != properties[name]:
+            raise Malformed(f"Header {HEADER_NAMES[name]} and property {name} contradict each other.")
+    return {**headers, **properties}
+
+
+def of_create(document: Any, headers: Mapping[str, str]) -> Said:
+    """What a POST says. Anything but an object is Glance's to refuse."""
+    if not isinstance(document, Document):
+        return Said(headers)
+    once(document, NAMES)
+    properties = {name: CHECKS[name](document[name]) for name in NAMES if name in document}
+    return Said(agree(headers, properties), nova=document.get(NOVA), names_nova=NOVA in document)
+
+
+def of_patch(document: Any, headers: Mapping[str, str], draft: int) -> Said:
+    """What a PATCH says: of several operations on one name the last counts, as in Glance."""
+    properties: dict[str, str | None] = {}
+    nova, names_nova = None, False
+    for change in changes(document):
+        operation, name = operation_of(change, draft)
+        if name in NAMES:
+            once(change, ("op", "path", "value", "add", "replace", "remove"))
+            properties[name] = None if operation == "remove" else CHECKS[name](change.get("value"))
+        elif name == NOVA:
+            once(change, ("op", "path", "value", "add", "replace", "remove"))
+            nova, names_nova = (None, False) if operation == "remove" else (change.get("value"), True)
+    given = {name: value for name, value in properties.items() if value is not None}
+    dropped = len(given) != len(properties)
+    if dropped and (given or headers):
+        raise Malformed("The request removes the relation and sets it as well.")
+    return Said(agree(headers, given), dropped, nova, names_nova)
+
+
+def changes(document: Any) -> list[Document]:
+    return [change for change in document if isinstance(change, Document)] if isinstance(document, list) else []
+
+
+def operation_of(change: Document, draft: int) -> tuple[str, str] | tuple[None, None]:
+    """The operation and the property it is for, by Glance's own reading of pointers; nothing where Glance refuses it."""
+    if draft == 10:
+        operation, pointer = change.get("op"), change.get("path")
+    else:
+        operations = [key for key in ("add", "remove", "replace") if key in change]
+        operation, pointer = (operations[0], change[operations[0]]) if len(operations) == 1 else (None, None)
+    if operation not in ("add", "remove", "replace") or not isinstance(pointer, str) or not pointer.startswith("/"):
+        return None, None
+    parts = [part.replace("~1", "/").replace("~0", "~").strip() for part in pointer.lstrip("/").split("/")]
+    return (operation, parts[0]) if len(parts) == 1 else (None, None)
+
+
+def decide(said: Said, mapped: str | None) -> Wanted:
+    """The relation that is wanted, where Nova's property counts for callers whose installation is known."""
+    if said.dropped:
+        return Wanted(drop=True)
+    installation, instance = said.values.get(INSTALLATION), said.values.get(INSTANCE)
+    if said.names_nova and mapped is not None:
+        nova = uuid_of(said.nova)
+        if nova is None:
+            raise Malformed(f"{NOVA} '{shown(said.nova)}' is not a UUID.")
+        if installation not in (None, mapped):
+            raise Malformed(f"{INSTALLATION} and the installation that {NOVA} belongs to contradict each other.")
+        if instance is not None and not DECIMAL.fullmatch(instance) and instance != nova:
+            raise Malformed(f"{INSTANCE} and {NOVA} contradict each other.")
+        return Wanted(mapped, nova if instance is None else instance)
+    if instance is not None and installation is None:
+        installation = mapped
+    return Wanted(installation, instance)
+
+
+def whole(wanted: Wanted, existing: Wanted | None = None) -> tuple[str, str]:
+    """Both halves, of which one may be that of the relation there is."""
+    installation = wanted.installation or (existing.installation if existing else None)
+    instance = wanted.instance or (existing.instance if existing else None)
+    if installation is None or instance is None:
+        missing, there = (INSTALLATION, INSTANCE) if installation is None else (INSTANCE, INSTALLATION)
+        raise Malformed(f"{there} is given without {missing}. An image is related by both.")
+    return installation, instance
+
+
+def create_body(document: Document, keep_nova: bool, image_id: str) -> bytes:
+    """The body of a POST without what is ours, for an image of that id."""
+    ours = NAMES if keep_nova else (*NAMES, NOVA)
+    return dump({**{key: value for key, value in document.items() if key not in ours}, "id": image_id})
+
+
+def patch_body(document: Any, draft: int, keep_nova: bool) -> bytes | None:
+    """The body of a PATCH without what is ours, or None where nothing is."""
+    ours = NAMES if keep_nova else (*NAMES, NOVA)
+    if not isinstance(document, list):
+        return None
+    kept = [change for change in document if not (isinstance(change, Document) and operation_of(change, draft)[1] in ours)]
+    return None if len(kept) == len(document) else dump(kept)
