@@ -15,6 +15,7 @@ from typing import Any
 import pytest
 from ansible_collections.xenstack.image_services.plugins.module_utils._glance.connection import Cloud as Connection
 from ansible_collections.xenstack.image_services.tests.support import dom0
+from ansible_collections.xenstack.image_services.tests.support.aware import AwareCloud, deploy_aware
 from ansible_collections.xenstack.image_services.tests.support.cinder import Cinder, deploy_cinder, role_variables
 from ansible_collections.xenstack.image_services.tests.support.cloud import Cloud
 from ansible_collections.xenstack.image_services.tests.support.deployed import deploy_cloud
@@ -28,6 +29,12 @@ from ansible_collections.xenstack.image_services.tests.support.xapi import PoolU
 @pytest.fixture(scope="session")
 def cloud() -> Iterator[Cloud]:
     yield from deploy_cloud()
+
+
+@pytest.fixture(scope="module")
+def aware_cloud(cloud: Cloud) -> Iterator[AwareCloud]:
+    """The cloud with the instance-aware filter in its Glance; other modules find it without."""
+    yield from deploy_aware(cloud)
 
 
 @pytest.fixture(scope="session")

@@ -1,0 +1,31 @@
+# SPDX-FileCopyrightText: 2026 xenstack.image_services contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Runs the program of the package once without installing it, for a host that has it no more.
+
+Run with Glance's interpreter as its user; the arguments are the program's, standard input says with what.
+"""
+
+import json
+import os
+import subprocess
+import sys
+import tempfile
+
+
+def main():
+    given = json.load(sys.stdin)
+    with tempfile.TemporaryDirectory() as directory:
+        for name, text in given["texts"].items():
+            path = os.path.join(directory, given["name"], name)
+            os.makedirs(os.path.dirname(path), exist_ok=True)
+            with open(path, "w", encoding="utf-8") as stream:
+                stream.write(text)
+        settings = os.path.join(directory, "settings.conf")
+        with open(settings, "w", encoding="utf-8", opener=lambda path, flags: os.open(path, flags, 0o600)) as stream:
+            stream.write(given["settings"])
+        command = [sys.executable, "-m", given["name"], *given["config"], "--config-file", settings, *sys.argv[1:]]
+        return subprocess.run(command, cwd=directory, check=False).returncode
+
+
+if __name__ == "__main__":
+    sys.exit(main())
