@@ -20,7 +20,7 @@ endif
 CI := tests/support/ci
 COLLECTION := .build/ansible_collections/xenstack/image_services
 
-.PHONY: help demo demo-stop demo-clean test units driver integration bench sanity package newest molecule lock clean
+.PHONY: help demo demo-stop demo-clean test units driver filter integration bench sanity package newest molecule lock clean
 .PHONY: lint lint-python lint-types lint-shell lint-yaml lint-ansible lint-docs lint-changelog lint-licences
 
 help: ## Show what there is to make
@@ -36,7 +36,7 @@ demo-stop: .venv/.stamp .build/collection ## End the services of the demo
 demo-clean: ## End the services of the demo and remove all of it
 	@! test -e .demo || { $(MAKE) demo-stop && rm -rf "$$(readlink -f .demo)" .demo; }
 
-test: units driver integration ## Run every test that needs no container engine
+test: units driver filter integration ## Run every test that needs no container engine
 
 units: .build/qemu-img .build/openssl .build/xen-api .venv-test/.stamp .build/collection
 	.venv-test/bin/python -m pytest tests/unit --junitxml=.test/logs/units.xml
@@ -46,6 +46,9 @@ integration: .build/qemu-img .build/qemu-system .build/openssl .build/openssh .v
 
 driver: .build/qemu-img .build/openssl .venv-cinder/.stamp .build/collection
 	.venv-cinder/bin/python -m pytest tests/cinder --junitxml=.test/logs/driver.xml
+
+filter: .build/databases .venv-glance/.stamp
+	.venv-glance/bin/python -m pytest tests/instance_aware --junitxml=.test/logs/filter.xml
 
 bench: .venv/.stamp .build/collection ## Measure, and write the tables in docs/benchmarks.md
 	.venv/bin/python tests/benchmarks/run.py
@@ -129,6 +132,11 @@ clean: demo-clean ## Remove everything that make made
 
 .build/qemu-system:
 	@$(CI)/packages.sh qemu-system-x86_64:qemu-system-x86
+	@mkdir -p .build && touch $@
+
+# The servers alone: the tests run them below a directory of their own.
+.build/databases:
+	@$(CI)/packages.sh initdb:postgresql /usr/sbin/mariadbd:mariadb-server-core
 	@mkdir -p .build && touch $@
 
 # A client of pools that is not ours, for the tests of the simulated one.

@@ -42,7 +42,8 @@ def _items(documentation: str) -> str:
 
 # As create_image_option() of module_utils has them.
 _OF_MADE_IMAGES = (
-    "name stores stores_mode replaced use_import visibility members hidden is_protected min_disk min_ram owner owner_domain tags properties properties_mode"
+    "name stores stores_mode replaced use_import visibility members hidden is_protected min_disk min_ram owner owner_domain tags properties properties_mode "
+    "nova_installation_uuid instance_id"
 )
 _MADE_IMAGE = r"""
 options:
@@ -244,6 +245,21 @@ options:
     type: str
     choices: [merge, exact]
     default: merge
+  nova_installation_uuid:
+    description:
+      - UUID of the installation of Nova that O(instance_id) lives in, as M(xenstack.image_services.nova_installation_uuid) returns it.
+      - Together with O(instance_id) it relates the image to an instance. Both empty take the relation away. Without them it is left alone, and new
+        content keeps it.
+      - Needs the filter of the role P(xenstack.image_services.glance_instance_aware#role) in Glance. Without that, the task fails before it changes
+        anything.
+    type: str
+    version_added: 0.2.0
+  instance_id:
+    description:
+      - Id of the instance that the image belongs to, a UUID or one of the numbers that Nova once counted by.
+      - Only the project that owns the image, administrators and services may change it.
+    type: str
+    version_added: 0.2.0
   kernel:
     description:
       - Name or id of the kernel image, for the property C(kernel_id).

@@ -89,6 +89,18 @@ EXAMPLES = r"""
           os_distro: debian
         properties_mode: exact
 
+    - name: Say which instance an image was taken of
+      xenstack.image_services.glance_image:
+        name: web 1 before the upgrade
+        nova_installation_uuid: 0b5c1c9a-58f3-4b8e-9a6f-6f0d2a3f9c11
+        instance_id: 6a5c2f0b-7a51-4c0e-9a55-3f5d9d0c7a11
+
+    - name: Let an image belong to no instance any more
+      xenstack.image_services.glance_image:
+        name: web 1 before the upgrade
+        nova_installation_uuid: ""
+        instance_id: ""
+
     - name: Delete a protected image
       xenstack.image_services.glance_image:
         name: debian-11
@@ -150,6 +162,14 @@ image:
     properties:
       description: Properties that openstacksdk has no field of its own for.
       type: dict
+    nova_installation_uuid:
+      description: UUID of the installation of Nova that RV(image.instance_id) lives in, V(none) where the image belongs to no instance.
+      returned: with O(instance_id)
+      type: str
+    instance_id:
+      description: Id of the instance that the image belongs to, V(none) where it belongs to none.
+      returned: with O(instance_id)
+      type: str
     hash_algo:
       description: Algorithm of RV(image.hash_value).
       type: str

@@ -41,6 +41,20 @@ options:
       - Any other filter of Glance's listing, for example C(status), C(owner), C(visibility), C(size_min), C(created_at) with C(gt:),
         or C(in:) lists.
     type: dict
+  nova_installation_uuid:
+    description:
+      - UUID of the installation of Nova that the instances in O(instance_id) live in, as M(xenstack.image_services.nova_installation_uuid) returns it.
+      - Needs the filter of the role P(xenstack.image_services.glance_instance_aware#role) in Glance. Without that, the task fails.
+    type: str
+    version_added: 0.2.0
+  instance_id:
+    description:
+      - Ids of instances, UUIDs or the numbers that Nova once counted by. Only images that are related to one of these instances are listed, with
+        C(nova_installation_uuid) and C(instance_id) of each.
+      - Any number can be given, and every other filter but O(id) beside them. An empty list finds no image.
+    type: list
+    elements: str
+    version_added: 0.2.0
   query:
     description:
       - A JMESPath expression that shapes RV(images). Needs the Python library jmespath.
@@ -69,6 +83,15 @@ EXAMPLES = r"""
     query: "[].{name: name, id: id}"
   register: ids
 
+- name: Find the backups of an instance
+  xenstack.image_services.glance_image_info:
+    cloud: production
+    nova_installation_uuid: "{{ nova_installation.installation_uuid }}"
+    instance_id: [6a5c2f0b-7a51-4c0e-9a55-3f5d9d0c7a11]
+    properties:
+      image_type: backup
+  register: backups
+
 - name: Wait for an import that another task has started
   xenstack.image_services.glance_image_info:
     cloud: production
@@ -84,6 +107,7 @@ images:
   description:
     - The images, with the field names of openstacksdk, as M(openstack.cloud.image_info) returns them, or what O(query) makes of them.
     - Without any image that fits, an empty list.
+    - With O(instance_id), each image has C(nova_installation_uuid) and C(instance_id) as well.
   returned: success
   type: list
   elements: dict
@@ -113,8 +137,11 @@ def create_listing_argspec() -> ArgumentSpec:
             "tags": {"type": "list", "elements": "str"},
             "properties": {"type": "dict"},
             "filters": {"type": "dict"},
+            "nova_installation_uuid": {"type": "str"},
+            "instance_id": {"type": "list", "elements": "str"},
         },
-        mutually_exclusive=[("id", "name"), ("id", "tags"), ("id", "properties"), ("id", "filters"), ("id", "hidden")],
+        mutually_exclusive=[("id", other) for other in ("name", "tags", "properties", "filters", "hidden", "instance_id")],
+        required_together=[("nova_installation_uuid", "instance_id")],
     )
 
 

@@ -129,6 +129,16 @@ EXAMPLES = r"""
           stores: [fast, archive]
           replaced: delete
 
+    - name: Keep the disk of an instance of Nova as an image that belongs to it
+      xenstack.image_services.xen_vdi_export:
+        vm: instance-0000002a
+        glance:
+          cloud: production
+        image:
+          name: web 1 before the upgrade
+          nova_installation_uuid: "{{ nova_installation.installation_uuid }}"
+          instance_id: 6a5c2f0b-7a51-4c0e-9a55-3f5d9d0c7a11
+
     - name: Back up a snapshot to a file
       xenstack.image_services.xen_vdi_export:
         vdi: 3c4d1f5e-7a50-4b8f-9c3d-2f0f3f6f8a10

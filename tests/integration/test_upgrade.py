@@ -142,8 +142,13 @@ def test_a_version_that_does_not_start_is_taken_back(glance: Deployment) -> None
 
 
 def test_an_upgrade_keeps_a_copy_of_the_database_and_serves_the_new_version(glance: Deployment) -> None:
+    # What another role keeps beside the old version, for example the instance-aware filter, the new one finds as well.
+    extensions = glance.base / "glance" / "extensions"
+    extensions.mkdir()
     glance.deploy(NEW).succeeded()
     assert glance.current == NEW
+    [pth] = (glance.base / "glance" / "venvs" / NEW).glob("lib/python*/site-packages/image_services_extensions.pth")
+    assert pth.read_text() == f"{extensions}\n"
     after = glance.serving()
     assert set(after.values()) == {NEW}
     copy = glance.database.with_name(f"{glance.database.name}.before-{NEW}")

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from .._plan.image_desired import property_path
+from .._plan.instance_relation import INCLUDED, Relation, headers_of, removal
 from .._plan.stores_usage import stores_of
 from .http import GlanceError, HttpClient
 
@@ -47,23 +48,23 @@ class Glance:
         for hidden in ("false", "true"):
             yield from self.images([*filters, ("os_hidden", hidden)])
 
-    def image(self, image_id: str) -> Record | None:
-        """The image, or None where there is none that the project may see."""
+    def image(self, image_id: str, related: bool = False) -> Record | None:
+        """The image, or None where there is none that the project may see; ``related`` asks for the instance that it belongs to as well."""
         try:
-            return dict(self.http.get(f"/v2/images/{image_id}").json())
+            return dict(self.http.get(f"/v2/images/{image_id}", [INCLUDED] if related else None).json())
         except GlanceError as exc:
             if exc.status == 404:
                 return None
             raise
 
-    def create(self, body: Mapping[str, Any]) -> Record:
+    def create(self, body: Mapping[str, Any], relation: Relation | None = None) -> Record:
         """Register an image; ``body`` holds its id, so that after an answer lost on the way the image can be looked up."""
         lost_answer = False
 
         def once() -> Record:
             nonlocal lost_answer
             try:
-                return dict(self.http.request("POST", "/v2/images", json=dict(body)).json())
+                return dict(self.http.request("POST", "/v2/images", json=dict(body), headers=headers_of(relation)).json())
             except GlanceError as exc:
                 registered = self.image(body["id"]) if exc.status == 409 and lost_answer else None
                 lost_answer = lost_answer or exc.retryable
@@ -73,16 +74,19 @@ class Glance:
 
         return dict(self.http.repeat(once))
 
-    def patch(self, image_id: str, operations: Sequence[Mapping[str, Any]]) -> Record:
-        """Apply a JSON patch; all or nothing."""
+    def patch(self, image_id: str, operations: Sequence[Mapping[str, Any]], relation: Relation | None = None) -> Record:
+        """Apply a JSON patch, and relate the image to an instance, or to none where ``relation`` is empty; all or nothing."""
         lost_answer = False
+        headers = {"Content-Type": PATCH_TYPE, **headers_of(relation)}
+        if relation is not None and not relation:
+            operations = [*operations, removal()]
 
         def once() -> Record:
             nonlocal lost_answer
             # What the first request has removed cannot be removed again; every other operation can be repeated.
             remaining = self._without_done_removals(image_id, operations) if lost_answer else operations
             try:
-                return dict(self.http.request("PATCH", f"/v2/images/{image_id}", json=list(remaining), headers={"Content-Type": PATCH_TYPE}).json())
+                return dict(self.http.request("PATCH", f"/v2/images/{image_id}", json=list(remaining), headers=headers).json())
             except GlanceError as exc:
                 lost_answer = lost_answer or exc.retryable
                 raise
@@ -90,7 +94,7 @@ class Glance:
         return dict(self.http.repeat(once))
 
     def _without_done_removals(self, image_id: str, operations: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
-        image = self.image(image_id) or {}
+        image = self.image(image_id, related=removal() in operations) or {}
         paths = {property_path(key) for key in image}
         return [operation for operation in operations if operation["op"] != "remove" or operation["path"] in paths]
 
@@ -227,6 +231,19 @@ class Glance:
             if exc.status == 404:
                 return None
             raise
+
+    def instance_aware(self) -> bool:
+        """Whether the service relates images to instances."""
+        return self._once("instance_aware", self._instance_aware)
+
+    def _instance_aware(self) -> bool:
+        try:
+            self.http.get("/v2/info/instance-aware")
+        except GlanceError as exc:
+            if exc.status == 404:
+                return False
+            raise
+        return True
 
     def stores_detail(self) -> list[Record]:
         """Stores with type, weight and properties; for administrators."""

@@ -15,6 +15,7 @@ from .._common.errors import cannot
 from .._plan.image import Plan
 from .._plan.image_desired import INCOMING, REPLACES, Desired, Record
 from .._plan.image_select import retired_name
+from .._plan.instance_relation import Relation
 from .api import Glance
 from .filling import Filling
 from .http import GlanceError, explaining
@@ -42,6 +43,7 @@ class ImageApplier:
         self._name = desired.label
         self._replaced = desired.replaced
         self._stores = desired.stores or ()
+        self._related = desired.relation is not None
         self._filling = filling
         self._placer = placer
         self._placed: list[dict[str, Any]] = []
@@ -67,7 +69,7 @@ class ImageApplier:
             with explaining("deactivate", "image", self._name):
                 self._glance.deactivate(image_id)
         with explaining("read", "image", self._name):
-            return self._outcome(self._glance.image(image_id))
+            return self._outcome(self._glance.image(image_id, related=self._related))
 
     def _outcome(self, image: Record | None) -> Outcome:
         sent = self._filling.sent
@@ -77,22 +79,22 @@ class ImageApplier:
         body = dict(plan.create or {})
         if not plan.upload:
             with explaining("create", "image", self._name):
-                return str(self._glance.create({"id": str(uuid.uuid4()), **body})["id"])
+                return str(self._glance.create({"id": str(uuid.uuid4()), **body}, plan.relation)["id"])
         hidden = bool(body.get("os_hidden", False))
         with explaining("upload", "image", self._name):
             if not self._filling.complete:
                 # Nobody stays to reveal it, so it is what it shall be from the start.
-                return str(self._filling.fill(self._glance.create({"id": str(uuid.uuid4()), **body}))["id"])
-            image = self._create_filled(body)
+                return str(self._filling.fill(self._glance.create({"id": str(uuid.uuid4()), **body}, plan.relation))["id"])
+            image = self._create_filled(body, plan.relation)
             self._reveal(image, hidden, plan.replaces)
         if plan.replaces is not None:
             self._finish_replacing(image, (plan.replaces,))
         return str(image["id"])
 
-    def _create_filled(self, body: Record) -> Record:
+    def _create_filled(self, body: Record, relation: Relation | None) -> Record:
         """A new hidden image with verified content; after a failure there is none."""
         for attempt in range(1, CREATE_ATTEMPTS + 1):
-            image = self._glance.create({"id": str(uuid.uuid4()), **body, "os_hidden": True, INCOMING: _now()})
+            image = self._glance.create({"id": str(uuid.uuid4()), **body, "os_hidden": True, INCOMING: _now()}, relation)
             try:
                 return self._filling.fill(image)
             except Stuck:
@@ -127,9 +129,9 @@ class ImageApplier:
         if not plan.reactivate:
             # First of all, because many callers may not do it: they are told so before anything is changed.
             self._place(plan, image_id)
-        if plan.patch:
+        if plan.patch or plan.relation is not None:
             with explaining("update", "image", self._name):
-                self._glance.patch(image_id, plan.patch)
+                self._glance.patch(image_id, plan.patch, plan.relation)
         if plan.upload:
             with explaining("upload", "image", self._name):
                 self._filling.fill(current)

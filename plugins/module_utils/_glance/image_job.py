@@ -18,6 +18,7 @@ from .._plan.image import Plan, left_to_glance, mislabelled, plan, predicted
 from .._plan.image_content import algorithms_to_compare, has_data, recorded_digest, same_content
 from .._plan.image_desired import Desired, Record, SourceFacts, check_properties
 from .._plan.image_select import UUID, Selection, foreign, refuse_foreign, select
+from .._plan.instance_relation import Relation, declared, no_filter, relation_of
 from .._plan.placement import LOCK, offer, refuse_image, refuse_service, refuse_store
 from .._plan.stores_usage import stores_of
 from .connection import Cloud
@@ -27,7 +28,7 @@ from .image_apply import ImageApplier, Outcome
 from .image_finder import Finder
 from .image_source import look_at, open_source, refuse_format
 from .placement_apply import Placer
-from .present import present_image
+from .present import present_image, present_related
 
 # Option -> attribute of Glance's image schema.
 ATTRIBUTE_OPTIONS = {"is_protected": "protected", "hidden": "os_hidden", "min_disk": "min_disk", "min_ram": "min_ram", "visibility": "visibility"}
@@ -49,6 +50,7 @@ class ImageJob:
         """Look at what the task names; bad input ends the task here, before the cloud is asked anything."""
         self._source, self._facts = self._made or open_source(self.label, self._params)
         check_properties(self.label, self._params["properties"])
+        self._relation = declared(self.label, self._params)
 
     def prepare(self, cloud: Cloud, finder: Finder) -> Plan:
         """Compare with what is there, and plan; nothing is changed."""
@@ -61,7 +63,8 @@ class ImageJob:
                 # The name was an id, so the task says nothing of the name.
                 desired = replace(desired, name=None)
             desired, same = self._compared(desired, current)
-            made = plan(desired, selection, same, self._members(cloud, desired, current, same), self._own_status(cloud, desired, current))
+            relation = self._present_relation(cloud, desired, current, same)
+            made = plan(desired, selection, same, self._members(cloud, desired, current, same), self._own_status(cloud, desired, current), relation)
             if not self._params["wait"] and current is not None and current.get(LOCK):
                 made = left_to_glance(made)
             self._filling = self._fill_by(cloud, desired, made)
@@ -73,6 +76,8 @@ class ImageJob:
         """Carry out the plan, unless it is empty or only asked for; the module's result."""
         if check_mode or not self.plan.changed:
             outcome = Outcome(predicted(self.plan, self._current))
+            if outcome.image is not None:
+                outcome.image = {**outcome.image, **(self._relation or {})}
         else:
             glance, params = self._cloud.glance, self._params
             placer = Placer(glance, float(params["timeout"]), params["wait"])
@@ -110,6 +115,7 @@ class ImageJob:
             stores_mode=params["stores_mode"],
             replaced=params["replaced"],
             source=facts,
+            relation=self._relation,
         )
 
     def _properties(self, finder: Finder) -> dict[str, Any] | None:
@@ -190,6 +196,17 @@ class ImageJob:
             return {}
         return cloud.glance.members(current["id"])
 
+    def _present_relation(self, cloud: Cloud, desired: Desired, current: Record | None, same: bool | None) -> Relation:
+        """The instance matters where one is declared, and where new content has to keep it."""
+        if desired.state == "absent":
+            return {}
+        if desired.relation is not None and not cloud.glance.instance_aware():
+            raise no_filter(f"relate image '{self.label}'")
+        replaced = same is False or (same is not None and current is not None and bool(mislabelled(desired, current)))
+        if current is None or (desired.relation is None and not replaced):
+            return {}
+        return relation_of(cloud.glance.image(current["id"], related=True) or {})
+
     def _own_status(self, cloud: Cloud, desired: Desired, current: Record | None) -> str | None:
         if desired.member_status is None or current is None or cloud.glance.project_id is None:
             return None
@@ -254,7 +271,7 @@ class ImageJob:
     def _result(self, made: Plan, outcome: Outcome, elapsed: float) -> dict[str, Any]:
         return {
             "changed": made.changed,
-            "image": present_image(outcome.image) if outcome.image is not None else None,
+            "image": self._shown(outcome.image) if outcome.image is not None else None,
             "diff": {"before": dict(made.before), "after": dict(made.after)},
             "stores": [dict(store) for store in outcome.stores],
             "replaced_image_id": made.replaces["id"] if made.replaces is not None else None,
@@ -262,3 +279,6 @@ class ImageJob:
             "elapsed": round(elapsed, 3),
             "warnings": list(outcome.warnings),
         }
+
+    def _shown(self, image: Record) -> dict[str, Any]:
+        return present_image(image) if self._relation is None else present_related(image)

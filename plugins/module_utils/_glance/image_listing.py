@@ -5,28 +5,51 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from .._common.query import compile_query
 from .._plan.image_filters import list_filters
 from .._plan.image_select import UUID
+from .._plan.instance_relation import no_filter, related_filters
+from .api import Glance, Record
 from .connection import Cloud
 from .http import explaining
-from .present import present_image
+from .present import present_image, present_related
+
+Filter = tuple[str, str]
 
 
 def list_images(params: Mapping[str, Any], connect: Callable[[Mapping[str, Any]], Cloud]) -> dict[str, Any]:
     """Every image that fits, through all pages; none is an empty list."""
     shaped = compile_query(params["query"])
-    filters = list_filters(params)
+    filters, related = list_filters(params), related_filters(params)
     glance = connect(params).glance
     with explaining("list", "images", params["name"] or params["id"] or "*"):
-        if params["id"] is not None:
-            found = [glance.image(params["id"])]
+        if related is not None:
+            images = [present_related(record) for record in _related(glance, filters, related, params["name"])]
         else:
-            found = list(glance.images(filters))
-            if not found and params["name"] is not None and UUID.fullmatch(params["name"]):
-                found = [glance.image(params["name"])]
-    images = [present_image(record) for record in found if record is not None]
+            images = [present_image(record) for record in _found(glance, filters, params)]
     return {"changed": False, "images": shaped(images)}
+
+
+def _found(glance: Glance, filters: Sequence[Filter], params: Mapping[str, Any]) -> Sequence[Record]:
+    if params["id"] is not None:
+        found = [glance.image(params["id"])]
+    else:
+        found = list(glance.images(filters))
+        if not found and params["name"] is not None and UUID.fullmatch(params["name"]):
+            found = [glance.image(params["name"])]
+    return [record for record in found if record is not None]
+
+
+def _related(glance: Glance, filters: Sequence[Filter], related: Sequence[Sequence[Filter]], name: str | None) -> Sequence[Record]:
+    """Images of instances; a Glance without the filter would take the instance for a property, and find none."""
+    if not glance.instance_aware():
+        raise no_filter("list related images")
+    found = [record for part in related for record in glance.images([*filters, *part])]
+    if not found and name is not None and UUID.fullmatch(name):
+        by_id = [("id", value) if key == "name" else (key, value) for key, value in filters]
+        found = [record for part in related for record in glance.images([*by_id, *part])]
+    # The newest first, as Glance lists them, also where it took several listings.
+    return sorted(found, key=lambda record: str(record["created_at"]), reverse=True) if len(related) > 1 else found

@@ -7,6 +7,8 @@ from __future__ import annotations
 
 from .._common.argspec import ArgumentSpec
 
+RELATION = ("nova_installation_uuid", "instance_id")
+
 
 def create_image_argspec() -> ArgumentSpec:
     return ArgumentSpec(
@@ -41,12 +43,14 @@ def create_image_argspec() -> ArgumentSpec:
             "tags": {"type": "list", "elements": "str"},
             "properties": {"type": "dict"},
             "properties_mode": {"type": "str", "choices": ["merge", "exact"], "default": "merge"},
+            "nova_installation_uuid": {"type": "str"},
+            "instance_id": {"type": "str"},
             "kernel": {"type": "str"},
             "ramdisk": {"type": "str"},
         },
         mutually_exclusive=[("filename", "uri"), ("visibility", "is_public"), ("filename", "remote_image_id")],
         required_one_of=[("name", "id")],
-        required_together=[("remote_region", "remote_image_id")],
+        required_together=[("remote_region", "remote_image_id"), RELATION],
         required_if=[
             ("import_method", "web-download", ["uri"]),
             ("import_method", "glance-download", ["remote_region", "remote_image_id"]),
@@ -73,6 +77,8 @@ OF_MADE_IMAGES = (
     "tags",
     "properties",
     "properties_mode",
+    "nova_installation_uuid",
+    "instance_id",
 )
 
 
@@ -81,4 +87,5 @@ def create_image_option() -> ArgumentSpec:
     whole = create_image_argspec().options
     options = {name: dict(whole[name]) for name in OF_MADE_IMAGES}
     options["name"]["required"] = True
-    return ArgumentSpec(options={"image": {"type": "dict", "options": options, "required_if": [("stores_mode", "exact", ["stores"])]}})
+    rules = {"required_if": [("stores_mode", "exact", ["stores"])], "required_together": [RELATION]}
+    return ArgumentSpec(options={"image": {"type": "dict", "options": options, **rules}})

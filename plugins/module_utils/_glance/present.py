@@ -10,6 +10,7 @@ from functools import cache
 from typing import Any
 
 from .._plan.image_desired import OWN_PROPERTIES
+from .._plan.instance_relation import described, relation_of, without_relation
 
 # Key of a record and type of its value -> fields that show the value as it is; None where openstacksdk converts it.
 # It takes milliseconds for an image, and a catalogue has thousands.
@@ -39,6 +40,11 @@ def present_image(record: Mapping[str, Any]) -> dict[str, Any]:
     shown["tags"] = sorted(record.get("tags") or ())
     shown["stores"] = [store for store in str(record.get("stores", "")).split(",") if store]
     return shown
+
+
+def present_related(record: Mapping[str, Any]) -> dict[str, Any]:
+    """The same of an image that was asked for with its relation: what the filter adds is no property."""
+    return {**present_image(without_relation(record)), **described(relation_of(record))}
 
 
 def _learn(kind: tuple[str, type], value: Any) -> None:

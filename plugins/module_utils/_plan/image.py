@@ -26,6 +26,7 @@ from .image_desired import (
     same_property,
 )
 from .image_select import Selection
+from .instance_relation import Relation, described
 from .placement import Placement, placement
 from .stores_usage import stores_of
 
@@ -62,6 +63,8 @@ class Plan:
     superseded: tuple[Record, ...] = ()
     create: Mapping[str, Any] | None = None
     patch: tuple[Operation, ...] = ()
+    # The relation that an image is made with or gets; None leaves it alone, empty takes it away.
+    relation: Relation | None = None
     upload: bool = False
     reveal: bool = False
     replaces: Record | None = None
@@ -80,6 +83,7 @@ class Plan:
             or self.finish_replacing
             or self.create is not None
             or self.patch
+            or self.relation is not None
             or self.upload
             or self.reveal
             or self.reactivate
@@ -90,10 +94,13 @@ class Plan:
         )
 
 
-def plan(desired: Desired, selection: Selection, same: bool | None, members: Mapping[str, str], own_status: str | None = None) -> Plan:
+def plan(
+    desired: Desired, selection: Selection, same: bool | None, members: Mapping[str, str], own_status: str | None = None, relation: Relation | None = None
+) -> Plan:
     """``same`` says whether the present image holds the declared content; None where there is none to compare.
 
     ``members`` are the image's member projects with their statuses, ``own_status`` that of the caller's project.
+    ``relation`` is the present image's, as far as it was asked for.
     """
     if desired.state == "absent":
         return _plan_absent(desired, selection)
@@ -101,12 +108,12 @@ def plan(desired: Desired, selection: Selection, same: bool | None, members: Map
     leftovers = tuple(str(image["id"]) for image in selection.incoming)
     finishing = current if current is not None and REPLACES in current else None
     if current is None:
-        return _with(_plan_new(desired, None, {}), leftovers, finishing, selection.superseded)
+        return _with(_plan_new(desired, None, {}, {}), leftovers, finishing, selection.superseded)
     if current.get("status") in BUSY_STATES:
         raise _refusal(desired, f"another operation has it in status '{current['status']}'", "Wait for its end, or delete the image", "busy")
     if desired.source is not None and has_data(current):
         if same is False or (same and mislabelled(desired, current)):
-            return _with(_plan_new(desired, current, members), leftovers, finishing, selection.superseded)
+            return _with(_plan_new(desired, current, members, relation or {}), leftovers, finishing, selection.superseded)
     elif mislabelled(desired, current) and has_data(current):
         raise _refusal(
             desired,
@@ -114,7 +121,7 @@ def plan(desired: Desired, selection: Selection, same: bool | None, members: Map
             "Glance cannot change it: remove the option, or give filename or uri so that the content is uploaded anew",
             "immutable",
         )
-    return _with(_plan_update(desired, current, members, own_status), leftovers, finishing, selection.superseded)
+    return _with(_plan_update(desired, current, members, own_status, relation or {}), leftovers, finishing, selection.superseded)
 
 
 def _with(made: Plan, leftovers: tuple[str, ...], finishing: Record | None, superseded: tuple[Record, ...]) -> Plan:
@@ -131,7 +138,7 @@ def _plan_absent(desired: Desired, selection: Selection) -> Plan:
     return Plan(remove_incoming=leftovers, delete=current, before=_described(current, desired), after={})
 
 
-def _plan_new(desired: Desired, replaced: Record | None, members: Mapping[str, str]) -> Plan:
+def _plan_new(desired: Desired, replaced: Record | None, members: Mapping[str, str], relation: Relation) -> Plan:
     """New content gets a new image; beside an old one it also gets whatever of that the task leaves alone."""
     if replaced is not None and desired.image_id is not None:
         raise _refusal(
@@ -147,8 +154,12 @@ def _plan_new(desired: Desired, replaced: Record | None, members: Mapping[str, s
         before.update({"stores": sorted(stores_of(replaced))} if replaced is not None else {})
     wanted_members = sorted(desired.members if desired.members is not None else members)
     _check_members(desired, str(body.get("visibility", "shared")), bool(wanted_members) and desired.members is not None)
+    if desired.relation is not None:
+        before.update(described(relation) if replaced is not None else {})
+        after.update(described(desired.relation))
     return Plan(
         create=body,
+        relation=relation if desired.relation is None else desired.relation,
         upload=desired.source is not None,
         reveal=desired.source is not None,
         replaces=replaced,
@@ -193,7 +204,7 @@ def _formats(desired: Desired, known: Record) -> dict[str, str]:
     }
 
 
-def _plan_update(desired: Desired, current: Record, members: Mapping[str, str], own_status: str | None) -> Plan:
+def _plan_update(desired: Desired, current: Record, members: Mapping[str, str], own_status: str | None, relation: Relation) -> Plan:
     operations = [*_attribute_operations(desired, current), *_property_operations(desired, current), *_tag_operations(desired, current)]
     fill = desired.source is not None and not has_data(current)
     if fill and current.get("status") == "killed":
@@ -219,10 +230,14 @@ def _plan_update(desired: Desired, current: Record, members: Mapping[str, str], 
         before["status"], after["status"] = current.get("status"), new_status
     if answer is not None:
         before["member_status"], after["member_status"] = own_status, answer
+    if desired.relation is not None:
+        before.update(described(relation))
+        after.update(described(desired.relation))
     if fill and desired.source is not None:
         before["content"], after["content"] = None, desired.source.label
     return Plan(
         patch=tuple(operations),
+        relation=desired.relation if desired.relation != relation else None,
         upload=fill,
         reveal=INCOMING in current,
         reactivate=switches and not fill and new_status == "active",

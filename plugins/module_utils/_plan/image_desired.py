@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from .._common.errors import ImageServicesError
+from .instance_relation import Relation
 
 Record = Mapping[str, Any]
 
@@ -107,6 +108,8 @@ class Desired:
     stores_mode: str = "at_least"
     replaced: str = "hide"
     source: SourceFacts | None = None
+    # Empty is an image that belongs to no instance.
+    relation: Relation | None = None
 
 
 def properties_of(image: Record) -> dict[str, str]:

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 from .._common.errors import ImageServicesError
@@ -17,24 +16,16 @@ INSTALLATION = "nova_installation_uuid"
 INSTANCE = "instance_id"
 HEADERS: Mapping[str, str] = {INSTALLATION: "X-Nova-Installation-UUID", INSTANCE: "X-Instance-ID"}
 
+# Few enough in one listing that its address stays within what every server takes.
+MOST_IN_ONE = 100
 _UUID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}|[0-9a-f]{32}", re.ASCII)
 _NUMBER = re.compile(r"0|[1-9][0-9]{0,18}", re.ASCII)
 
 
-@dataclass(frozen=True)
-class Relation:
-    """What ties an image to an instance, normalised."""
-
-    installation: str
-    instance: str
-
-    @property
-    def headers(self) -> dict[str, str]:
-        return {HEADERS[key]: value for key, value in self.shown.items()}
-
-    @property
-    def shown(self) -> dict[str, str]:
-        return {INSTALLATION: self.installation, INSTANCE: self.instance}
+# An installation and an instance under the two names above; empty where an image has no relation.
+Relation = Mapping[str, str]
+# Asks the filter to show relations; a Glance without it takes no notice.
+INCLUDED = ("include_relation", "true")
 
 
 def parse_uuid(text: str) -> str | None:
@@ -52,34 +43,67 @@ def parse_instance(text: str) -> str | None:
     return stripped if _NUMBER.fullmatch(stripped) else parse_uuid(stripped)
 
 
-def declared(label: str, params: Mapping[str, Any]) -> tuple[bool, Relation | None]:
-    """Whether a task manages the relation of its image, and the one that it is to have; None is for none."""
+def declared(label: str, params: Mapping[str, Any]) -> Relation | None:
+    """The relation that the image of a task is to have; None where the task does not manage it."""
     given = [params[INSTALLATION], params[INSTANCE]]
     if None in given:
-        return False, None
+        return None
+    what = f"relate image '{label}'"
     if given == ["", ""]:
-        return True, None
+        return {}
     if "" in given:
-        raise _refusal(
-            f"relate image '{label}'", f"one of {INSTALLATION} and {INSTANCE} is empty", "Give both, or both empty so that the image has no relation"
-        )
-    return True, Relation(_installation(f"relate image '{label}'", given[0]), _instance(f"relate image '{label}'", given[1]))
+        raise _refusal(what, f"one of {INSTALLATION} and {INSTANCE} is empty", "Give both, or both empty for an image without a relation")
+    twice = sorted({INSTALLATION, INSTANCE} & set(params["properties"] or ()))
+    if twice:
+        raise _refusal(what, f"{twice[0]} is given as an option and in properties", "Give it once")
+    return {INSTALLATION: _installation(what, given[0]), INSTANCE: _instance(what, given[1])}
 
 
-def related_filters(params: Mapping[str, Any]) -> list[list[tuple[str, str]]]:
-    """Filters that find the images of instances, one list for each listing that it takes; none where the task does not ask for any."""
+def relation_of(record: Mapping[str, Any]) -> Relation:
+    """The relation of an image that was asked for with it."""
+    shown = {key: str(record[key]) for key in (INSTALLATION, INSTANCE) if record.get(key) is not None}
+    return shown if len(shown) == 2 else {}
+
+
+def without_relation(record: Mapping[str, Any]) -> dict[str, Any]:
+    """The image without what the filter has added to it."""
+    return {key: value for key, value in record.items() if key not in (INSTALLATION, INSTANCE)}
+
+
+def described(relation: Relation) -> dict[str, str | None]:
+    """Both keys, for results and diffs."""
+    return {key: relation.get(key) for key in (INSTALLATION, INSTANCE)}
+
+
+def headers_of(relation: Relation | None) -> dict[str, str]:
+    return {HEADERS[key]: value for key, value in (relation or {}).items()}
+
+
+def removal() -> dict[str, str]:
+    """The operation of a patch that takes the relation away; either half does."""
+    return {"op": "remove", "path": f"/{INSTANCE}"}
+
+
+def related_filters(params: Mapping[str, Any]) -> list[list[tuple[str, str]]] | None:
+    """Filters that find the images of instances, one list for each listing that it takes; None where the task asks for no instance."""
     if params[INSTALLATION] is None:
-        return []
-    installation = _installation("list related images", params[INSTALLATION])
-    instances = list(dict.fromkeys(_instance("list related images", text) for text in params[INSTANCE]))
-    return [
-        [(INSTALLATION, installation), (INSTANCE, "in:" + ",".join(part) if len(part) > 1 else part[0]), ("include_relation", "true")]
-        for part in _parts(instances)
-    ]
+        return None
+    what = "list related images"
+    installation = _installation(what, params[INSTALLATION])
+    for place in ("properties", "filters"):
+        twice = sorted({INSTALLATION, INSTANCE, INCLUDED[0]} & set(params[place] or ()))
+        if twice:
+            raise _refusal(what, f"{twice[0]} is given in {place} beside the options", f"Remove it from {place}")
+    instances = list(dict.fromkeys(_instance(what, text) for text in params[INSTANCE]))
+    return [[(INSTALLATION, installation), (INSTANCE, "in:" + ",".join(part) if len(part) > 1 else part[0]), INCLUDED] for part in _parts(instances)]
 
 
-def _parts(instances: Sequence[str], most: int = 100) -> list[Sequence[str]]:
-    """Few enough in one listing that its address stays within what every server takes."""
+def no_filter(what: str) -> ImageServicesError:
+    advice = "Deploy it with the role xenstack.image_services.glance_instance_aware, or leave instance_id out"
+    return ImageServicesError(f"Cannot {what}: this Glance has no instance-aware filter. {advice}.", code="no_filter")
+
+
+def _parts(instances: Sequence[str], most: int = MOST_IN_ONE) -> list[Sequence[str]]:
     return [instances[start : start + most] for start in range(0, len(instances), most)]
 
 

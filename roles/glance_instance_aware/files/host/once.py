@@ -20,10 +20,12 @@ def main():
             os.makedirs(os.path.dirname(path), exist_ok=True)
             with open(path, "w", encoding="utf-8") as stream:
                 stream.write(text)
-        settings = os.path.join(directory, "settings.conf")
-        with open(settings, "w", encoding="utf-8", opener=lambda path, flags: os.open(path, flags, 0o600)) as stream:
+        # Directories are read after all files, in their order.
+        settings = os.path.join(directory, "settings.d")
+        os.mkdir(settings)
+        with open(os.path.join(settings, "settings.conf"), "w", encoding="utf-8", opener=lambda path, flags: os.open(path, flags, 0o600)) as stream:
             stream.write(given["settings"])
-        command = [sys.executable, "-m", given["name"], *given["config"], "--config-file", settings, *sys.argv[1:]]
+        command = [sys.executable, "-m", given["name"], *given["config"], "--config-dir", settings, *sys.argv[1:]]
         return subprocess.run(command, cwd=directory, check=False).returncode
 
 
