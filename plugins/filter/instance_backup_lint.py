@@ -19,7 +19,7 @@ options:
     type: list
     elements: dict
     required: true
-  installation:
+  nova_installation_uuid:
     description: UUID of the installation of Nova that they belong to.
     type: str
     required: true
@@ -44,7 +44,7 @@ EXAMPLES = r"""
     fail_msg: "{{ findings | join('\n') }}"
   vars:
     findings: >-
-      {{ [{'vm': 'web-1', 'instance_id': 123}] | xenstack.image_services.instance_backup_lint(installation='0f0c7d6e-5a8e-4b0c-9d3a-6a1f0c1f2b3d',
+      {{ [{'vm': 'web-1', 'instance_id': 123}] | xenstack.image_services.instance_backup_lint(nova_installation_uuid='0f0c7d6e-5a8e-4b0c-9d3a-6a1f0c1f2b3d',
          keep={'daily': 7}, run='2026-05-31', weekday='sunday') }}
 """
 
@@ -61,8 +61,8 @@ from typing import Any
 from ansible_collections.xenstack.image_services.plugins.module_utils._plan.backup_settings import faults
 
 
-def instance_backup_lint(instances: object, installation: object, keep: object, run: object, weekday: object) -> list[str]:
-    return faults(instances, installation, keep, run, weekday)
+def instance_backup_lint(instances: object, nova_installation_uuid: object, keep: object, run: object, weekday: object) -> list[str]:
+    return faults(instances, nova_installation_uuid, keep, run, weekday)
 
 
 class FilterModule:

@@ -22,11 +22,11 @@ options:
     type: list
     elements: dict
     required: true
-  installation:
+  nova_installation_uuid:
     description: UUID of the installation of Nova.
     type: str
     required: true
-  instance:
+  instance_id:
     description: Id of the instance there.
     type: str
     required: true
@@ -59,7 +59,7 @@ EXAMPLES = r"""
 - name: Plan
   ansible.builtin.set_fact:
     plan: >-
-      {{ listed.images | xenstack.image_services.instance_backup_plan(installation=nova_installation_uuid, instance='123', project=listed.project_id,
+      {{ listed.images | xenstack.image_services.instance_backup_plan(nova_installation_uuid=nova_installation_uuid, instance_id='123', project=listed.project_id,
          vm=seen.vm, run='2026-05-31', keep={'daily': 7, 'weekly': 4}) }}
 """
 
@@ -83,8 +83,8 @@ from ansible_collections.xenstack.image_services.plugins.module_utils._plan.back
 
 def instance_backup_plan(
     images: Sequence[Mapping[str, Any]],
-    installation: object,
-    instance: object,
+    nova_installation_uuid: object,
+    instance_id: object,
     project: str,
     vm: Mapping[str, Any],
     run: str,
@@ -92,7 +92,7 @@ def instance_backup_plan(
     disks: object = None,
     weekday: str = "sunday",
 ) -> dict[str, Any]:
-    relation = relation_of(installation, instance)
+    relation = relation_of(nova_installation_uuid, instance_id)
     backups = backups_of(images, relation, project) if relation is not None else []
     night = Night(str(run), {str(kind): int(number) for kind, number in keep.items()}, weekday)
     try:

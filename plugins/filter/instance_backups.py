@@ -21,11 +21,11 @@ options:
     type: list
     elements: dict
     required: true
-  installation:
+  nova_installation_uuid:
     description: UUID of the installation of Nova.
     type: str
     required: true
-  instance:
+  instance_id:
     description: Id of the instance there.
     type: str
     required: true
@@ -48,7 +48,7 @@ EXAMPLES = r"""
     msg: "{{ backups | selectattr('complete') | first }}"
   vars:
     backups: >-
-      {{ listed.images | xenstack.image_services.instance_backups(installation='0f0c7d6e-5a8e-4b0c-9d3a-6a1f0c1f2b3d', instance='123',
+      {{ listed.images | xenstack.image_services.instance_backups(nova_installation_uuid='0f0c7d6e-5a8e-4b0c-9d3a-6a1f0c1f2b3d', instance_id='123',
          project=listed.project_id) }}
 """
 
@@ -67,8 +67,8 @@ from typing import Any
 from ansible_collections.xenstack.image_services.plugins.module_utils._plan.backup_images import backups_of, relation_of
 
 
-def instance_backups(images: Sequence[Mapping[str, Any]], installation: object, instance: object, project: str) -> list[dict[str, Any]]:
-    relation = relation_of(installation, instance)
+def instance_backups(images: Sequence[Mapping[str, Any]], nova_installation_uuid: object, instance_id: object, project: str) -> list[dict[str, Any]]:
+    relation = relation_of(nova_installation_uuid, instance_id)
     return [each.shown() for each in backups_of(images, relation, project)] if relation is not None else []
 
 

@@ -83,7 +83,7 @@ def day_of(run: str) -> date | None:
 def relation_of(installation: object, instance: object) -> Relation | None:
     """In Glance's spelling; None where one of the two cannot be what it is called."""
     found = parse_uuid(str(installation)), parse_instance(str(instance))
-    return Relation(found[0], found[1]) if found[0] is not None and found[1] is not None else None
+    return {INSTALLATION: found[0], INSTANCE: found[1]} if found[0] is not None and found[1] is not None else None
 
 
 def made_here(image: Record, relation: Relation, project: str) -> bool:

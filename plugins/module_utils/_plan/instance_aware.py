@@ -70,7 +70,9 @@ def _reading_order(path: str) -> tuple[bool, bool, str]:
 
 def connection_settings(connection: str, deployed: str) -> str:
     """What tells the filter's program where the table is: the connection that is given, else that of the deployed drop-in, else Glance's own."""
-    written = [("connection", escape(connection))] if connection else [("connection", value) for value in parse(deployed).get(SECTION, {}).get("connection", [])[-1:]]
+    written = (
+        [("connection", escape(connection))] if connection else [("connection", value) for value in parse(deployed).get(SECTION, {}).get("connection", [])[-1:]]
+    )
     return document("", {SECTION: written})
 
 

@@ -209,7 +209,7 @@ def test_disks_are_named_or_the_one_that_boots(machine: dict[str, Any], disks: o
 
 GOOD: dict[str, Any] = {
     "instances": [{"vm": "web", "instance_id": 123}, {"vm": "db", "instance_id": VM.upper(), "disks": "all"}, {"vm": "null", "instance_id": 0, "disks": [0]}],
-    "installation": INSTALLATION.upper(),
+    "nova_installation_uuid": INSTALLATION.upper(),
     "keep": {"daily": "7", "weekly": 4},
     "run": "2026-05-31-noon",
     "weekday": "sunday",
@@ -221,8 +221,8 @@ GOOD: dict[str, Any] = {
     [
         ({}, None),
         ({"keep": {"daily": 1}}, None),
-        ({"installation": None}, "instance_backup_nova_installation_uuid is not given. Set it"),
-        ({"installation": "../x"}, "instance_backup_nova_installation_uuid is '../x', which is no UUID. Correct it."),
+        ({"nova_installation_uuid": None}, "instance_backup_nova_installation_uuid is not given. Set it"),
+        ({"nova_installation_uuid": "../x"}, "instance_backup_nova_installation_uuid is '../x', which is no UUID. Correct it."),
         ({"instances": None}, "instance_backup_instances is no list of instances."),
         ({"instances": []}, "instance_backup_instances is no list of instances."),
         ({"instances": "web"}, "instance_backup_instances is no list of instances."),
