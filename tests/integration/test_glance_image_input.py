@@ -113,3 +113,18 @@ def test_an_unchanged_image_costs_three_requests(cloud: Cloud, image_name: str, 
     with cloud.proxy() as proxy:
         assert not run_module("glance_image", {**cloud.through(proxy, "alice"), **declared}).succeeded()["changed"]
         assert len(proxy.requests) <= 3, proxy.requests
+
+
+def test_an_instance_where_glance_knows_of_none(cloud: Cloud, image_name: str, small_disk: Path) -> None:
+    instance = {"nova_installation_uuid": "0b5c1c9a-58f3-4b8e-9a6f-6f0d2a3f9c11", "instance_id": "42"}
+    why = "this Glance has no instance-aware filter. Deploy it with the role xenstack.image_services.glance_instance_aware, or leave instance_id out."
+    sentence = refused(cloud, name=image_name, filename=str(small_disk), **instance)
+    assert sentence == f"Cannot relate image '{image_name}': {why}"
+    # Glance would take the instance for a property, and find nothing.
+    listing = {**cloud.auth("alice"), **instance, "instance_id": ["42"]}
+    assert run_module("glance_image_info", listing).sentence() == f"Cannot list related images: {why}"
+    kept = {**cloud.auth("alice"), "name": image_name, "filename": str(small_disk), "disk_format": "raw"}
+    made = run_module("glance_image", kept).succeeded()["image"]
+    # New content asks Glance for a relation that it may have to keep; here there is none.
+    small_disk.write_bytes(bytes(1024))
+    assert run_module("glance_image", kept).succeeded()["replaced_image_id"] == made["id"]

@@ -15,7 +15,7 @@ import re
 import stat
 import uuid
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from typing import Any, Protocol
 
 from .._common.errors import ImageServicesError
@@ -145,17 +145,15 @@ def _remove_leftovers(directory: str, name: str) -> None:
 
 @contextmanager
 def _alone(directory: str) -> Iterator[bool]:
-    """One run at a time in a directory, so that two do not both make a UUID; False where the file system has no locks."""
-    descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        try:
+    """One run at a time in a directory, so that two do not both make a UUID; False where it cannot be locked."""
+    with ExitStack() as opened:
+        alone = False
+        with suppress(OSError):
+            descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+            opened.callback(os.close, descriptor)
             fcntl.flock(descriptor, fcntl.LOCK_EX)
-        except OSError:
-            yield False
-        else:
-            yield True
-    finally:
-        os.close(descriptor)
+            alone = True
+        yield alone
 
 
 def _sync_directory(directory: str) -> None:
@@ -171,17 +169,24 @@ def _check_declared(path: str, params: Mapping[str, Any]) -> None:
     """An owner, group or mode that cannot be given is refused before the UUID is there."""
     owner, group, mode = params["owner"], params["group"], params["mode"]
     try:
-        uid = None if owner is None else int(owner) if owner.isdigit() else pwd.getpwnam(owner).pw_uid
+        uid = None if owner is None else _number(path, owner) if owner.isdecimal() else pwd.getpwnam(owner).pw_uid
     except KeyError as exc:
         raise refuse(path, f"this host has no user '{owner}'", "Create it, or give its number", "no_owner") from exc
     try:
-        gid = None if group is None else int(group) if group.isdigit() else grp.getgrnam(group).gr_gid
+        gid = None if group is None else _number(path, group) if group.isdecimal() else grp.getgrnam(group).gr_gid
     except KeyError as exc:
         raise refuse(path, f"this host has no group '{group}'", "Create it, or give its number", "no_owner") from exc
     if os.geteuid() != 0 and (uid not in (None, os.geteuid()) or gid not in (None, os.getegid(), *os.getgroups())):
         raise refuse(path, "only root can give it to another user or group", "Run the task with become: true, or leave out owner and group", "no_rights")
-    if mode is not None and not isinstance(mode, int) and not _MODE.fullmatch(mode):
+    if mode is not None and not isinstance(mode, int) and not (isinstance(mode, str) and _MODE.fullmatch(mode)):
         raise refuse(path, f"mode '{mode}' is none", 'Write it in octal digits, as "0644"', "bad_mode")
+
+
+def _number(path: str, text: str) -> int:
+    # The highest number means «leave it» to chown.
+    if int(text) >= 2**32 - 1:
+        raise refuse(path, f"{text} is no number of a user or group", "Give a smaller one", "no_owner")
+    return int(text)
 
 
 @contextmanager

@@ -103,8 +103,8 @@ def no_filter(what: str) -> ImageServicesError:
     return ImageServicesError(f"Cannot {what}: this Glance has no instance-aware filter. {advice}.", code="no_filter")
 
 
-def _parts(instances: Sequence[str], most: int = MOST_IN_ONE) -> list[Sequence[str]]:
-    return [instances[start : start + most] for start in range(0, len(instances), most)]
+def _parts(instances: Sequence[str]) -> list[Sequence[str]]:
+    return [instances[start : start + MOST_IN_ONE] for start in range(0, len(instances), MOST_IN_ONE)]
 
 
 def _installation(what: str, text: str) -> str:

@@ -156,6 +156,7 @@ def test_one_that_is_written_otherwise_stays_as_it_is(tmp_path: Path) -> None:
         ({"path": "{}/uuid", "uuid": "x"}, "uuid 'x' is no UUID"),
         ({"path": "{}/uuid", "owner": "no such user"}, "this host has no user 'no such user'"),
         ({"path": "{}/uuid", "group": "no such group"}, "this host has no group 'no such group'"),
+        ({"path": "{}/uuid", "owner": "4294967295"}, "4294967295 is no number of a user or group"),
         ({"path": "{}/uuid", "mode": "rw"}, "mode 'rw' is none"),
         ({"config_file": "{}/file", "section": "a]b"}, "section 'a]b' is no name of a section in an INI file"),
     ],
@@ -175,6 +176,10 @@ def test_what_cannot_be_done_is_said_and_nothing_is_left(tmp_path: Path, given: 
 @pytest.mark.parametrize("mode", ["0644", "644", "u=rw,g=r,o=", "a+r", "u=rwX,go=u-w", 0o600])
 def test_every_mode_of_ansible_is_taken(tmp_path: Path, mode: object) -> None:
     assert keep(path=tmp_path / "uuid", mode=mode)["changed"]
+
+
+def test_a_mode_that_is_no_text(tmp_path: Path) -> None:
+    assert "mode '[6, 4, 4]' is none" in refusal(path=tmp_path / "uuid", mode=[6, 4, 4])
 
 
 @as_root

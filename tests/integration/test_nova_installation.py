@@ -1,16 +1,21 @@
 # SPDX-FileCopyrightText: 2026 xenstack.image_services contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The playbook that keeps one UUID on all hosts of an installation; directories of this machine stand for the hosts."""
+"""The playbook that keeps one UUID on all hosts of an installation, whose directories of this machine stand for hosts; and what Nova's parser reads."""
 
 from __future__ import annotations
 
+import json
 import re
+import subprocess
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
+from ansible_collections.xenstack.image_services.plugins.module_utils._common.errors import ImageServicesError
+from ansible_collections.xenstack.image_services.plugins.module_utils._plan.nova_installation import Option, find, put
+from ansible_collections.xenstack.image_services.tests.support.cloud import Cloud
 from ansible_collections.xenstack.image_services.tests.support.deployment import LOCAL, ROOT, Run, run_playbook
 
 PLAYBOOK = ROOT / "playbooks" / "nova_installation_uuid.yml"
@@ -133,3 +138,53 @@ def test_it_is_kept_in_configurations_and_handed_on(tmp_path: Path) -> None:
         text = (tmp_path / name / "nova.conf").read_text()
         assert text == f"[DEFAULT]\nnova_installation_uuid = {uuid}\ntransport_url = rabbit://nova:secret-of-{name}@mq\n"
         assert (tmp_path / name / "nova.conf").stat().st_mode & 0o777 == 0o640
+
+
+# Every option of each file as oslo.config's own parser reads it, by section; None for a file that it refuses.
+READER = """
+import json, sys
+from oslo_config import cfg
+found = []
+for path in sys.argv[1:]:
+    sections = {}
+    try:
+        cfg.ConfigParser(path, sections).parse()
+    except cfg.ParseError:
+        sections = None
+    found.append(sections)
+print(json.dumps(found))
+"""
+FILES = [
+    "",
+    "[DEFAULT]",
+    "# Nova\n[DEFAULT]\ndebug = true\n",
+    "[DEFAULT]\r\ndebug = true\r\n\r\n[api]\r\nx = 1",
+    "[api]\nx = 1\n  more of it",
+    "[DEFAULT]\n# a\n\n; b\nx = 1\n\tmore\n\n[DEFAULT]\ny: 2\n",
+    "[default]\nx=1\n[ DEFAULT ]\ny=2\n",
+    "[DEFAULT]\rx = 1\r[api]\ry = 2",
+    f"[other]\nnova_installation_uuid = {OTHER}\n",
+    "[DEFAULT]\n  x = 1\n",
+    "[DEFAULT\nx = 1\n",
+]
+
+
+def test_nova_reads_what_was_put_and_everything_else_as_before(cloud: Cloud, tmp_path: Path) -> None:
+    (python,) = (cloud.base / "glance" / "venvs").glob("*/bin/python")
+    option, names = Option("DEFAULT", "nova_installation_uuid"), []
+    for number, text in enumerate(FILES):
+        before, after = tmp_path / f"{number}.before", tmp_path / f"{number}.after"
+        before.write_bytes(text.encode())
+        try:
+            after.write_bytes(put(str(before), text.encode(), option, UUID))
+        except ImageServicesError:
+            after.write_bytes(text.encode())
+        names += [str(before), str(after)]
+    read = json.loads(subprocess.run([str(python), "-c", READER, *names], stdout=subprocess.PIPE, text=True, check=True).stdout)
+    for text, before, after in zip(FILES, read[::2], read[1::2]):
+        if before is None:
+            assert after is None, "it was refused here as well"
+            continue
+        assert after["DEFAULT"].pop("nova_installation_uuid") == [UUID], text
+        assert after == {"DEFAULT": {}, **before}, text
+        assert find("nova.conf", put("nova.conf", text.encode(), option, UUID), option) == UUID
