@@ -4,7 +4,6 @@
 
 from __future__ import annotations
 
-import sqlite3
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,14 +12,33 @@ from typing import Any
 import pytest
 import yaml
 from ansible_collections.xenstack.image_services.plugins.module_utils._glance.connection import Cloud as Connection
-from ansible_collections.xenstack.image_services.plugins.module_utils._glance.http import GlanceError
-from ansible_collections.xenstack.image_services.tests.support.aware import AwareCloud, aware_variables
+from ansible_collections.xenstack.image_services.tests.support.aware import AwareCloud, aware_variables, relations, version
 from ansible_collections.xenstack.image_services.tests.support.cloud import Cloud
 from ansible_collections.xenstack.image_services.tests.support.deployment import LOCAL, Run, run_playbook
+from ansible_collections.xenstack.image_services.tests.support.modules import run_module
 
 PREFIX = "aware role"
 INSTANCE = "123"
+# What Nova sends by itself.
+TODAY = "5f0c7a3e-4d0b-4b9e-8f57-9f1f4a0e6a11"
 SECRET = "s3cret-of-the-table"
+# A filter that only says that it is there.
+PRETENDS = """
+def factory(settings, **local):
+    return Filter
+
+class Filter:
+    def __init__(self, application):
+        self.application = application
+
+    def __call__(self, environ, start_response):
+        if not environ["PATH_INFO"].endswith("/info/instance-aware"):
+            # Glance does not know the query.
+            environ["QUERY_STRING"] = environ["QUERY_STRING"].replace("include_relation=true", "")
+            return self.application(environ, start_response)
+        start_response("200 OK", [("Content-Type", "application/json")])
+        return [b'{"version": "0.0.0"}']
+"""
 OURS = ("glance-api-paste-instance-aware.ini", "glance-api.conf.d/60-instance-aware.conf", ".glance-instance-aware.proved")
 
 
@@ -37,28 +55,9 @@ def found(cloud: Cloud, who: str, **query: str) -> set[str]:
     return {image["id"] for image in glance(cloud, who).images(list(query.items()))}
 
 
-def version(cloud: Cloud) -> str | None:
-    try:
-        return str(glance(cloud, "alice").http.get("/v2/info/instance-aware").json()["version"])
-    except GlanceError as exc:
-        assert exc.status == 404
-        return None
-
-
 def configuration(cloud: Cloud) -> dict[str, str]:
     directory = cloud.base / "glance" / "config"
     return {name: (directory / name).read_text() for name in OURS if (directory / name).exists()}
-
-
-def relations(cloud: Cloud) -> int | None:
-    """Rows of the table; None where there is none."""
-    database = sqlite3.connect(cloud.base / "glance" / "state" / "glance.sqlite")
-    try:
-        if not database.execute("SELECT 1 FROM sqlite_master WHERE name = 'instance_aware_images'").fetchall():
-            return None
-        return int(database.execute("SELECT count(*) FROM instance_aware_images").fetchone()[0])
-    finally:
-        database.close()
 
 
 def refusal(run: Run) -> str:
@@ -74,10 +73,11 @@ def images(aware_cloud: AwareCloud) -> Iterator[dict[str, str]]:
     made = {
         "public": create(cloud, "admin", "public", visibility="public"),
         "plain": create(cloud, "alice", "plain"),
-        # As a Nova of today sends it, whose installation the mapping knows.
-        "alice backup": create(cloud, "alice", "alice backup", instance_uuid=INSTANCE, image_type="backup"),
+        # As a Nova sends it that knows nothing of installations: the mapping knows them.
+        "alice backup": create(cloud, "alice", "alice backup", instance_id=INSTANCE, image_type="backup"),
+        "alice today": create(cloud, "alice", "alice today", instance_uuid=TODAY, image_type="backup"),
         "alice disk": create(cloud, "alice", "alice disk", nova_installation_uuid=aware_cloud.installations["alice"], instance_id=INSTANCE),
-        "bob backup": create(cloud, "bob", "bob backup", instance_uuid=INSTANCE, image_type="backup"),
+        "bob backup": create(cloud, "bob", "bob backup", instance_id=INSTANCE, image_type="backup"),
     }
     yield made
     cloud.remove_images(PREFIX)
@@ -87,7 +87,7 @@ def test_customers_see_theirs_and_an_instance_has_exactly_its_backups(aware_clou
     cloud = aware_cloud.cloud
     names = {ident: name for name, ident in images.items()}
     listed = [image for image in cloud.images("alice") if image["id"] in names or image["visibility"] != "public"]
-    assert {names[image["id"]] for image in listed} == {"public", "plain", "alice backup", "alice disk"}
+    assert {names[image["id"]] for image in listed} == {"public", "plain", "alice backup", "alice today", "alice disk"}
 
     of_alice = {"nova_installation_uuid": aware_cloud.installations["alice"], "instance_id": INSTANCE}
     of_bob = {**of_alice, "nova_installation_uuid": aware_cloud.installations["bob"]}
@@ -104,9 +104,11 @@ def test_customers_see_theirs_and_an_instance_has_exactly_its_backups(aware_clou
 
     shown = glance(cloud, "alice").http.get(f"/v2/images/{images['alice backup']}", {"include_relation": "true"}).json()
     assert (shown["nova_installation_uuid"], shown["instance_id"]) == (aware_cloud.installations["alice"], INSTANCE)
+    assert found(cloud, "alice", **{**of_alice, "instance_id": TODAY}) == {images["alice today"]}
+    assert found(cloud, "bob", **{**of_bob, "instance_id": TODAY}) == set()
     # Nova rotates its backups by its own property, which stays; ours never reach Glance.
-    stored = glance(cloud, "alice").image(images["alice backup"])
-    assert (stored["instance_uuid"], "instance_id" in stored, "nova_installation_uuid" in stored) == (INSTANCE, False, False)
+    stored = glance(cloud, "alice").image(images["alice today"])
+    assert (stored["instance_uuid"], "instance_id" in stored, "nova_installation_uuid" in stored) == (TODAY, False, False)
 
 
 def test_every_process_of_glance_answers_alike(aware_cloud: AwareCloud, images: dict[str, str]) -> None:
@@ -116,6 +118,18 @@ def test_every_process_of_glance_answers_alike(aware_cloud: AwareCloud, images: 
     query = {"nova_installation_uuid": aware_cloud.installations["alice"], "instance_id": INSTANCE, "image_type": "backup"}
     # Each session is a connection of its own, which whichever process is free takes.
     assert {frozenset(found(cloud, "alice", **query)) for _turn in range(12)} == {frozenset({images["alice backup"]})}
+
+
+def test_the_proof_sees_the_filter_and_leaves_nothing(aware_cloud: AwareCloud) -> None:
+    cloud = aware_cloud.cloud
+    before = {image["id"] for image in cloud.images("admin")}
+    checked = run_module("glance_instance_proof", cloud.auth("admin"), check=True).succeeded()
+    assert (checked["version"], checked["image"]) == ("0.2.0", None)
+    proved = run_module("glance_instance_proof", cloud.auth("admin")).succeeded()
+    assert (proved["changed"], proved["image"] is None) == (False, False)
+    assert {image["id"] for image in cloud.images("admin")} == before
+    sentence = run_module("glance_instance_proof", {**cloud.auth("admin"), "state": "absent", "wait": False}).sentence()
+    assert sentence.startswith("Cannot prove filter 'instance_aware': Glance still runs with it.")
 
 
 def test_a_second_run_changes_nothing_and_new_settings_are_shown_first(aware_cloud: AwareCloud) -> None:
@@ -140,20 +154,32 @@ def test_a_database_that_is_not_there_changes_nothing_and_is_no_secret(aware_clo
     before, processes = configuration(cloud), cloud.glance_processes()
     url = f"mysql+pymysql://relations:{SECRET}@127.0.0.1:9/relations"
     failed = aware_cloud.run("-vvvv", "--diff", glance_instance_aware_database_url=url)
-    assert "Cannot add filter 'instance_aware': Stop where it could not: the table: upgrade ended with 1" in refusal(failed)
+    assert "Cannot add filter 'instance_aware': migrating the table failed with 1: Cannot upgrade: the database failed" in refusal(failed)
     assert SECRET not in failed.output
     assert cloud.auth("admin")["cloud"]["auth"]["password"] not in failed.output
     assert (configuration(cloud), cloud.glance_processes()) == (before, processes)
 
 
-def test_a_filter_that_breaks_glance_is_taken_back(aware_cloud: AwareCloud) -> None:
+def test_a_filter_that_cannot_be_loaded_never_reaches_glance(aware_cloud: AwareCloud) -> None:
+    cloud = aware_cloud.cloud
+    before, processes = configuration(cloud), cloud.glance_processes()
+    broken = {"__init__.py": "", "filter.py": "raise ImportError('broken for a test')\n"}
+    said = refusal(aware_cloud.run(__glance_instance_aware_texts=broken))
+    assert "Cannot add filter 'instance_aware': loading the filter failed with 1: ImportError: broken for a test" in said
+    assert (configuration(cloud), cloud.glance_processes(), version(cloud)) == (before, processes, "0.2.0")
+
+
+def test_a_filter_that_does_not_do_its_work_is_taken_back(aware_cloud: AwareCloud, images: dict[str, str]) -> None:
     cloud = aware_cloud.cloud
     before = configuration(cloud)
-    broken = {"__init__.py": "", "__main__.py": "print('{}')\n", "filter.py": "raise ImportError('broken for a test')\n"}
-    failed = aware_cloud.run(__glance_instance_aware_texts=broken)
-    assert "Cannot add filter 'instance_aware': Restart Glance:" in refusal(failed)
+    answered = cloud.glance_processes()
+    failed = aware_cloud.run(__glance_instance_aware_texts={"__init__.py": "", "__main__.py": "", "filter.py": PRETENDS})
+    assert "Cannot prove filter 'instance_aware': Glance keeps the instance as a property of the image" in refusal(failed)
     assert "Glance serves as before. Repair the cause and run the role again." in refusal(failed)
+    assert set(answered).isdisjoint(cloud.glance_processes())
     assert (configuration(cloud), version(cloud)) == (before, "0.2.0")
+    query = {"nova_installation_uuid": aware_cloud.installations["alice"], "instance_id": INSTANCE, "image_type": "backup"}
+    assert found(cloud, "alice", **query) == {images["alice backup"]}
     assert aware_cloud.run("--check").succeeded().changed == 0
 
 
@@ -162,7 +188,7 @@ def test_it_goes_as_it_came_and_its_table_stays(aware_cloud: AwareCloud, images:
     absent = {"glance_instance_aware_state": "absent"}
     kept = relations(cloud)
     assert kept is not None
-    assert kept >= 3
+    assert kept >= 4
     assert aware_cloud.run("--check", **absent).succeeded().changed
     assert version(cloud) == "0.2.0"
     assert aware_cloud.run(**absent).succeeded().changed

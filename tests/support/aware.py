@@ -4,10 +4,13 @@
 
 from __future__ import annotations
 
+import sqlite3
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
+from ansible_collections.xenstack.image_services.plugins.module_utils._glance.connection import Cloud as Connection
+from ansible_collections.xenstack.image_services.plugins.module_utils._glance.http import GlanceError
 from ansible_collections.xenstack.image_services.tests.support.cloud import Cloud
 from ansible_collections.xenstack.image_services.tests.support.deployment import Run, run_roles
 
@@ -56,3 +59,24 @@ def deploy_aware(cloud: Cloud) -> Iterator[AwareCloud]:
         yield aware
     finally:
         aware.run(glance_instance_aware_state="absent", glance_instance_aware_drop_table=True).succeeded()
+
+
+def version(cloud: Cloud) -> str | None:
+    """Which filter Glance runs with; None where it runs without."""
+    try:
+        return str(Connection(cloud.auth("alice")).glance.http.get("/v2/info/instance-aware").json()["version"])
+    except GlanceError as exc:
+        if exc.status != 404:
+            raise
+        return None
+
+
+def relations(cloud: Cloud) -> int | None:
+    """Rows of the table; None where there is none."""
+    database = sqlite3.connect(cloud.base / "glance" / "state" / "glance.sqlite")
+    try:
+        if not database.execute("SELECT 1 FROM sqlite_master WHERE name = 'instance_aware_images'").fetchall():
+            return None
+        return int(database.execute("SELECT count(*) FROM instance_aware_images").fetchone()[0])
+    finally:
+        database.close()

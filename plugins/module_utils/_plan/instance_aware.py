@@ -16,12 +16,13 @@ from typing import Any
 from .._common.errors import cannot
 from .paste import Filter
 from .stores_ini import document, escape, parse, scalar
-from .stores_override import MASK
+from .stores_override import MASK, Unclear, for_merge, merge, split
 
 SECTION, PASTE = "glance_instance_aware", "paste_deploy"
 FILTER = Filter("instance_aware", "glance_instance_aware.filter:factory", "# The role xenstack.image_services.glance_instance_aware adds this filter.")
 BASE_PASTE = "glance-api-paste.ini"
 ANY = "any"
+AROUND = ("# BEGIN of the images' instances: the role xenstack.image_services.glance_instance_aware writes this block anew.", "# END of the images' instances")
 
 
 @dataclass(frozen=True)
@@ -63,9 +64,9 @@ def _same(config_dir: str, one: str, other: str) -> bool:
     return posixpath.normpath(posixpath.join(config_dir, one)) == posixpath.normpath(posixpath.join(config_dir, other))
 
 
-def _reading_order(path: str) -> tuple[bool, bool, str]:
-    """Glance reads its main files first, and then those of their directories."""
-    return posixpath.dirname(path).endswith(".conf.d"), not path.endswith("/glance-image-import.conf"), path
+def _reading_order(path: str) -> tuple[int, bool, str]:
+    """Glance reads its main files before those of their directories, and a site those of one host after those of all."""
+    return path.count("/"), not path.endswith("/glance-image-import.conf"), path
 
 
 def connection_settings(connection: str, deployed: str) -> str:
@@ -83,6 +84,25 @@ def drop_in(header: str, paste_file: str, settings: Mapping[str, Any]) -> str:
         if name != "installations" and value is not None and value not in ("", []):
             options.append((name, ",".join(map(str, value)) if isinstance(value, list) else escape(scalar(value))))
     return document(header, {PASTE: [("config_file", escape(paste_file))], SECTION: sorted(options, key=lambda option: option[0])})
+
+
+@dataclass(frozen=True)
+class Overriding:
+    text: str
+    # The operator's lines and ours as they are now.
+    own: str
+    block: str
+    # Why nobody can tell which lines are ours.
+    fault: str = ""
+
+
+def override(text: str, body: str) -> Overriding:
+    """The override of a site with our block, or without it where the body is empty."""
+    try:
+        found = split(text, AROUND)
+        return Overriding(merge(text, for_merge(body), AROUND), found.own, found.body)
+    except Unclear as unclear:
+        return Overriding(text, text, "", str(unclear))
 
 
 def shown_changes(before: str, after: str) -> list[str]:

@@ -151,10 +151,10 @@ def _wanted(site: Site, values: Mapping[str, Any], needed: Sequence[Mapping[str,
         entries = values.get(name) if name else None
         # Whoever sets the variable takes its defaults away, so they are repeated.
         kept = [str(entry) for entry in entries] if isinstance(entries, list) else []
-        yield _variable_to_set(name), [*kept, *(f"{path}:{path}" for path in dict.fromkeys(missing))]
+        yield variable_to_set(name), [*kept, *(f"{path}:{path}" for path in dict.fromkeys(missing))]
 
 
-def _variable_to_set(name: str | None) -> str:
+def variable_to_set(name: str | None) -> str:
     # The volumes of all containers are none of our business.
     return "glance_extra_volumes" if name in (None, "default_extra_volumes") else str(name)
 

@@ -50,28 +50,29 @@ class Unclear(Exception):
     """Why nobody can tell which lines are ours; the message is the cause."""
 
 
-def split(text: str) -> Override:
+def split(text: str, around: tuple[str, str] = (BEGIN, END)) -> Override:
+    """``around`` are the first and the last line of the block."""
     lines = _lines(text)
-    marks = [(number, line.strip()) for number, line in enumerate(lines) if line.strip() in (BEGIN, END)]
+    marks = [(number, line.strip()) for number, line in enumerate(lines) if line.strip() in around]
     if not marks:
         return Override(text, "", "")
-    if [mark for _number, mark in marks] != [BEGIN, END]:
-        raise Unclear(f"the lines '{BEGIN}' and '{END}' are not there once each, in this order")
+    if [mark for _number, mark in marks] != list(around):
+        raise Unclear(f"the lines '{around[0]}' and '{around[1]}' are not there once each, in this order")
     (first, _begin), (last, _end) = marks
     found = Override("".join(lines[:first]), "".join(lines[first : last + 1]), "".join(lines[last + 1 :]))
     stray = _first_option(found.after)
     if stray is not None:
-        raise Unclear(f"the option {stray} follows the block of the stores without a section of its own")
+        raise Unclear(f"the option {stray} follows the block of {around[1].removeprefix('# END of ')} without a section of its own")
     return found
 
 
-def merge(text: str, body: str) -> str:
+def merge(text: str, body: str, around: tuple[str, str] = (BEGIN, END)) -> str:
     """The file with our lines in it, where they were before or at its end; without any the block goes."""
-    found = split(text)
+    found = split(text, around)
     if not body.strip():
         return found.own
     ending = "\r\n" if "\r\n" in text else "\n"
-    block = "\n".join([BEGIN, *body.rstrip("\n").split("\n"), END]) + "\n"
+    block = "\n".join([around[0], *body.rstrip("\n").split("\n"), around[1]]) + "\n"
     before = found.before
     if before and not before.endswith(("\n", "\r")):
         before += ending

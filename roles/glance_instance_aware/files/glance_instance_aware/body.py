@@ -44,8 +44,8 @@ class UwsgiChunks:
     def __init__(self, uwsgi: Any) -> None:
         self.uwsgi = uwsgi
 
-    def read(self, _size: int) -> bytes:
-        return self.uwsgi.chunked_read()
+    def read(self, _size: int = -1) -> bytes:
+        return bytes(self.uwsgi.chunked_read())
 
 
 def chunked(environ: dict[str, Any]) -> bool:
@@ -80,13 +80,20 @@ def read(environ: dict[str, Any], most: int) -> bytes | None:
     if uwsgi is not None:
         stream = UwsgiChunks(uwsgi)
     head, ended = read_up_to(stream, most + 1 if size is None else size)
-    if size is None and not ended:
+    if ended and size is not None:
+        # The client has gone in the midst of it: whoever reads on finds that out as well.
         environ["wsgi.input"] = Rest(head, stream)
-        return None
+        return b""
     if uwsgi is not None:
         # Glance would ask the server for chunks again.
         del environ["HTTP_TRANSFER_ENCODING"]
-    put(environ, head)
+        environ["wsgi.input_terminated"] = True
+    if not ended and size is None:
+        environ["wsgi.input"] = Rest(head, stream)
+        return None
+    if uwsgi is not None:
+        environ["CONTENT_LENGTH"] = str(len(head))
+    environ["wsgi.input"] = io.BytesIO(head)
     return head
 
 
@@ -104,5 +111,7 @@ def read_up_to(stream: Any, most: int) -> tuple[bytes, bool]:
 
 
 def put(environ: dict[str, Any], body: bytes) -> None:
+    """Another body in the place of one that was read."""
+    environ.pop("HTTP_TRANSFER_ENCODING", None)
     environ["wsgi.input"] = io.BytesIO(body)
     environ["CONTENT_LENGTH"] = str(len(body))

@@ -15,7 +15,7 @@ StartResponse = Callable[..., Any]
 Application = Callable[[Environ, StartResponse], Iterable[bytes]]
 
 # What says something of a body, or makes an answer depend on what the caller has already.
-NOT_FOR_A_LOOK = ("CONTENT_TYPE", "CONTENT_LENGTH", "HTTP_TRANSFER_ENCODING", "HTTP_RANGE", "HTTP_CONTENT_RANGE", "HTTP_EXPECT", "HTTP_X_HTTP_METHOD_OVERRIDE")
+NOT_FOR_A_LOOK = ("CONTENT_TYPE", "CONTENT_LENGTH", "HTTP_TRANSFER_ENCODING", "HTTP_RANGE", "HTTP_CONTENT_RANGE")
 
 
 @dataclass(frozen=True)

@@ -9,6 +9,10 @@ from dataclasses import dataclass
 from typing import Any
 
 
+class Misplaced(Exception):
+    """The filter does not stand where Glance knows who asks."""
+
+
 @dataclass(frozen=True)
 class Caller:
     project: str | None
@@ -21,21 +25,19 @@ class Caller:
     def may_change(self, owner: Any) -> bool:
         return self.changes_all or (bool(owner) and owner == self.project and not self.read_only)
 
-    @property
-    def seen_project(self) -> str | None:
-        """None for all of them; an unknown project has no relations."""
-        return None if self.sees_all else (self.project or "")
+    def sees(self, project: str) -> bool:
+        return self.sees_all or (bool(self.project) and project == self.project)
 
 
 def lower(roles: Any) -> set[str]:
     return {str(role).strip().lower() for role in roles or ()}
 
 
-def caller_of(environ: Mapping[str, Any], service_roles: frozenset[str]) -> Caller | None:
-    """By the context that Glance has made of an authenticated request, or None where there is none."""
+def caller_of(environ: Mapping[str, Any], service_roles: frozenset[str]) -> Caller:
+    """By the context that Glance has made of an authenticated request."""
     context = environ.get("webob.adhoc_attrs", {}).get("context")
     if context is None:
-        return None
+        raise Misplaced("The filter instance_aware has to stand after context in Glance's pipeline.")
     sees_all = bool(context.is_admin) or not service_roles.isdisjoint(lower(context.roles))
     # authtoken sets this of a token that it has validated, and removes it of all others.
     confirmed = environ.get("HTTP_X_SERVICE_IDENTITY_STATUS") == "Confirmed"

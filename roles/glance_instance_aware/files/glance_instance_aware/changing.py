@@ -6,22 +6,31 @@ from __future__ import annotations
 
 import logging
 import uuid
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from typing import Any
 
 import webob.exc
 
 from glance_instance_aware import body, tuple_of
 from glance_instance_aware.call import Answer, Application, Environ, StartResponse, call, image_of, look
-from glance_instance_aware.caller import Caller
+from glance_instance_aware.caller import Caller, caller_of
 from glance_instance_aware.installations import installation_of
 from glance_instance_aware.settings import Settings
 from glance_instance_aware.table import Away, Relation, Store
-from glance_instance_aware.tuple_of import Document, Said, Wanted
+from glance_instance_aware.tuple_of import NAMES, NOVA, Document, Said, Wanted
 
 LOG = logging.getLogger(__name__)
 
 NOT_YOURS = "You are not permitted to relate this image to an instance: the image's own project is, an administrator, or a service."
+NOTHING = Wanted()
+
+
+class Refused(Exception):
+    """A request that has its answer already."""
+
+    def __init__(self, answer: webob.exc.HTTPException) -> None:
+        super().__init__(str(answer))
+        self.answer = answer
 
 
 class Changing:
@@ -30,26 +39,29 @@ class Changing:
         self.settings = settings
         self.store = store
 
-    def create(self, environ: Environ, start_response: StartResponse, caller: Caller) -> Iterable[bytes]:
+    def create(self, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
         headers = tuple_of.of_headers(environ)
         content = body.read(environ, self.settings.max_body)
         document = tuple_of.load(content) if content else None
-        wanted = self.decide(environ, tuple_of.of_create(document, headers))
+        said = tuple_of.of_create(document, headers)
+        mapped = installation_of(environ, self.settings.installations)
+        wanted = tuple_of.decide(said, mapped)
         explicit = document.get("id") if isinstance(document, Document) else None
         if not wanted:
             if isinstance(explicit, str) and is_id(explicit):
-                start_response = self.forgetting(start_response, explicit, "201")
+                start_response = self.once_done(start_response, "201", self.store.forget, explicit)
             return self.application(environ, start_response)
-        installation, instance = tuple_of.whole(wanted)
+        installation, instance = tuple_of.whole(wanted, NOTHING, mapped)
         self.refuse_large(content)
         if not isinstance(document, Document) or ("id" in document and not is_id(explicit)):
             # Glance refuses such a body.
             return self.application(stripped(environ, None), start_response)
+        caller = caller_of(environ, self.settings.service_roles)
         owner = document.get("owner", caller.project)
         if not caller.may_change(owner):
-            raise webob.exc.HTTPForbidden(explanation=NOT_YOURS)
+            raise Refused(webob.exc.HTTPForbidden(explanation=NOT_YOURS))
         image_id = explicit or str(uuid.uuid4())
-        asked = stripped(environ, tuple_of.create_body(document, self.settings.keep_nova_property, image_id))
+        asked = stripped(environ, tuple_of.create_body(document, self.ours(said, mapped), image_id))
         relation = related(image_id, installation, instance, owner, instance_owner(document, caller))
         reserved = self.store.reserve(relation)
         answer = call(self.application, asked)
@@ -66,16 +78,20 @@ class Changing:
         except Away:
             LOG.warning("The relation of image %s stays pending until somebody looks for it.", relation.image_id)
 
-    def update(self, environ: Environ, start_response: StartResponse, caller: Caller, image_id: str) -> Iterable[bytes]:
+    def update(self, environ: Environ, start_response: StartResponse, image_id: str) -> Iterable[bytes]:
         headers = tuple_of.of_headers(environ)
         draft = tuple_of.PATCH_TYPES.get(media_type(environ), 0)
         content = body.read(environ, self.settings.max_body) if draft else b""
         document = tuple_of.load(content) if content else None
-        wanted = self.decide(environ, tuple_of.of_patch(document, headers, draft))
+        said = tuple_of.of_patch(document, headers, draft)
+        mapped = installation_of(environ, self.settings.installations)
+        wanted = tuple_of.decide(said, mapped)
         if not wanted:
+            if isinstance(said.owner, str) and is_id(image_id):
+                start_response = self.once_done(start_response, "200", self.store.transfer, image_id, said.owner)
             return self.application(environ, start_response)
         self.refuse_large(content)
-        asked = stripped(environ, tuple_of.patch_body(document, draft, self.settings.keep_nova_property))
+        asked = stripped(environ, tuple_of.patch_body(document, draft, self.ours(said, mapped)))
         if not is_id(image_id):
             return self.application(asked, start_response)
         # Glance lets everybody who sees an image send it a PATCH that changes nothing, which is what may be left of this one.
@@ -83,47 +99,51 @@ class Changing:
         image = image_of(seen)
         if image is None:
             return seen.give(start_response)
-        if not caller.may_change(image.get("owner")):
-            raise webob.exc.HTTPForbidden(explanation=NOT_YOURS)
-        existing = self.store.of_image(image["id"])
-        if wanted.drop:
-            relation = None
-        else:
-            installation, instance = tuple_of.whole(wanted, Wanted(existing.installation, existing.instance) if existing else None)
-            project = existing.project if existing and existing.image_owner == image["owner"] else None
-            relation = related(image["id"], installation, instance, image["owner"], project)
+        if not caller_of(environ, self.settings.service_roles).may_change(image.get("owner")):
+            raise Refused(webob.exc.HTTPForbidden(explanation=NOT_YOURS))
+        existing = self.existing(image)
+        halves = Wanted(existing.installation, existing.instance) if existing else NOTHING
+        pair = None if wanted.drop else tuple_of.whole(wanted, halves, mapped)
         answer = call(self.application, asked)
-        if answer.code == 200:
-            if relation is not None:
-                self.store.settle(relation)
-            elif existing is not None:
-                self.store.forget(image["id"])
+        if answer.code == 200 and pair is None:
+            self.store.forget(image["id"])
+        elif answer.code == 200 and pair is not None:
+            # Whose instance it is stays; the owner may be another one by this very request.
+            project = existing.project if existing and existing.owner is not None else None
+            self.store.settle(related(image["id"], *pair, (image_of(answer) or image).get("owner"), project))
         return answer.give(start_response)
+
+    def existing(self, image: Mapping[str, Any]) -> Relation | None:
+        """The relation of an image; a row that somebody else has left there in passing is none."""
+        row = self.store.of_image(image["id"])
+        return None if row is None or (row.pending and not row.belongs(image)) else row
 
     def delete(self, environ: Environ, start_response: StartResponse, image_id: str) -> Iterable[bytes]:
         if is_id(image_id):
-            start_response = self.forgetting(start_response, image_id, "204")
+            start_response = self.once_done(start_response, "204", self.store.forget, image_id)
         return self.application(environ, start_response)
 
-    def forgetting(self, start_response: StartResponse, image_id: str, code: str) -> StartResponse:
-        """Removes the row when Glance answers so; a row that stays shows nothing, as Glance has no such image."""
+    def once_done(self, start_response: StartResponse, code: str, work: Callable[..., None], image_id: str, *arguments: str) -> StartResponse:
+        """Does it when Glance answers so. What fails here is mended by the next repair: an image that is gone is not shown meanwhile."""
 
         def started(status: str, *rest: Any) -> Any:
             if status.startswith(code):
                 try:
-                    self.store.forget(image_id)
+                    work(image_id, *arguments)
                 except Away:
-                    LOG.warning("The relation that image %s may have had stays until the next repair.", image_id)
+                    LOG.warning("The relation that image %s may have stays as it was until the next repair.", image_id)
             return start_response(status, *rest)
 
         return started
 
-    def decide(self, environ: Environ, said: Said) -> Wanted:
-        return tuple_of.decide(said, installation_of(environ, self.settings.installations))
+    def ours(self, said: Said, mapped: str | None) -> Collection[str]:
+        """The properties that Glance does not get."""
+        return NAMES if self.settings.keep_nova_property or not said.names_nova or mapped is None else (*NAMES, NOVA)
 
     def refuse_large(self, content: bytes | None) -> None:
         if content is None:
-            raise webob.exc.HTTPRequestEntityTooLarge(explanation=f"A request that relates an image has a body of at most {self.settings.max_body} bytes.")
+            reason = f"A request that relates an image has a body of at most {self.settings.max_body} bytes."
+            raise Refused(webob.exc.HTTPRequestEntityTooLarge(explanation=reason))
 
 
 def stripped(environ: Environ, content: bytes | None) -> Environ:

@@ -11,6 +11,7 @@ import sys
 from collections.abc import Callable
 from typing import Any
 
+from alembic.util import CommandError
 from oslo_config import cfg
 from sqlalchemy import exc
 
@@ -85,7 +86,7 @@ def main(argv: list[str]) -> int:
     try:
         conf = configuration(given)
         print(json.dumps(COMMANDS[given.command](given, settings.read(conf), conf)))
-    except (ValueError, cfg.Error) as problem:
+    except (ValueError, cfg.Error, CommandError) as problem:
         print(problem, file=sys.stderr)
         return 1
     except (exc.SQLAlchemyError, ImportError) as problem:

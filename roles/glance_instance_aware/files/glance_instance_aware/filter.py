@@ -14,14 +14,13 @@ import logging
 import re
 from collections.abc import Callable, Iterable
 from typing import Any
-from urllib.parse import parse_qsl
 
 import webob.exc
 
 from glance_instance_aware import __version__, rewrite
 from glance_instance_aware.call import Answer, Application, Environ, StartResponse
-from glance_instance_aware.caller import Caller, caller_of
-from glance_instance_aware.changing import Changing
+from glance_instance_aware.caller import Misplaced, caller_of
+from glance_instance_aware.changing import Changing, Refused
 from glance_instance_aware.reading import Reading
 from glance_instance_aware.settings import Settings, read
 from glance_instance_aware.table import Away, Store
@@ -36,7 +35,6 @@ BELOW_IMAGES = re.compile(r"/+v2/+images(?:/|$)")
 DATA = re.compile(r"/+v2/+images/+[^/]+/+(?:file|stage)/*$")
 
 AWAY = "The database of relations of images to instances cannot be used now. Try again later."
-MISPLACED = "The filter instance_aware has to stand after context in Glance's pipeline."
 
 
 class InstanceAware:
@@ -61,37 +59,32 @@ class InstanceAware:
             return webob.exc.HTTPBadRequest(explanation=str(exc))(environ, start_response)
         except Away:
             return webob.exc.HTTPServiceUnavailable(explanation=AWAY)(environ, start_response)
-        except webob.exc.HTTPException as exc:
-            return exc(environ, start_response)
+        except Misplaced as exc:
+            LOG.error("%s", exc)
+            return webob.exc.HTTPInternalServerError(explanation=str(exc))(environ, start_response)
+        except Refused as exc:
+            return exc.answer(environ, start_response)
         return self.application(environ, start_response)
 
     def images(self, environ: Environ, start_response: StartResponse, image_id: str | None) -> Iterable[bytes]:
         method = method_of(environ)
         if method == "GET":
-            listing = rewrite.parse(environ.get("QUERY_STRING", ""), self.settings.max_instance_ids)
-            # An image is asked for by its id alone, whatever else the query has.
-            if listing is not None and image_id is None:
-                return self.reading.index(environ, listing, self.caller(environ)).give(start_response)
-            if listing is not None and listing.include and image_id is not None:
-                return self.reading.show(environ, listing, self.caller(environ)).give(start_response)
+            query = environ.get("QUERY_STRING", "")
+            listing = rewrite.parse_index(query, self.settings.max_instance_ids) if image_id is None else rewrite.parse_show(query)
+            if listing is not None:
+                answer = self.reading.index(environ, listing) if image_id is None else self.reading.show(environ, listing)
+                return answer.give(start_response)
         elif method == "POST" and image_id is None:
-            return self.changing.create(environ, start_response, self.caller(environ))
+            return self.changing.create(environ, start_response)
         elif method == "PATCH" and image_id is not None:
-            return self.changing.update(environ, start_response, self.caller(environ), image_id)
+            return self.changing.update(environ, start_response, image_id)
         elif method == "DELETE" and image_id is not None:
             return self.changing.delete(environ, start_response, image_id)
         return self.application(environ, start_response)
 
-    def caller(self, environ: Environ) -> Caller:
-        found = caller_of(environ, self.settings.service_roles)
-        if found is None:
-            LOG.error(MISPLACED)
-            raise webob.exc.HTTPInternalServerError(explanation=MISPLACED)
-        return found
-
     def info(self, environ: Environ) -> Answer:
         """How clients find out that this filter is there; a Glance without it answers 404."""
-        self.caller(environ)
+        caller_of(environ, self.settings.service_roles)
         document = {"version": __version__, "max_instance_ids": self.settings.max_instance_ids}
         return Answer("200 OK", [("Content-Type", "application/json")], b"").with_document(document)
 
@@ -100,7 +93,10 @@ def method_of(environ: Environ) -> str:
     """Glance's router lets the query name another method."""
     query = environ.get("QUERY_STRING", "")
     if "_method" in query:
-        named = dict(parse_qsl(query, keep_blank_values=True)).get("_method")
+        try:
+            named = dict(rewrite.pairs_of(query)).get("_method")
+        except ValueError:
+            named = None
         if named:
             return named.upper()
     return str(environ["REQUEST_METHOD"])

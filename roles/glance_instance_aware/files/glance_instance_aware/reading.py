@@ -8,7 +8,7 @@ from typing import Any
 
 from glance_instance_aware import rewrite
 from glance_instance_aware.call import Answer, Application, Environ, call, image_of, look
-from glance_instance_aware.caller import Caller
+from glance_instance_aware.caller import Caller, caller_of
 from glance_instance_aware.rewrite import Listing
 from glance_instance_aware.settings import Settings
 from glance_instance_aware.table import Away, Relation, Store
@@ -24,7 +24,8 @@ class Reading:
         self.settings = settings
         self.store = store
 
-    def index(self, environ: Environ, listing: Listing, caller: Caller) -> Answer:
+    def index(self, environ: Environ, listing: Listing) -> Answer:
+        caller = caller_of(environ, self.settings.service_roles)
         if rewrite.form_body(environ.get("CONTENT_TYPE", "")):
             raise Malformed("A listing by relation takes its filters from the query, not from a form.")
         found = self.related(environ, listing, caller) if listing.related else None
@@ -39,7 +40,8 @@ class Reading:
             self.include(document.get("images") or [], caller)
         return answer.with_document(document)
 
-    def show(self, environ: Environ, listing: Listing, caller: Caller) -> Answer:
+    def show(self, environ: Environ, listing: Listing) -> Answer:
+        caller = caller_of(environ, self.settings.service_roles)
         asked = dict(environ)
         asked["QUERY_STRING"] = rewrite.for_glance(listing, None)
         answer = call(self.application, asked)
@@ -52,7 +54,9 @@ class Reading:
     def related(self, environ: Environ, listing: Listing, caller: Caller) -> list[str]:
         assert listing.installation is not None
         most = self.settings.max_images
-        rows = self.store.of_instances(listing.installation, listing.instances, caller.seen_project, most)
+        if not caller.sees_all and not caller.project:
+            return []
+        rows = self.store.of_instances(listing.installation, listing.instances, None if caller.sees_all else caller.project, most)
         if len(rows) > most:
             raise Malformed(f"More than {most} images are related to these instances. Ask for fewer of them at once.")
         pending = [row for row in rows if row.pending]
@@ -64,7 +68,7 @@ class Reading:
         seen = []
         for row in rows:
             image = image_of(look(self.application, environ, row.image_id))
-            if image is not None and image.get("owner") == row.image_owner:
+            if image is not None and row.belongs(image):
                 seen.append(row)
         self.activate(seen)
         return {row.image_id for row in seen}
@@ -85,10 +89,10 @@ class Reading:
             for name in (INSTALLATION, INSTANCE):
                 image.pop(name, None)
             row = rows.get(image["id"])
-            if row is None or caller.seen_project not in (None, row.project):
+            if row is None or not caller.sees(row.project):
                 continue
             if row.pending:
-                if image.get("owner") != row.image_owner:
+                if not row.belongs(image):
                     continue
                 late.append(row)
             image.update({INSTALLATION: row.installation, INSTANCE: row.instance})

@@ -10,12 +10,14 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import parse_qsl, urlencode
 
+import webob
+
 from glance_instance_aware.tuple_of import INSTALLATION, INSTANCE, NAMES, Malformed, installation_uuid, instance_id, shown
 
 INCLUDE = "include_relation"
 OURS = (*NAMES, INCLUDE)
 # A name of ours, or a name of a parameter that is written in another way.
-MAYBE = re.compile(r"nova_installation_uuid|instance_id|include_relation|(?:^|&)[^=&]*%")
+MAYBE = re.compile(r"nova_installation_uuid|instance_id|include_relation|(?:^|[&;])[^=&;]*%")
 # What no image can have as its id: Glance takes UUIDs alone.
 NO_IMAGE = "none"
 LIST = re.compile(r'(?:"[^"\\]*"|[^",]*)(?:,(?:"[^"\\]*"|[^",]*))*')
@@ -38,32 +40,55 @@ class Listing:
         return self.installation is not None
 
 
-def parse(query: str, most: int) -> Listing | None:
-    """None where the query is Glance's alone; this comes before anything that costs."""
+def pairs_of(query: str) -> Pairs:
+    """The parameters as Glance reads them, semicolons and all."""
+    return list(webob.Request({"REQUEST_METHOD": "GET", "QUERY_STRING": query}).GET.items())
+
+
+def ours_of(query: str, names: Collection[str]) -> tuple[Pairs, dict[str, str]]:
+    """All parameters, and those of them that are ours; nothing that costs happens where there are none."""
     if not query or not MAYBE.search(query):
-        return None
+        return [], {}
     try:
-        pairs = parse_qsl(query, keep_blank_values=True, errors="strict")
+        pairs = pairs_of(query)
     except ValueError:
         # Glance says of it what it says without this filter.
-        return None
+        return [], {}
     ours: dict[str, str] = {}
     for name, value in pairs:
-        if name in OURS:
+        if name in names:
             if name in ours:
                 raise Malformed(f"The query has '{name}' more than once.")
             ours[name] = value
+    return pairs, ours
+
+
+def included(ours: dict[str, str]) -> bool:
+    value = ours.get(INCLUDE, "false").lower()
+    if value not in ("true", "false"):
+        raise Malformed(f"{INCLUDE} '{shown(value)}' is neither true nor false.")
+    return value == "true"
+
+
+def parse_show(query: str) -> Listing | None:
+    """Of a single image; all else in its query means nothing to Glance."""
+    pairs, ours = ours_of(query, (INCLUDE,))
+    return Listing(pairs, included(ours)) if ours else None
+
+
+def parse_index(query: str, most: int) -> Listing | None:
+    """None where the query is Glance's alone."""
+    pairs, ours = ours_of(query, OURS)
     if not ours:
         return None
-    include = ours.pop(INCLUDE, "false").lower()
-    if include not in ("true", "false"):
-        raise Malformed(f"{INCLUDE} '{shown(include)}' is neither true nor false.")
+    include = included(ours)
+    ours.pop(INCLUDE, None)
     if not ours:
-        return Listing(pairs, include == "true")
+        return Listing(pairs, include)
     if len(ours) == 1:
         given = next(iter(ours))
         raise Malformed(f"The query has {given} without {NAMES[1 - NAMES.index(given)]}. An instance is named by both.")
-    return Listing(pairs, include == "true", installation_uuid(ours[INSTALLATION]), instances_of(ours[INSTANCE], most))
+    return Listing(pairs, include, installation_uuid(ours[INSTALLATION]), instances_of(ours[INSTANCE], most))
 
 
 def instances_of(value: str, most: int) -> tuple[str, ...]:

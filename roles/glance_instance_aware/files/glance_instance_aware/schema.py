@@ -11,6 +11,8 @@ from alembic import command
 from alembic.config import Config
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
+from alembic.util import CommandError
+from sqlalchemy import exc
 
 from glance_instance_aware.table import TABLE, VERSION_TABLE
 
@@ -33,13 +35,24 @@ def revision(connection: sa.engine.Connection) -> str | None:
 
 def upgrade(engine: sa.engine.Engine) -> tuple[str | None, str | None]:
     """The revisions before and after."""
-    with engine.connect() as connection:
-        before = revision(connection)
-    if before != head():
+    before = current(engine)
+    if before == head():
+        return before, before
+    try:
         with engine.begin() as connection:
             command.upgrade(configuration(connection), "head")
+    except CommandError as problem:
+        raise CommandError(f"Cannot upgrade the table of relations: {problem}. It is of a newer version of this package; install that.") from problem
+    except exc.SQLAlchemyError:
+        # Another host may have been faster.
+        if current(engine) != head():
+            raise
+    return before, current(engine)
+
+
+def current(engine: sa.engine.Engine) -> str | None:
     with engine.connect() as connection:
-        return before, revision(connection)
+        return revision(connection)
 
 
 def drop(engine: sa.engine.Engine) -> list[str]:

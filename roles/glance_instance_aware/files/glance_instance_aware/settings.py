@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from oslo_config import cfg
+from sqlalchemy.engine import make_url
 
 from glance_instance_aware.installations import Rule, parse
 
@@ -56,14 +57,18 @@ def list_options() -> list[tuple[str, list[Any]]]:
 
 
 def glance_connection(conf: Any) -> str | None:
-    """That of [database], which Glance has registered long before a filter is made."""
+    """That of [database], which Glance has registered long before a filter is made. Here are the only names of oslo.db, another part of Glance."""
     try:
-        return conf.database.connection
+        section = conf.database
+        section.connection  # noqa: B018 - the section may be there without it
     except (cfg.NoSuchGroupError, cfg.NoSuchOptError):
         from oslo_db import options
 
         conf.register_opts(options.database_opts, group="database")
-        return conf.database.connection
+        section = conf.database
+    if not section.connection or not section.connection_parameters:
+        return section.connection
+    return make_url(section.connection).update_query_string(section.connection_parameters, append=True).render_as_string(hide_password=False)
 
 
 def read(conf: Any) -> Settings:

@@ -9,7 +9,7 @@ import logging
 import os
 import threading
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, TypeVar
 
@@ -22,7 +22,9 @@ Result = TypeVar("Result")
 
 PENDING, ACTIVE = "pending", "active"
 VERSION_TABLE = "instance_aware_version"
-TRIES = 4
+TRIES = 5
+# Deadlocks and transactions that others were in the way of: PostgreSQL, then MySQL and MariaDB.
+AGAIN = ("40001", "40P01", 1205, 1213, 1020)
 # How long statements fail at once after the database could not be reached, so that requests do not queue up for its timeouts.
 HOLD = 1.0
 
@@ -61,6 +63,15 @@ class Relation:
     def image_owner(self) -> str:
         return self.owner or self.project
 
+    def moved(self, owner: str) -> Relation:
+        """The relation of an image that has another owner; whose instance it is changes with it where that was the owner's own."""
+        project = owner if self.owner is None else self.project
+        return replace(self, project=project, owner=None if project == owner else owner)
+
+    def belongs(self, image: Mapping[str, Any]) -> bool:
+        """Whether the image is of the project that this was written for."""
+        return (image.get("owner") or "") == self.image_owner
+
     @property
     def pending(self) -> bool:
         return self.state == PENDING
@@ -81,13 +92,15 @@ def chunks(values: Sequence[str], size: int) -> Iterator[Sequence[str]]:
 def connect_args(url: sa.engine.URL) -> dict[str, Any]:
     """Short timeouts, in the words of the driver."""
     driver = url.get_driver_name()
+    arguments: dict[str, Any] = {}
     if url.get_backend_name() == "sqlite":
-        return {"timeout": 10, "check_same_thread": False}
-    if driver == "pymysql":
-        return {"connect_timeout": 5, "read_timeout": 30, "write_timeout": 30}
-    if driver in ("mysqldb", "psycopg2", "psycopg"):
-        return {"connect_timeout": 5}
-    return {}
+        arguments = {"timeout": 10, "check_same_thread": False}
+    elif driver == "pymysql":
+        arguments = {"connect_timeout": 5, "read_timeout": 30, "write_timeout": 30}
+    elif driver in ("mysqldb", "psycopg2", "psycopg"):
+        arguments = {"connect_timeout": 5}
+    # What the URL itself says counts.
+    return {name: value for name, value in arguments.items() if name not in url.query}
 
 
 def make_engine(connection: str) -> sa.engine.Engine:
@@ -98,9 +111,18 @@ def make_engine(connection: str) -> sa.engine.Engine:
 
 
 def cause(problem: BaseException) -> str:
-    """The kinds of errors alone: their texts may have addresses, statements and values."""
+    """The kinds and numbers of errors alone: their texts may have addresses, statements and values."""
     original = getattr(problem, "orig", None)
-    return type(problem).__name__ if original is None else f"{type(problem).__name__} of {type(original).__name__}"
+    if original is None:
+        return type(problem).__name__
+    number = code(original)
+    return f"{type(original).__name__} {number}" if number else type(original).__name__
+
+
+def code(original: BaseException) -> Any:
+    """What the database calls the error, by whatever name its driver has for that."""
+    first = original.args[0] if original.args and isinstance(original.args[0], int) else None
+    return getattr(original, "pgcode", None) or getattr(original, "sqlstate", None) or getattr(original, "sqlite_errorname", None) or first
 
 
 def transient(problem: exc.SQLAlchemyError) -> bool:
@@ -110,9 +132,9 @@ def transient(problem: exc.SQLAlchemyError) -> bool:
     if not isinstance(problem, exc.DBAPIError):
         return False
     original = problem.orig
-    state = getattr(original, "pgcode", None) or getattr(original, "sqlstate", None)
-    number = original.args[0] if original is not None and original.args else None
-    return problem.connection_invalidated or state in ("40001", "40P01") or number in (1205, 1213) or "database is locked" in str(original)
+    if original is None:
+        return False
+    return problem.connection_invalidated or code(original) in AGAIN or "database is locked" in str(original)
 
 
 class Store:
@@ -124,15 +146,19 @@ class Store:
         self.pid: int | None = None
         self.made: sa.engine.Engine | None = None
         self.lock = threading.Lock()
+        self.inherited: list[sa.engine.Engine] = []
         self.away_until = 0.0
+        self.probing = threading.Lock()
         self.probed = 0.0
+        self.usable = False
 
     @property
     def engine(self) -> sa.engine.Engine:
         if self.made is None or self.pid != os.getpid():
             with self.lock:
                 if self.made is None or self.pid != os.getpid():
-                    # Connections of the parent are left to it: closing them here would end its sessions.
+                    # Connections of the parent are left to it: even forgetting them here would end its sessions.
+                    self.inherited += [self.made] if self.made is not None else []
                     self.made, self.pid = make_engine(self.connection), os.getpid()
         return self.made
 
@@ -163,10 +189,16 @@ class Store:
 
     def probe(self) -> None:
         """That the table can be read; at most one question a second."""
-        if time.monotonic() - self.probed < HOLD and self.probed:
-            return
-        self.run(lambda connection: connection.execute(sa.select(TABLE.c.image_id).limit(1)).first())
-        self.probed = time.monotonic()
+        with self.probing:
+            if not self.probed or time.monotonic() - self.probed >= HOLD:
+                try:
+                    self.run(lambda connection: connection.execute(sa.select(TABLE.c.image_id).limit(1)).first())
+                    self.usable = True
+                except Away:
+                    self.usable = False
+                self.probed = time.monotonic()
+            if not self.usable:
+                raise Away("unusable a moment ago")
 
     def of_images(self, image_ids: Iterable[str]) -> dict[str, Relation]:
         wanted = sorted(set(image_ids))
@@ -218,8 +250,10 @@ class Store:
 
         def work(connection: sa.engine.Connection) -> None:
             active = values(replace(relation, state=ACTIVE))
-            changed = connection.execute(TABLE.update().where(TABLE.c.image_id == relation.image_id).values(**active))
-            if not changed.rowcount:
+            mine = TABLE.c.image_id == relation.image_id
+            # An update of no row would lock the gap where others insert theirs.
+            there = connection.execute(sa.select(TABLE.c.image_id).where(mine)).first()
+            if not there or not connection.execute(TABLE.update().where(mine).values(**active)).rowcount:
                 connection.execute(TABLE.insert().values(**active, created_at=now()))
 
         self.run(work)
@@ -229,13 +263,24 @@ class Store:
 
         def work(connection: sa.engine.Connection) -> None:
             for relation in sorted(relations, key=lambda each: each.image_id):
-                connection.execute(TABLE.update().where(*is_pending(relation)).values(state=ACTIVE, updated_at=now()))
+                connection.execute(TABLE.update().where(*is_same(replace(relation, state=PENDING))).values(state=ACTIVE, updated_at=now()))
+
+        self.run(work)
+
+    def transfer(self, image_id: str, owner: str) -> None:
+        """The image has another owner."""
+
+        def work(connection: sa.engine.Connection) -> None:
+            row = connection.execute(sa.select(*COLUMNS).where(TABLE.c.image_id == image_id)).first()
+            if row is not None:
+                before = Relation(*row)
+                connection.execute(TABLE.update().where(*is_same(before)).values(**values(before.moved(owner))))
 
         self.run(work)
 
     def release(self, relation: Relation) -> None:
         """A pending row of an image that Glance has refused."""
-        self.run(lambda connection: connection.execute(TABLE.delete().where(*is_pending(relation))))
+        self.run(lambda connection: connection.execute(TABLE.delete().where(*is_same(replace(relation, state=PENDING)))))
 
     def forget(self, image_id: str) -> None:
         def work(connection: sa.engine.Connection) -> None:
@@ -258,10 +303,11 @@ def values(relation: Relation) -> dict[str, Any]:
     }
 
 
-def is_pending(relation: Relation) -> tuple[Any, ...]:
+def is_same(relation: Relation) -> tuple[Any, ...]:
+    """Whether a row is still what was read, or written, before."""
     return (
         TABLE.c.image_id == relation.image_id,
-        TABLE.c.state == PENDING,
+        TABLE.c.state == relation.state,
         TABLE.c.nova_installation_uuid == relation.installation,
         TABLE.c.instance_id == relation.instance,
         TABLE.c.project_id == relation.project,

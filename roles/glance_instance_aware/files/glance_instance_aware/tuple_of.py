@@ -6,7 +6,8 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable, Mapping
+from collections import Counter
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,6 +18,9 @@ NAMES = (INSTALLATION, INSTANCE)
 HEADERS = {"HTTP_X_NOVA_INSTALLATION_UUID": INSTALLATION, "HTTP_X_INSTANCE_ID": INSTANCE}
 HEADER_NAMES = {INSTALLATION: "X-Nova-Installation-UUID", INSTANCE: "X-Instance-ID"}
 PATCH_TYPES = {"application/openstack-images-v2.0-json-patch": 4, "application/openstack-images-v2.1-json-patch": 10}
+
+# All that an operation of a PATCH is made of, in either form.
+PARTS = ("op", "path", "value", "add", "replace", "remove")
 
 UUID = re.compile(r"[0-9a-fA-F]{8}-?[0-9a-fA-F]{4}-?[0-9a-fA-F]{4}-?[0-9a-fA-F]{4}-?[0-9a-fA-F]{12}")
 DECIMAL = re.compile(r"0|[1-9][0-9]{0,18}")
@@ -84,7 +88,7 @@ def of_headers(environ: Mapping[str, Any]) -> dict[str, str]:
     return found
 
 
-class Document(dict):  # type: ignore[type-arg]
+class Document(dict[str, Any]):
     """An object of JSON that knows which keys it had more than once."""
 
     repeated: frozenset[str] = frozenset()
@@ -93,8 +97,7 @@ class Document(dict):  # type: ignore[type-arg]
 def _document(pairs: list[tuple[str, Any]]) -> Document:
     made = Document(pairs)
     if len(made) != len(pairs):
-        seen: set[str] = set()
-        made.repeated = frozenset(key for key, _value in pairs if key in seen or seen.add(key))
+        made.repeated = frozenset(key for key, times in Counter(key for key, _value in pairs).items() if times > 1)
     return made
 
 
@@ -107,7 +110,10 @@ def load(body: bytes) -> Any:
 
 
 def dump(document: Any) -> bytes:
-    return json.dumps(document).encode()
+    try:
+        return json.dumps(document).encode()
+    except RecursionError as exc:
+        raise Malformed("The body is nested too deeply.") from exc
 
 
 def once(document: Document, keys: Iterable[str]) -> None:
@@ -124,6 +130,8 @@ class Said:
     dropped: bool = False
     nova: Any = None
     names_nova: bool = False
+    # Who owns the image from now on, where a PATCH says so.
+    owner: Any = None
 
 
 def agree(headers: Mapping[str, str], properties: Mapping[str, str]) -> dict[str, str]:
@@ -145,20 +153,22 @@ def of_create(document: Any, headers: Mapping[str, str]) -> Said:
 def of_patch(document: Any, headers: Mapping[str, str], draft: int) -> Said:
     """What a PATCH says: of several operations on one name the last counts, as in Glance."""
     properties: dict[str, str | None] = {}
-    nova, names_nova = None, False
+    nova, names_nova, owner = None, False, None
     for change in changes(document):
         operation, name = operation_of(change, draft)
         if name in NAMES:
-            once(change, ("op", "path", "value", "add", "replace", "remove"))
+            once(change, PARTS)
             properties[name] = None if operation == "remove" else CHECKS[name](change.get("value"))
         elif name == NOVA:
-            once(change, ("op", "path", "value", "add", "replace", "remove"))
+            once(change, PARTS)
             nova, names_nova = (None, False) if operation == "remove" else (change.get("value"), True)
+        elif name == "owner":
+            owner = change.get("value")
     given = {name: value for name, value in properties.items() if value is not None}
     dropped = len(given) != len(properties)
     if dropped and (given or headers):
         raise Malformed("The request removes the relation and sets it as well.")
-    return Said(agree(headers, given), dropped, nova, names_nova)
+    return Said(agree(headers, given), dropped, nova, names_nova, owner)
 
 
 def changes(document: Any) -> list[Document]:
@@ -179,7 +189,7 @@ def operation_of(change: Document, draft: int) -> tuple[str, str] | tuple[None, 
 
 
 def decide(said: Said, mapped: str | None) -> Wanted:
-    """The relation that is wanted, where Nova's property counts for callers whose installation is known."""
+    """What is wanted; Nova's property says something of callers whose installation is known alone."""
     if said.dropped:
         return Wanted(drop=True)
     installation, instance = said.values.get(INSTALLATION), said.values.get(INSTANCE)
@@ -192,30 +202,26 @@ def decide(said: Said, mapped: str | None) -> Wanted:
         if instance is not None and not DECIMAL.fullmatch(instance) and instance != nova:
             raise Malformed(f"{INSTANCE} and {NOVA} contradict each other.")
         return Wanted(mapped, nova if instance is None else instance)
-    if instance is not None and installation is None:
-        installation = mapped
     return Wanted(installation, instance)
 
 
-def whole(wanted: Wanted, existing: Wanted | None = None) -> tuple[str, str]:
-    """Both halves, of which one may be that of the relation there is."""
-    installation = wanted.installation or (existing.installation if existing else None)
-    instance = wanted.instance or (existing.instance if existing else None)
+def whole(wanted: Wanted, existing: Wanted, mapped: str | None) -> tuple[str, str]:
+    """Both halves, of which one may be that of the relation there is, or the installation be the caller's own."""
+    installation = wanted.installation or existing.installation or mapped
+    instance = wanted.instance or existing.instance
     if installation is None or instance is None:
         missing, there = (INSTALLATION, INSTANCE) if installation is None else (INSTANCE, INSTALLATION)
         raise Malformed(f"{there} is given without {missing}. An image is related by both.")
     return installation, instance
 
 
-def create_body(document: Document, keep_nova: bool, image_id: str) -> bytes:
+def create_body(document: Document, ours: Collection[str], image_id: str) -> bytes:
     """The body of a POST without what is ours, for an image of that id."""
-    ours = NAMES if keep_nova else (*NAMES, NOVA)
     return dump({**{key: value for key, value in document.items() if key not in ours}, "id": image_id})
 
 
-def patch_body(document: Any, draft: int, keep_nova: bool) -> bytes | None:
+def patch_body(document: Any, draft: int, ours: Collection[str]) -> bytes | None:
     """The body of a PATCH without what is ours, or None where nothing is."""
-    ours = NAMES if keep_nova else (*NAMES, NOVA)
     if not isinstance(document, list):
         return None
     kept = [change for change in document if not (isinstance(change, Document) and operation_of(change, draft)[1] in ours)]

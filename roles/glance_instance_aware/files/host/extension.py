@@ -52,9 +52,10 @@ class Extension:
         self.texts = wanted["texts"]
         self.place = os.path.join(self.root, wanted["name"])
         self.previous = os.path.join(self.root, ".previous-" + wanted["name"])
-        # A container's interpreter has its file from outside.
+        # A container's interpreter has its file from outside, by a mount that fails when the file goes.
+        self.mounted = bool(wanted.get("pth"))
         self.pth = wanted.get("pth") or os.path.join(site.getsitepackages()[0], PTH)
-        self.line = wanted.get("inside", self.root) + "\n"
+        self.line = self.root + "\n"
 
     def look(self):
         return not (os.path.isdir(self.place) and content(self.place) == self.texts and self.finds())
@@ -103,6 +104,8 @@ class Extension:
         there = [path for path in (self.place, self.previous) if os.path.isdir(path)]
         for path in there:
             shutil.rmtree(path)
+        if self.mounted:
+            return bool(there)
         if os.path.isdir(self.root) and not os.listdir(self.root):
             os.rmdir(self.root)
             there.append(self.root)
@@ -116,7 +119,8 @@ def main():
     extension = Extension(json.load(sys.stdin))
     changed = getattr(extension, sys.argv[1])()
     glance = importlib.util.find_spec("glance") is not None
-    print(json.dumps({"changed": changed, "there": os.path.isdir(extension.place) or extension.finds(), "pth": extension.pth, "glance": glance}))
+    there = os.path.isdir(extension.place) or (extension.finds() and not extension.mounted)
+    print(json.dumps({"changed": changed, "there": there, "pth": extension.pth, "glance": glance}))
 
 
 if __name__ == "__main__":

@@ -13,9 +13,22 @@ branch_labels = None
 depends_on = None
 
 
+NAME = "instance_aware_images"
+INDEX = "ix_instance_aware_images_instance"
+
+
 def upgrade() -> None:
+    # Where the database does not take back a table with its transaction, half of this may have been done.
+    inspector = sa.inspect(op.get_bind())
+    if not inspector.has_table(NAME):
+        make_table()
+    if INDEX not in [index["name"] for index in sa.inspect(op.get_bind()).get_indexes(NAME)]:
+        op.create_index(INDEX, NAME, ["nova_installation_uuid", "instance_id", "project_id"])
+
+
+def make_table() -> None:
     op.create_table(
-        "instance_aware_images",
+        NAME,
         sa.Column("image_id", sa.CHAR(36), primary_key=True),
         sa.Column("nova_installation_uuid", sa.CHAR(36), nullable=False),
         sa.Column("instance_id", sa.String(36), nullable=False),
@@ -26,9 +39,7 @@ def upgrade() -> None:
         sa.Column("updated_at", sa.DateTime, nullable=False),
         mysql_engine="InnoDB",
     )
-    op.create_index("ix_instance_aware_images_instance", "instance_aware_images", ["nova_installation_uuid", "instance_id", "project_id"])
 
 
 def downgrade() -> None:
-    op.drop_index("ix_instance_aware_images_instance", table_name="instance_aware_images")
-    op.drop_table("instance_aware_images")
+    op.drop_table(NAME)
