@@ -32,7 +32,7 @@ PACKAGE = Path(__file__).parents[2] / "roles" / "glance_instance_aware" / "files
 TABLE = "instance_aware_images"
 # Glance's tables that a request may change, in an order in which they can be emptied.
 EMPTIED = ("cached_images", "node_reference", "task_info", "tasks", "image_locations", "image_members", "image_properties", "image_tags", "images", TABLE)
-START = datetime.datetime(2026, 1, 1)  # noqa: DTZ001 - Glance's own times have no zone
+START = datetime.datetime(2026, 1, 1)
 
 
 @dataclass(frozen=True)
@@ -153,7 +153,7 @@ def write_configuration(directory: Path, connection: str, **aware: Any) -> Path:
 def command(words: list[str]) -> str:
     """What an operator runs; returns what it printed."""
     environment = {**os.environ, "PYTHONPATH": f"{PACKAGE}:{Path(__file__).parent}", "PYTHONWARNINGS": "ignore"}
-    done = subprocess.run(words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, stdin=subprocess.DEVNULL, text=True, check=False, env=environment)
+    done = subprocess.run(words, capture_output=True, stdin=subprocess.DEVNULL, text=True, check=False, env=environment)
     assert done.returncode == 0, f"{words}: {done.stdout}{done.stderr}"
     return done.stdout
 
@@ -258,8 +258,9 @@ class GlanceUnderTest:
             for table in EMPTIED:
                 if table in there:
                     connection.execute(sqlalchemy.text(f"DELETE FROM {table}"))
-        for path in (self.directory / "images").iterdir():
-            path.unlink()
+        for place in ("images", "staging"):
+            for path in (self.directory / place).iterdir():
+                path.unlink()
 
     def rows(self, statement: str, **values: Any) -> list[tuple[Any, ...]]:
         with self.engine.begin() as connection:

@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Random sequences of requests by several projects: the filter answers as a model of relations over a plain Glance does, and changes nothing else.
 
-The same few sequences run each time. IMAGE_SERVICES_EXAMPLES=500 tries that many new ones.
+The same few sequences run each time. IMAGE_SERVICES_EXAMPLES=500 tries that many new ones, and makes one that fails as short as it can.
 """
 
 from __future__ import annotations
@@ -23,13 +23,13 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition,
 
 EXAMPLES = int(os.environ.get("IMAGE_SERVICES_EXAMPLES", "0"))
 SETTINGS = settings(
-    max_examples=EXAMPLES or 20,
+    max_examples=EXAMPLES or 8,
     stateful_step_count=40,
     derandomize=not EXAMPLES,
     database=None,
     deadline=None,
     suppress_health_check=list(HealthCheck),
-    phases=[Phase.explicit, Phase.generate, Phase.shrink],
+    phases=[Phase.generate, Phase.shrink] if EXAMPLES else [Phase.generate],
 )
 
 ALPHA, BETA, GAMMA = Caller("alpha"), Caller("beta"), Caller("gamma")
@@ -82,7 +82,8 @@ def may_read(caller: Caller, image: Image) -> bool:
 
 
 def plain_answer(answer: webob.Response) -> tuple[str, list[tuple[str, str]], bytes]:
-    return answer.status, list(answer.headers.items()), answer.body
+    # Glance names stores of its own there too after some requests, in all later answers of the process.
+    return answer.status, [(name, value) for name, value in answer.headers.items() if name != "OpenStack-image-store-ids"], answer.body
 
 
 class Relations(RuleBasedStateMachine):

@@ -16,7 +16,7 @@ from oslo_config import cfg
 from sqlalchemy import exc
 
 from glance_instance_aware import __version__, repair, schema, settings
-from glance_instance_aware.table import cause, make_engine
+from glance_instance_aware.table import cause, engine_of
 
 Command = Callable[[argparse.Namespace, settings.Settings, Any], dict[str, Any]]
 
@@ -55,12 +55,13 @@ def configuration(given: argparse.Namespace) -> cfg.ConfigOpts:
 
 
 def version(_given: argparse.Namespace, found: settings.Settings, _conf: Any) -> dict[str, Any]:
-    with make_engine(found.connection).connect() as connection:
-        return {"version": __version__, "revision": schema.revision(connection), "head": schema.head()}
+    with engine_of(found.connection) as engine:
+        return {"version": __version__, "revision": schema.current(engine), "head": schema.head()}
 
 
 def upgrade(_given: argparse.Namespace, found: settings.Settings, _conf: Any) -> dict[str, Any]:
-    before, after = schema.upgrade(make_engine(found.connection))
+    with engine_of(found.connection) as engine:
+        before, after = schema.upgrade(engine)
     return {"before": before, "after": after, "changed": before != after}
 
 
@@ -68,13 +69,15 @@ def mend(given: argparse.Namespace, found: settings.Settings, conf: Any) -> dict
     glance = settings.glance_connection(conf)
     if not glance:
         raise ValueError("Cannot repair relations: [database] of Glance has no connection. Name Glance's configuration by --config-file.")
-    return repair.repair(make_engine(found.connection), make_engine(glance), given.dry_run)
+    with engine_of(found.connection) as engine, engine_of(glance) as images:
+        return repair.repair(engine, images, given.dry_run)
 
 
 def drop(given: argparse.Namespace, found: settings.Settings, _conf: Any) -> dict[str, Any]:
     if not given.yes:
         raise ValueError("Cannot drop the table of relations: it may have some. Say --yes when they may go.")
-    dropped = schema.drop(make_engine(found.connection))
+    with engine_of(found.connection) as engine:
+        dropped = schema.drop(engine)
     return {"dropped": dropped, "changed": bool(dropped)}
 
 

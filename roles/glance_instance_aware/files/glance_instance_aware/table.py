@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import datetime
 import logging
 import os
@@ -108,6 +109,16 @@ def make_engine(connection: str) -> sa.engine.Engine:
     return sa.create_engine(
         url, poolclass=QueuePool, pool_size=5, max_overflow=10, pool_timeout=5, pool_recycle=1800, pool_pre_ping=True, connect_args=connect_args(url)
     )
+
+
+@contextlib.contextmanager
+def engine_of(connection: str) -> Iterator[sa.engine.Engine]:
+    """For one piece of work."""
+    engine = make_engine(connection)
+    try:
+        yield engine
+    finally:
+        engine.dispose()
 
 
 def cause(problem: BaseException) -> str:
