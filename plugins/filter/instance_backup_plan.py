@@ -59,8 +59,8 @@ EXAMPLES = r"""
 - name: Plan
   ansible.builtin.set_fact:
     plan: >-
-      {{ listed.images | xenstack.image_services.instance_backup_plan(nova_installation_uuid=nova_installation_uuid, instance_id='123', project=listed.project_id,
-         vm=seen.vm, run='2026-05-31', keep={'daily': 7, 'weekly': 4}) }}
+      {{ listed.images | xenstack.image_services.instance_backup_plan(nova_installation_uuid='0f0c7d6e-5a8e-4b0c-9d3a-6a1f0c1f2b3d', instance_id='123',
+         project=listed.project_id, vm=seen.vm, run='2026-05-31', keep={'daily': 7, 'weekly': 4}) }}
 """
 
 RETURN = r"""
