@@ -116,6 +116,11 @@ images:
       name: debian-13
       status: active
       stores: [fast, archive]
+project_id:
+  description: Id of the project that the task runs as, V(none) where it runs as none. An image of it has this C(owner).
+  returned: success
+  type: str
+  sample: 4f0a3a0c2d7b4f0f9b8a3b5b6c1d2e3f
 """
 
 from typing import Any

@@ -56,7 +56,7 @@ def run_command(command: Sequence[str], *, standard_input: str = "", variables: 
         process.stdin.close()
         peak = written = 0
         while process.poll() is None:
-            peak = max(peak, _peak_kib(process.pid))
+            peak = max(peak, peak_kib(process.pid))
             written = max(written, _written(process.pid))
             time.sleep(POLL)
         seconds = time.monotonic() - started
@@ -67,7 +67,7 @@ def run_command(command: Sequence[str], *, standard_input: str = "", variables: 
     return Finished(seconds, peak, output, written)
 
 
-def _peak_kib(pid: int) -> int:
+def peak_kib(pid: int) -> int:
     """The process's own high-water mark; getrusage() would count what the parent had at the fork."""
     try:
         for line in Path(f"/proc/{pid}/status").read_text().splitlines():

@@ -46,6 +46,9 @@ class Sizes:
     volume_rounds: int
     volume_gib: int
     volume_data_mib: int
+    listing_rounds: int
+    listings: int
+    relations: int
 
 
 FULL = Sizes(
@@ -67,6 +70,9 @@ FULL = Sizes(
     volume_rounds=3,
     volume_gib=8,
     volume_data_mib=512,
+    listing_rounds=40,
+    listings=10,
+    relations=1_000_000,
 )
 QUICK = Sizes(
     rounds=1,
@@ -87,6 +93,9 @@ QUICK = Sizes(
     volume_rounds=1,
     volume_gib=1,
     volume_data_mib=64,
+    listing_rounds=3,
+    listings=3,
+    relations=10_000,
 )
 
 

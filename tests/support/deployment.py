@@ -7,11 +7,13 @@ from __future__ import annotations
 import json
 import os
 import re
+import signal
 import socket
 import subprocess
 import sys
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -43,15 +45,34 @@ class Run:
 
 
 def run_playbook(playbook: Path, variables: Mapping[str, Any], *arguments: str, more: Mapping[str, str] | None = None) -> Run:
-    """Run a playbook; ``arguments`` are those of ansible-playbook, ``more`` is for its environment. Variables may be secrets, so they travel in a file."""
+    """Run a playbook; ``arguments`` are those of ansible-playbook, ``more`` is for its environment."""
+    with running_playbook(playbook, variables, *arguments, more=more) as process:
+        output, _errors = process.communicate()
+    return Run(process.returncode, output)
+
+
+@contextmanager
+def running_playbook(playbook: Path, variables: Mapping[str, Any], *arguments: str, more: Mapping[str, str] | None = None) -> Iterator[subprocess.Popen[str]]:
+    """A playbook that runs meanwhile. Variables may be secrets, so they travel in a file."""
     environment = {name: value for name, value in os.environ.items() if not name.startswith(("ANSIBLE_", "OS_"))}
     environment.update({"ANSIBLE_CONFIG": str(ROOT / "ansible.cfg"), **(more or {})})
     with tempfile.NamedTemporaryFile("w", suffix=".json") as extra_vars:
         json.dump(dict(variables), extra_vars)
         extra_vars.flush()
         command = [str(Path(sys.executable).with_name("ansible-playbook")), "--extra-vars", f"@{extra_vars.name}", *arguments, str(playbook)]
-        done = subprocess.run(command, cwd=ROOT, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False)
-    return Run(done.returncode, done.stdout)
+        with subprocess.Popen(command, cwd=ROOT, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) as process:
+            yield process
+
+
+def kill_tree(pid: int) -> None:
+    """As a power cut would end a process and all that it has started; parents first, so that nobody sees a child end."""
+    try:
+        children = Path(f"/proc/{pid}/task/{pid}/children").read_text(encoding="ascii").split()
+        os.kill(pid, signal.SIGKILL)
+    except (FileNotFoundError, ProcessLookupError):
+        return
+    for child in children:
+        kill_tree(int(child))
 
 
 def run_roles(roles: list[str], variables: Mapping[str, Any], *arguments: str) -> Run:

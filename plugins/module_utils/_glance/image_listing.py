@@ -30,7 +30,7 @@ def list_images(params: Mapping[str, Any], connect: Callable[[Mapping[str, Any]]
             images = [present_related(record) for record in _related(glance, filters, related, params["name"])]
         else:
             images = [present_image(record) for record in _found(glance, filters, params)]
-    return {"changed": False, "images": shaped(images)}
+    return {"changed": False, "images": shaped(images), "project_id": glance.project_id}
 
 
 def _found(glance: Glance, filters: Sequence[Filter], params: Mapping[str, Any]) -> Sequence[Record]:
