@@ -34,10 +34,16 @@ class Twin:
     glance: Glance
     process: subprocess.Popen[bytes]
 
-    def peak_mib(self) -> float:
-        """The most that one of its workers has taken."""
+    def peaks(self) -> dict[int, int]:
+        """The most memory that each of its workers has taken, in KiB, since it started or since `forget_peaks`."""
         children = Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children").read_text(encoding="ascii").split()
-        return max(peak_kib(int(pid)) for pid in children) / 1024
+        return {int(pid): peak_kib(int(pid)) for pid in children}
+
+    def forget_peaks(self) -> dict[int, int]:
+        """The peaks from now on start at what is taken now, which is returned."""
+        for pid in self.peaks():
+            Path(f"/proc/{pid}/clear_refs").write_text("5", encoding="ascii")
+        return self.peaks()
 
 
 @dataclass(frozen=True)
