@@ -27,7 +27,7 @@ class Reading:
 
     def index(self, environ: Environ, listing: Listing) -> Answer:
         caller = caller_of(environ, self.settings.service_roles)
-        if rewrite.form_body(environ.get("CONTENT_TYPE", "")):
+        if rewrite.form_body(environ):
             raise Malformed("A listing by relation takes its filters from the query, not from a form.")
         found = self.related(environ, listing, caller) if listing.related else None
         asked = dict(environ)

@@ -5,7 +5,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import parse_qsl, urlencode
@@ -138,6 +138,7 @@ def links(document: dict[str, Any], listing: Listing) -> None:
             document[name] = f"{path}?{urlencode({**own, 'marker': marker} if marker else own)}"
 
 
-def form_body(content_type: str) -> bool:
-    """Glance takes filters from forms in the body of a listing too."""
-    return content_type.split(";")[0].strip().lower() in FORMS
+def form_body(environ: Mapping[str, Any]) -> bool:
+    """Glance takes filters from forms in the body of a listing too; some clients name a form and send none."""
+    sent = environ.get("CONTENT_LENGTH", "").strip() not in ("", "0") or "HTTP_TRANSFER_ENCODING" in environ
+    return sent and str(environ.get("CONTENT_TYPE", "")).split(";")[0].strip().lower() in FORMS
