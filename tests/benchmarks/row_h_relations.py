@@ -161,12 +161,13 @@ def _relate(database: Path, number: int) -> None:
             # Of the instance that is asked for, there are no more than the customer has.
             yield (image, random.choice(installations), str(1000 + random.randrange(50_000)), random.choice(projects), None, "active", now, now)
 
-    with closing(sqlite3.connect(database, timeout=TIMEOUT)) as connection, connection:
+    with closing(sqlite3.connect(database, timeout=TIMEOUT)) as connection:
         connection.executemany(
             "INSERT INTO instance_aware_images (image_id, nova_installation_uuid, instance_id, project_id, owner_id, state, created_at, updated_at)"
             " VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
             rows(),
         )
+        connection.commit()
 
 
 def _ms(taken: Series) -> str:

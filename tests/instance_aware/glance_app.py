@@ -335,10 +335,10 @@ class Chunks:
 
 
 @contextlib.contextmanager
-def glance_of(directory: Path, kind: str, connection: str, /, **aware: Any) -> Iterator[GlanceUnderTest]:
+def glance_of(directory: Path, kind: str, database: str, /, **aware: Any) -> Iterator[GlanceUnderTest]:
     """A Glance whose tables are there, and the filter's."""
-    made = GlanceUnderTest(directory, kind, connection, elsewhere=aware.get("connection", ""))
-    write_configuration(directory, connection, **aware)
+    made = GlanceUnderTest(directory, kind, database, elsewhere=aware.get("connection", ""))
+    write_configuration(directory, database, **aware)
     made.migrate()
     filter_command(made.configuration, "upgrade")
     made.use(**aware)

@@ -327,7 +327,7 @@ def test_that_ten_thousand_ids_are_asked_for_in_parts(glance: GlanceUnderTest) -
 
 def test_that_too_many_images_are_refused(glance_with: Any) -> None:
     glance = glance_with(max_images=3, max_instance_ids=2)
-    mine = {create(glance, ALPHA, (A, "123")) for _ in range(3)}
+    mine = {create(glance, ALPHA, (A, "123")) for _number in range(3)}
     # Those of others count for nobody else.
     insert_rows(glance, 10, (A, "123"), "beta")
     assert find(glance, ALPHA, A, "in:123,124") == mine

@@ -50,13 +50,13 @@ def test_that_an_upload_reaches_the_store_while_it_is_sent(glance: GlanceUnderTe
         path = Path(directory, image)
         arrived: list[int] = []
 
-        def parts(arrived: list[int] = arrived, path: Path = path) -> Iterator[bytes]:
+        def parts(arrived: list[int], path: Path) -> Iterator[bytes]:
             for start in range(0, len(data), PIECE):
                 # What was sent is there, up to what the store itself gathers, before more of it exists.
                 arrived.append(start - path.stat().st_size if path.exists() else start)
                 yield data[start : start + PIECE]
 
-        body = Watched(parts())
+        body = Watched(parts(arrived, path))
         answer = glance.call(app, "PUT", f"/v2/images/{image}/{place}", ALPHA, body=body, headers=OCTETS)
         assert answer.status_int == 204, answer.text
         assert max(arrived) <= 2 * PIECE

@@ -112,7 +112,7 @@ def test_that_what_has_a_relation_is_refused_for_now(glance: GlanceUnderTest, se
     before, tables = glance.relations(), glance.dump()
     server.kill()
 
-    for _ in range(2):
+    for _number in range(2):
         assert_unavailable(ask(glance, ALPHA, A, "123"), glance)
         assert_unavailable(ask(glance, ADMIN, A, "in:123,124"), glance)
         for path in ("/v2/images?include_relation=true", f"/v2/images/{image}?include_relation=true"):

@@ -9,6 +9,7 @@ import sys
 import threading
 import uuid
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -336,15 +337,16 @@ def test_that_of_two_who_create_the_same_image_the_one_that_made_it_has_the_rela
     glance = Glance()
     first, second = Aware(connection, glance), Aware(connection, glance)
     try:
+
+        def create_too(inside: list[int], asked: Asked) -> None:
+            if asked.method == "POST" and not inside:
+                inside.append(0)
+                inside.append(second.ask(BETA, "POST", "/v2/images", {"id": IMAGE, "nova_installation_uuid": B, "instance_id": "9"}).code)
+
         for slower in (False, True):
             empty(first)
             inside: list[int] = []
-
-            def between(asked: Asked, slower: bool = slower, inside: list[int] = inside) -> None:
-                if asked.method == "POST" and not inside:
-                    inside.append(0)
-                    inside.append(second.ask(BETA, "POST", "/v2/images", {"id": IMAGE, "nova_installation_uuid": B, "instance_id": "9"}).code)
-
+            between = partial(create_too, inside)
             glance.before, glance.after = (nothing, between) if slower else (between, nothing)
             code = create_own(first).code
             glance.before = glance.after = nothing

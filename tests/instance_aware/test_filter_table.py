@@ -83,7 +83,9 @@ def test_that_the_table_is_made_once_beside_glances_own(engine: sa.engine.Engine
 
 def test_that_the_schema_is_the_one_that_is_used(upgraded: sa.engine.Engine) -> None:
     inspector = sa.inspect(upgraded)
-    found = {column["name"]: (str(column["type"]).split(" COLLATE")[0].split("(")[0], column["nullable"]) for column in inspector.get_columns(TABLE.name)}
+    found = {
+        column["name"]: (str(column["type"]).partition(" COLLATE")[0].partition("(")[0], column["nullable"]) for column in inspector.get_columns(TABLE.name)
+    }
     assert {name: nullable for name, (_kind, nullable) in found.items()} == {column.name: column.nullable for column in TABLE.columns}
     assert inspector.get_pk_constraint(TABLE.name)["constrained_columns"] == ["image_id"]
     [index] = inspector.get_indexes(TABLE.name)

@@ -41,7 +41,7 @@ def statements() -> Iterator[list[tuple[str, int]]]:
 
 
 def test_that_equal_numbers_of_two_installations_and_projects_never_mix(glance: GlanceUnderTest) -> None:
-    mine = {create(glance, ALPHA, (A, "123")) for _ in range(2)}
+    mine = {create(glance, ALPHA, (A, "123")) for _number in range(2)}
     elsewhere = create(glance, ALPHA, (B, "123"))
     theirs = create(glance, BETA, (A, "123"))
     other = create(glance, ALPHA, (A, "124"))
@@ -137,7 +137,7 @@ def test_that_a_lookup_costs_the_same_whatever_others_have(glance: GlanceUnderTe
         for caller, instance, found in ((ALPHA, "123", {image}), (GAMMA, "123", set()), (GAMMA, "in:123,124", set())):
             with statements() as seen:
                 assert find(glance, caller, A, instance) == found
-            assert any(TABLE in statement for statement, _ in seen)
+            assert any(TABLE in statement for statement, _parameters in seen)
             asked.append(seen)
     assert asked[:3] == asked[3:]
     # And as for an instance that nobody has.
@@ -213,7 +213,7 @@ def test_that_an_image_made_by_a_service_for_a_project_is_of_that_project(glance
 
 
 def test_that_links_hold_what_the_caller_asked(glance: GlanceUnderTest) -> None:
-    mine = {create(glance, ALPHA, (A, "123")) for _ in range(3)}
+    mine = {create(glance, ALPHA, (A, "123")) for _number in range(3)}
     page = ask(glance, ALPHA, A, "123", limit="2").json
     for link in (page["first"], page["next"]):
         words = dict(parse_qsl(urlsplit(link).query))

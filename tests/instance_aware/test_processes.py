@@ -82,7 +82,7 @@ def assert_agreement(server: GlanceServer) -> None:
 def test_images_of_many_threads(server: GlanceServer) -> None:
     """Each has its own, beside those of the others, for the same numbers."""
     callers = [ALPHA, BETA, ALPHA, BETA]
-    made: list[dict[str, tuple[str, str]]] = [{} for _ in range(THREADS)]
+    made: list[dict[str, tuple[str, str]]] = [{} for _number in range(THREADS)]
 
     def work(number: int) -> list[Said]:
         said = []
@@ -121,7 +121,7 @@ def test_images_of_many_threads(server: GlanceServer) -> None:
 
 def test_one_id_that_many_want(server: GlanceServer) -> None:
     """Who gets the image gets the relation, and who does not leaves nothing."""
-    identifiers = [new_id() for _ in range(6)]
+    identifiers = [new_id() for _number in range(6)]
     callers = [ALPHA, BETA, ALPHA, BETA]
     answers = at_once(lambda number: [create(server, callers[number], identifier, (A, str(100 + number))) for identifier in identifiers])
     relations = server.glance.relations()
@@ -136,7 +136,7 @@ def test_one_id_that_many_want(server: GlanceServer) -> None:
 
 
 def test_one_image_that_many_change(server: GlanceServer) -> None:
-    images = [new_id() for _ in range(4)]
+    images = [new_id() for _number in range(4)]
     for image in images:
         assert create(server, ALPHA, image, (A, "1")).status == 201
     pairs = [(A, "2"), (B, "2"), (A, "3"), (B, "3")]
@@ -150,7 +150,7 @@ def test_one_image_that_many_change(server: GlanceServer) -> None:
 
 
 def test_images_that_go_while_they_are_changed(server: GlanceServer) -> None:
-    images = [new_id() for _ in range(8)]
+    images = [new_id() for _number in range(8)]
     for image in images:
         assert create(server, ALPHA, image, (A, "1")).status == 201
 

@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+from dataclasses import astuple
 from typing import Any
 
 import pytest
@@ -29,7 +30,7 @@ def test_glance_s_own_settings_are_read_without_ours() -> None:
         DROP_IN: drop_in("# ours", PASTE, {"connection": URL}),
         f"{CONFIG}/glance-image-import.conf": "[paste_deploy]\nflavor = none\n",
     }
-    assert found(files) == type(found(files))("keystone", f"{CONFIG}/own.ini", "sqlite:///a", ())
+    assert astuple(found(files)) == ("keystone", f"{CONFIG}/own.ini", "sqlite:///a", ())
     assert found({}).paste_file == f"{CONFIG}/glance-api-paste.ini"
 
 

@@ -122,8 +122,8 @@ def test_a_listing_that_cannot_be_meant_is_refused(arguments: tuple[Any, ...], s
         listing(installation, instances, **(more[0] if more else {}))
 
 
-def made(relation: dict[str, str] | None, present: dict[str, str], current: dict[str, Any] | None = IMAGE, same: bool | None = None, **more: Any) -> Plan:
-    return plan(Desired(label="web", name="web", relation=relation, **more), Selection(current), same, {}, None, present)
+def made(relation: dict[str, str] | None, present: dict[str, str], there: bool = True, same: bool | None = None, **more: Any) -> Plan:
+    return plan(Desired(label="web", name="web", relation=relation, **more), Selection(IMAGE if there else None), same, {}, None, present)
 
 
 @pytest.mark.parametrize(("declared", "present"), [(None, RELATION), (None, {}), (RELATION, RELATION), ({}, {})])
@@ -158,7 +158,7 @@ def test_new_content_is_made_with_the_relation(declared: dict[str, str] | None, 
 
 
 def test_a_new_image_is_made_with_the_relation() -> None:
-    result = made(RELATION, {}, current=None)
+    result = made(RELATION, {}, there=False)
     assert (result.relation, result.before, result.after) == (RELATION, {}, {"name": "web", **RELATION})
 
 

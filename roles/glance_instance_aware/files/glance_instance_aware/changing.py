@@ -156,7 +156,7 @@ def stripped(environ: Environ, content: bytes | None) -> Environ:
 
 
 def media_type(environ: Environ) -> str:
-    return str(environ.get("CONTENT_TYPE", "")).split(";")[0].strip().lower()
+    return str(environ.get("CONTENT_TYPE", "")).partition(";")[0].strip().lower()
 
 
 def is_id(value: Any) -> bool:

@@ -141,4 +141,4 @@ def links(document: dict[str, Any], listing: Listing) -> None:
 def form_body(environ: Mapping[str, Any]) -> bool:
     """Glance takes filters from forms in the body of a listing too; some clients name a form and send none."""
     sent = environ.get("CONTENT_LENGTH", "").strip() not in ("", "0") or "HTTP_TRANSFER_ENCODING" in environ
-    return sent and str(environ.get("CONTENT_TYPE", "")).split(";")[0].strip().lower() in FORMS
+    return sent and str(environ.get("CONTENT_TYPE", "")).partition(";")[0].strip().lower() in FORMS
