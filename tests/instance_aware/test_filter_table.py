@@ -233,6 +233,14 @@ def test_that_a_table_of_a_newer_version_is_left_alone(configuration: Path, upgr
     assert "newer version" in fail(capsys, "--config-file", str(configuration), "upgrade")
 
 
+def test_that_a_driver_that_is_not_there_is_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = tmp_path / "glance-api.conf"
+    path.write_text("[glance_instance_aware]\nconnection = postgresql+psycopg2://glance:hidden-word@database.example.org/glance\n")
+    said = fail(capsys, "--config-file", str(path), "upgrade")
+    assert said.startswith("Cannot upgrade: the driver of the database is not there, for Python has no module psycopg2.")
+    assert "hidden-word" not in said
+
+
 # Writers that meet
 
 

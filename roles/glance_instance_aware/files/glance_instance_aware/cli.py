@@ -92,7 +92,14 @@ def main(argv: list[str]) -> int:
     except (ValueError, cfg.Error, CommandError) as problem:
         print(problem, file=sys.stderr)
         return 1
-    except (exc.SQLAlchemyError, ImportError) as problem:
+    except ImportError as problem:
+        print(
+            f"Cannot {given.command}: the driver of the database is not there, for Python has no module {problem.name}. Install it where Glance's interpreter "
+            f"looks, or name another driver in connection in [{settings.SECTION}].",
+            file=sys.stderr,
+        )
+        return 1
+    except exc.SQLAlchemyError as problem:
         # Its own text may have the URL with its password.
         print(
             f"Cannot {given.command}: the database failed with {cause(problem)}. Look at connection in [glance_instance_aware] or [database].", file=sys.stderr
