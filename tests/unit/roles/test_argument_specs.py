@@ -4,6 +4,8 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +13,8 @@ import pytest
 import yaml
 
 ROLES = sorted(path for path in (Path(__file__).parents[3] / "roles").iterdir() if (path / "tasks").is_dir())
+
+CHOICES = re.compile(r"\b(?:if|not) \w+(?: \| \w+)?")
 
 
 def load(path: Path) -> dict[str, Any]:
@@ -47,3 +51,26 @@ def test_an_option_is_required_or_optional_but_not_both(role: Path) -> None:
 @pytest.mark.parametrize("role", ROLES, ids=lambda role: role.name)
 def test_public_variables_carry_the_name_of_their_role(role: Path) -> None:
     assert [name for name in documented(role) if name != role.name and not name.startswith(f"{role.name}_")] == []
+
+
+def conditions(node: Any) -> Iterator[str]:
+    """Every expression that has to be true or false in tasks."""
+    if isinstance(node, list):
+        for item in node:
+            yield from conditions(item)
+    elif isinstance(node, dict):
+        for key, value in node.items():
+            if key in ("when", "that", "failed_when", "changed_when", "until"):
+                yield from map(str, value if isinstance(value, list) else [value])
+            else:
+                yield from conditions(value)
+
+
+@pytest.mark.parametrize("role", ROLES, ids=lambda role: role.name)
+def test_a_boolean_option_may_come_from_the_command_line_where_all_is_text(role: Path) -> None:
+    """Ansible takes no text for a condition, and Jinja takes the text «false» for true."""
+    booleans = [name for name, option in documented(role).items() if option["type"] == "bool"]
+    tasks = [path.read_text() for path in (role / "tasks").glob("*.yml")]
+    found = [each for text in tasks for each in conditions(yaml.safe_load(text))]
+    found += [choice for text in [*tasks, (role / "vars" / "main.yml").read_text() if (role / "vars").is_dir() else ""] for choice in CHOICES.findall(text)]
+    assert [each for each in found for name in booleans if re.search(rf"\b{name}\b(?! \| bool)", each)] == []
