@@ -99,7 +99,8 @@ def control(role: str, base: Path, action: str) -> str:
 
 def serving_processes(role: str, base: Path) -> dict[int, str]:
     """Process ids of a service's servers and the version whose compiled modules each has loaded; a server may rename itself."""
-    venvs = re.compile(re.escape(f"{base}/{role}/venvs/") + r"([^/\s]+)/")
+    # A path starts after a blank in there; the end of another path may be the same.
+    venvs = re.compile(r"\s" + re.escape(f"{base}/{role}/venvs/") + r"([^/\s]+)/")
     found: dict[int, str] = {}
     for process in Path("/proc").glob("[0-9]*"):
         try:
