@@ -20,7 +20,7 @@ endif
 CI := tests/support/ci
 COLLECTION := .build/ansible_collections/xenstack/image_services
 
-.PHONY: help demo demo-stop demo-clean test units driver filter integration bench sanity package newest molecule lock clean
+.PHONY: help demo demo-stop demo-clean test units driver filter integration sweep bench sanity package newest molecule lock clean
 .PHONY: lint lint-python lint-types lint-shell lint-yaml lint-ansible lint-docs lint-changelog lint-licences
 
 help: ## Show what there is to make
@@ -49,6 +49,10 @@ driver: .build/qemu-img .build/openssl .venv-cinder/.stamp .build/collection
 
 filter: .build/databases .venv-glance/.stamp
 	.venv-glance/bin/python -m pytest tests/instance_aware --junitxml=.test/logs/filter.xml
+
+sweep: .build/qemu-img .build/openssl .build/openssh .venv-test/.stamp .build/collection ## Run all cases of the tests of which other runs draw a few
+	IMAGE_SERVICES_SWEEP=1 .venv-test/bin/python -m pytest $$(grep -rlE 'support(\.| import )sweep' tests/unit tests/integration --include='test_*.py') \
+		-n 2 --dist loadfile --junitxml=.test/logs/sweep.xml
 
 bench: .venv/.stamp .build/collection ## Measure, and write the tables in docs/benchmarks.md
 	.venv/bin/python tests/benchmarks/run.py
