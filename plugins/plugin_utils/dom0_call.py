@@ -14,6 +14,8 @@ from ..module_utils._common.errors import ImageServicesError, cannot
 
 # No session of this reference exists, so that the plugin can ask nothing of XAPI by it.
 NO_SESSION = "OpaqueRef:NULL"
+# Python reads the parameters alone too, and XAPI refuses them.
+RESPONSE = "<methodResponse>"
 
 
 def version_call() -> str:
@@ -25,6 +27,8 @@ def version_call() -> str:
 def read_version(name: str, answer: str) -> dict[str, Any]:
     """What the plugin tells of itself: nothing, if it has no such function, but then it has shown that it runs."""
     try:
+        if RESPONSE not in answer:
+            raise ValueError(answer)
         values, dummy = xmlrpc.client.loads(answer.strip())
         told: Any = values[0]
         if told["Status"] != "Success":

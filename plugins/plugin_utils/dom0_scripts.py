@@ -68,7 +68,7 @@ try() {
     code=$?
     say "$answer"
     case $code$answer in
-        0*"<value>"*Success"<"* | 0*"<value>"*UNKNOWN_XENAPI_PLUGIN_FUNCTION"<"*) return 0 ;;
+        0*"<methodResponse>"*"<value>"*Success"<"* | 0*"<methodResponse>"*"<value>"*UNKNOWN_XENAPI_PLUGIN_FUNCTION"<"*) return 0 ;;
     esac
     for found in $interpreters; do
         ! have "$found" || say "found $found" >&2

@@ -204,13 +204,16 @@ def test_what_does_not_run_replaces_nothing(bare: Dom0, source: Callable[[str], 
         reply(answer.format("Failure", error("NO_LUCK"))),
         "#!/bin/sh\necho Success\n",
         reply(answer.format("Failure", error("UNKNOWN_XENAPI_PLUGIN_FUNCTION"))),
+        reply(answer.format("Success", value("2")).removeprefix("<methodResponse>").removesuffix("</methodResponse>")),
     ]
-    good, broken, failure, chatter, none = on(bare).tasks(*({"name": "report", "src": source(text), "verify": True, "backup": False} for text in tasks))
+    good, broken, failure, chatter, none, alone = on(bare).tasks(*({"name": "report", "src": source(text), "verify": True, "backup": False} for text in tasks))
     assert good["plugin"] == {"version": "2"}
     assert none["plugin"] == {}
     assert "the host has none of python3" in broken["msg"]
     assert failure["msg"] == "Cannot verify plugin 'report': it answered NO_LUCK why. Try it on the host, by hand."
     assert "its answer is not that of a plugin (Success)" in chatter["msg"]
+    # XAPI takes parameters in a complete response alone.
+    assert "its answer is not that of a plugin (<params>" in alone["msg"]
     assert none["diff"]["before"]["plugin"]["checksum"] == good["checksum"]
 
 

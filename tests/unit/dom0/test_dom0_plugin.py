@@ -159,7 +159,10 @@ def test_an_answer_is_read_or_refused(answer: dict[str, Any], said: Any) -> None
         assert f"Cannot verify plugin 'report': {said}" in str(refused.value)
 
 
-@pytest.mark.parametrize("text", ["", "Traceback (most recent call last):", "<params>", "<params></params>"])
+BARE = xmlrpc.client.dumps(({"Status": "Success", "Value": '{"version": "1"}'},))
+
+
+@pytest.mark.parametrize("text", ["", "Traceback (most recent call last):", "<params>", "<params></params>", BARE])
 def test_what_is_no_answer_is_refused(text: str) -> None:
     with pytest.raises(ImageServicesError, match="its answer is not that of a plugin"):
         read_version("report", text)

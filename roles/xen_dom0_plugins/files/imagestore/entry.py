@@ -4,6 +4,7 @@
 
 import json
 import os
+import re
 import signal
 import sys
 
@@ -19,6 +20,7 @@ from poolclient import Pool, PoolFailure
 NAME = "imagestore"
 VERSION = "1.0.0"
 API = 1
+CONTROL = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
 
 
 def version(session, params):
@@ -104,7 +106,8 @@ def answer(functions, argument):
 
 
 def failed(code, *params):
-    return {"Status": "Failure", "ErrorDescription": [code] + list(params)}
+    # No control character can be in XML, and one of a file's name would make the answer unreadable.
+    return {"Status": "Failure", "ErrorDescription": [code] + [CONTROL.sub("?", native(each)) for each in params]}
 
 
 def terminate(number, frame):
@@ -123,9 +126,10 @@ def main(functions, wrap=call_json):
     signal.signal(signal.SIGTERM, terminate)
     response = answer({name: wrap(function) for name, function in functions.items()}, argument)
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
-    data = xmlrpc.dumps((response,), methodresponse=None, allow_none=True)
+    # XAPI reads a complete methodResponse, and refuses the parameters alone.
+    data = xmlrpc.dumps((response,), "", True)
     if not isinstance(data, bytes):
-        data = data.encode("utf-8")
+        data = data.encode("utf-8", "replace")
     with os.fdopen(output, "wb") as stream:
         stream.write(data)
     return 0
