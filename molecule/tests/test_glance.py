@@ -4,6 +4,9 @@
 
 from __future__ import annotations
 
+import json
+import re
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -13,6 +16,8 @@ if TYPE_CHECKING:
     from testinfra.host import Host
 
 PORTS = {"keystone": 5000, "glance": 9292}
+LOCKS = {"keystone": "requirements-30.0.0.txt", "glance": "requirements-33.0.0.txt"}
+INSTALLED = "import importlib.metadata, json; print(json.dumps({dist.metadata['Name']: dist.version for dist in importlib.metadata.distributions()}))"
 SECRETS = ("molecule-admin", "molecule-glance")
 
 
@@ -62,3 +67,20 @@ def test_only_the_service_reads_its_configuration(host: Host, path: str) -> None
 def test_no_password_is_seen(host: Host, unit: str) -> None:
     seen = host.check_output("ps -eo args") + host.check_output("journalctl --no-pager --unit %s", unit) + host.check_output("systemctl cat %s", unit)
     assert not [secret for secret in SECRETS if secret in seen]
+
+
+@pytest.mark.parametrize("unit", PORTS)
+def test_what_is_installed_is_what_the_lock_holds(host: Host, unit: str) -> None:
+    venv = f"/opt/{unit}/current"
+    if unit == "glance" and host.package("python3-glance").is_installed:
+        assert not host.file(venv).exists
+        return
+    lock = (Path(__file__).parents[2] / "roles" / unit / "files" / LOCKS[unit]).read_text(encoding="utf-8")
+    assert host.file(f"{venv}/requirements.lock").content_string.strip() == lock.strip()
+    pins: dict[str, set[str]] = {}
+    for name, version in re.findall(r"(?m)^([a-z0-9.-]+)==([^ ;]+)", lock):
+        pins.setdefault(name, set()).add(version)
+    # -I, so that no package of the distribution or of another directory is listed.
+    found = {re.sub("[._]", "-", name.lower()): version for name, version in json.loads(host.check_output(f"{venv}/bin/python -I -c %s", INSTALLED)).items()}
+    assert len(found) > 50
+    assert {name: version for name, version in found.items() if version not in pins.get(name, set())} == {}

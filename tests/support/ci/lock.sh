@@ -2,11 +2,11 @@
 # SPDX-FileCopyrightText: 2026 xenstack.image_services contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
 #
-# Locks requirements/*.in again. Run it on purpose (make lock), read the difference, commit it.
+# Locks requirements/*.in and what roles install again. Run it on purpose (make lock), read the difference, commit it.
 set -euo pipefail
 
 uv=$(tests/support/ci/uv.sh)
-for source in requirements/*.in; do
+for source in requirements/*.in roles/*/files/requirements-*.in; do
     target=${source%.in}.txt
     case $source in
         *-newest.in) oldest_python=3.12 ;;
