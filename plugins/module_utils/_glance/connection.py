@@ -5,23 +5,28 @@
 
 from __future__ import annotations
 
+import os
 import re
 import traceback
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from ansible.module_utils.basic import missing_required_lib
 
 from .._common.errors import ImageServicesError
 from .api import Glance
+from .argspec import auth_secrets, cloud_secrets
+from .credentials import check_settings, explained, file_fault, refused
 from .http import HttpClient
 from .identity import Identity
 
 try:
     import openstack
     import openstack.config
+    import yaml
     from keystoneauth1 import exceptions as ks
-    from openstack import exceptions as sdk_exceptions
+    from openstack.config import loader
 except ImportError:
     SDK_IMPORT_ERROR: str | None = traceback.format_exc()
 else:
@@ -54,13 +59,15 @@ class Cloud:
         if params.get("sdk_log_path"):
             debug = params.get("sdk_log_level") == "DEBUG"
             openstack.enable_logging(debug=debug, http_debug=debug, path=params["sdk_log_path"])
-        try:
-            region = openstack.config.get_cloud_region(**_sdk_arguments(params))
+        arguments = _sdk_arguments(params)
+        check_settings(arguments)
+        with _connecting(params, arguments):
+            region = _region(arguments)
+        check_settings(region.config)
+        with _connecting(params, region.config):
             session = region.get_session()
             project_id = session.get_project_id()
             glance_url = _endpoint(region, session, "image")
-        except (sdk_exceptions.SDKException, ks.ClientException) as exc:
-            raise _no_connection(exc) from exc
         self._region = region
         self._session = session
         self._clock = clock
@@ -138,9 +145,31 @@ def _sdk_arguments(params: Mapping[str, Any]) -> dict[str, Any]:
                 code="bad_cloud",
             )
         return {"app_name": "xenstack.image_services", **cloud}
+    if cloud is not None and (not isinstance(cloud, (str, int)) or isinstance(cloud, bool)):
+        raise refused("cloud is neither a name nor a dictionary", "Give the name of an entry of clouds.yaml, or a dictionary with auth")
     if cloud is not None:
         given["cloud"] = str(cloud)
     return {"app_name": "xenstack.image_services", **given}
+
+
+def _region(arguments: Mapping[str, Any]) -> Any:
+    cloud = arguments.get("cloud")
+    try:
+        return openstack.config.get_cloud_region(**arguments)
+    except Exception:
+        given = os.environ.get("OS_CLIENT_CONFIG_FILE")
+        fault = file_fault(cloud, [given] if given else loader.CONFIG_FILES, yaml.safe_load, yaml.YAMLError) if cloud else None
+        if fault is not None:
+            raise fault from None
+        raise
+
+
+@contextmanager
+def _connecting(params: Mapping[str, Any], settings: Mapping[str, Any]) -> Iterator[None]:
+    try:
+        yield
+    except Exception as exc:
+        raise explained(exc, settings, [*cloud_secrets(params), *auth_secrets(settings.get("auth"))]) from exc
 
 
 def _endpoint(region: Any, session: Any, service_type: str) -> str:

@@ -12,7 +12,7 @@ from .._image.body import Progress
 from .._image.decompress import DecompressedSource
 from .._image.made_source import MadeSource
 from .._image.source import FileSource, Source
-from .._plan.image_content import USUAL_ALGORITHMS
+from .._plan.image_content import USUAL_ALGORITHMS, computable, service_digest
 from .._plan.image_desired import SOURCE_COMPRESSION, SOURCE_DIGEST, SOURCE_FINGERPRINT, Record, SourceFacts
 from .api import Glance
 from .http import GlanceError
@@ -62,7 +62,7 @@ class Filling:
             return Sent(stores=run_import(self._glance, image_id, self._import_method or {}, self._stores, self._patience, self._wait))
         known = self._glance.hash_algorithm()
         # To hash twice while sending costs less than to read all again afterwards.
-        algorithms = [known] if known is not None else list(USUAL_ALGORITHMS)
+        algorithms = [known] if known is not None and computable(known) else list(USUAL_ALGORITHMS)
         if self._decompressed is None and self._facts is not None and self._facts.checksum is not None and self._facts.checksum[0] not in algorithms:
             algorithms.append(self._facts.checksum[0])
         sending = Sending(self._source, algorithms, self._progress, self._patience)
@@ -119,11 +119,11 @@ class Filling:
         if isinstance(self._source, MadeSource):
             # What it holds is known by now, and when that was.
             notes.update({**self._source.notes, SOURCE_FINGERPRINT: str(self._source.fingerprint)})
-        algorithm = str(image.get("os_hash_algo"))
+        algorithm, stored = service_digest(image) or ("md5", "")
         digest = self.sent.digests.get(algorithm) or self._source.digests([algorithm])[algorithm]
-        kept = digest == image.get("os_hash_value")
+        kept = digest == stored
         if not kept and not self._converted(image):
-            raise GlanceError(f"Glance has the {algorithm} digest {image.get('os_hash_value')} of what was sent as {digest}", kind="digest_mismatch")
+            raise GlanceError(f"Glance has the {algorithm} digest {stored} of what was sent as {digest}", kind="digest_mismatch")
         if self._decompressed is not None:
             notes[SOURCE_DIGEST] = ":".join(next(iter(self._decompressed.passed.items())))
             if kept:

@@ -13,6 +13,7 @@ from typing import Any
 
 from .._common.errors import ImageServicesError, cannot
 from .._common.wait import Clock, Stalled, wait_while_moving
+from .._plan.image_content import service_digest
 from .._plan.stores_usage import mismatch, stores_of
 from .api import Glance, Record
 from .connection import Cloud
@@ -101,8 +102,8 @@ def _upload(glance: Glance, image_id: str, data: bytes, store: str, config_files
 def _check_record(name: str, image: Record, data: bytes) -> None:
     if image.get("status") != "active" or stores_of(image) != [name]:
         raise _broken(name, f"the image of the proof is {image.get('status')} in {image.get('stores') or 'no store'}", ADVICE)
-    algorithm = str(image.get("os_hash_algo"))
-    if hashlib.new(algorithm, data).hexdigest() != image.get("os_hash_value"):
+    algorithm, stored = service_digest(image) or ("md5", "")
+    if hashlib.new(algorithm, data, usedforsecurity=False).hexdigest() != stored:
         raise _broken(name, f"Glance has stored other bytes than were sent ({algorithm} differs)", ADVICE)
 
 

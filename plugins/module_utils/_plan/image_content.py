@@ -5,10 +5,34 @@
 
 from __future__ import annotations
 
+import hashlib
+
 from .image_desired import MADE, SOURCE_DIGEST, SOURCE_FINGERPRINT, Record, SourceFacts
 
 # What services use: Glance's default, and that of this collection's role.
 USUAL_ALGORITHMS = ("sha512", "sha256")
+
+
+def computable(algorithm: object) -> bool:
+    """Whether digests of this name can be computed here: names come from services and from marks that anybody may have written."""
+    try:
+        # Those without a length of their own, such as shake_128, are no use for comparing.
+        return hashlib.new(str(algorithm), usedforsecurity=False).digest_size > 0
+    except (TypeError, ValueError):
+        return False
+
+
+def split_digest(mark: object) -> tuple[str, str] | None:
+    """Algorithm and value of «algorithm:hex»; None for anything else."""
+    algorithm, _colon, value = str(mark or "").partition(":")
+    return (algorithm, value) if value and computable(algorithm) else None
+
+
+def service_digest(image: Record) -> tuple[str, str] | None:
+    """Glance's digest of the data, by an algorithm that can be computed here."""
+    if image.get("os_hash_value") and computable(image.get("os_hash_algo")):
+        return str(image["os_hash_algo"]), str(image["os_hash_value"])
+    return ("md5", str(image["checksum"])) if image.get("checksum") else None
 
 
 def has_data(image: Record | None) -> bool:
@@ -17,8 +41,7 @@ def has_data(image: Record | None) -> bool:
 
 def recorded_digest(image: Record) -> tuple[str, str] | None:
     """Digest of the source where the service did not keep its bytes as they were (conversion, decompression)."""
-    algorithm, _colon, value = str(image.get(SOURCE_DIGEST, "")).partition(":")
-    return (algorithm, value) if value else None
+    return split_digest(image.get(SOURCE_DIGEST))
 
 
 def same_content(image: Record, source: SourceFacts) -> bool | None:
@@ -60,6 +83,4 @@ def algorithms_to_compare(image: Record) -> list[str]:
     recorded = recorded_digest(image)
     if recorded is not None:
         return [recorded[0]]
-    if image.get("os_hash_algo"):
-        return [str(image["os_hash_algo"])]
-    return ["md5"]
+    return [str(image["os_hash_algo"])] if computable(image.get("os_hash_algo")) else ["md5"]

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from .._common.errors import ImageServicesError, cannot
+from .image_content import split_digest
 
 Record = Mapping[str, Any]
 
@@ -175,8 +176,8 @@ def select(name: str, vdis: Iterable[Vdi]) -> Selection:
 
 def same_content(vdi: Vdi, content: Content) -> bool | None:
     """Whether the VDI was made of this content; None where what is known does not tell."""
-    algorithm, _colon, value = vdi.marks.get(DIGEST, "").partition(":")
-    if algorithm in content.digests:
+    algorithm, value = _digest_mark(vdi)
+    if algorithm and algorithm in content.digests:
         return content.digests[algorithm] == value
     if vdi.marks.get(SOURCE) != content.source:
         return None if algorithm else False
@@ -189,7 +190,13 @@ def same_content(vdi: Vdi, content: Content) -> bool | None:
 
 def algorithm_to_compare(vdi: Vdi) -> str:
     """That of the digest that has to be known of the declared content, where same_content() does not tell."""
-    return vdi.marks.get(DIGEST, "").partition(":")[0]
+    return _digest_mark(vdi)[0]
+
+
+def _digest_mark(vdi: Vdi) -> tuple[str, str]:
+    """Empty where there is none that could be compared: other_config is open to everybody."""
+    mark = vdi.marks.get(DIGEST, "")
+    return (DISK, mark.partition(":")[2]) if mark.startswith(f"{DISK}:") else split_digest(mark) or ("", "")
 
 
 def marks_of(content: Content, replaces: Iterable[Vdi] = ()) -> dict[str, str]:

@@ -25,6 +25,7 @@ from .._image.image_disk import ImageDisk
 from .._image.pages import whole_pages
 from .._image.source import FileSource, HttpSource, Source
 from .._image.vmdk import RunCommand
+from .._plan.image_content import service_digest
 from .._plan.image_desired import INCOMING, parse_checksum
 from .._plan.image_select import UUID
 from .._plan.vdi_import import DISK, Content
@@ -108,9 +109,8 @@ def _in_glance(params: Mapping[str, Any], run: RunCommand) -> Origin:
     if image["status"] != "active":
         cause = f"its status is '{image['status']}', so that it has no data to import"
         raise cannot("read", "image", wanted, cause, "Give an image that is active", code="not_active")
-    digests = {image["os_hash_algo"]: image["os_hash_value"]} if image.get("os_hash_value") else {}
-    if not digests and image.get("checksum"):
-        digests = {"md5": image["checksum"]}
+    known = service_digest(image)
+    digests = dict([known]) if known is not None else {}
     content = Content(f"glance:{image['id']}", digests, fixed=True)
     direct = DirectData(cloud, image["id"], params["dom0_endpoints"])
     return Origin(ImageData(glance, image), content, digests, image.get("disk_format"), image.get("container_format"), run, direct=direct)

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 from ansible_collections.xenstack.image_services.plugins.module_utils._common.errors import ImageServicesError
-from ansible_collections.xenstack.image_services.plugins.module_utils._plan.image_content import algorithms_to_compare, same_content
+from ansible_collections.xenstack.image_services.plugins.module_utils._plan.image_content import algorithms_to_compare, same_content, service_digest
 from ansible_collections.xenstack.image_services.plugins.module_utils._plan.image_desired import (
     SOURCE_DIGEST,
     SOURCE_FINGERPRINT,
@@ -73,3 +73,12 @@ def test_other_checksums_are_refused(text: str) -> None:
 def test_properties_of_others_are_refused(key: str) -> None:
     with pytest.raises(ImageServicesError, match=key):
         check_properties("debian", {key: "x"})
+
+
+@pytest.mark.parametrize("algorithm", ["foo", "shake_128", "", "\x00", None])
+def test_a_digest_that_cannot_be_computed_here_is_none(algorithm: str | None) -> None:
+    """Properties are open to the owner of an image, and a service may know other algorithms than this host."""
+    assert algorithms_to_compare({**PRESENT, SOURCE_DIGEST: f"{algorithm}:dd"}) == ["sha512"]
+    assert algorithms_to_compare({**PRESENT, "os_hash_algo": algorithm}) == ["md5"]
+    assert service_digest({**PRESENT, "os_hash_algo": algorithm}) == ("md5", "55")
+    assert service_digest({"os_hash_algo": algorithm, "os_hash_value": "aa"}) is None

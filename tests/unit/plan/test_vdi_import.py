@@ -20,6 +20,7 @@ from ansible_collections.xenstack.image_services.plugins.module_utils._plan.vdi_
     Desired,
     Selection,
     Vdi,
+    algorithm_to_compare,
     choose_route,
     incoming_name,
     marks_of,
@@ -73,6 +74,14 @@ def vdi(ref: str = "1", name: str = NAME, used: bool = False, attached: bool = F
 )
 def test_same_content(marks: dict[str, str], content: Content, same: bool | None) -> None:
     assert same_content(vdi(**marks), content) is same
+
+
+@pytest.mark.parametrize("mark", ["foo:bar", "shake_128:00", ":", "sha512", "sha512:", "", "\x00:aa", "disk"])
+def test_a_digest_that_somebody_else_has_written_is_none(mark: str) -> None:
+    """Anybody who may change the VDI may write its other_config."""
+    assert algorithm_to_compare(vdi(**{DIGEST: mark})) == ""
+    assert same_content(vdi(**{DIGEST: mark}), CONTENT) is False
+    assert same_content(vdi(**{DIGEST: mark, SOURCE: CONTENT.source}), CONTENT) is True
 
 
 def test_what_a_run_notes_is_known_to_the_next() -> None:
