@@ -134,8 +134,9 @@ options:
     default: false
   spool_dir:
     description:
-      - Directory on the host that the module runs on, for images that cannot be read while they come. These are qcow2, vmdk and compressed raw ones from Glance
-        or an address, and compressed ones of all of these in files. Without it, the directory for temporary files.
+      - Directory on the host that the module runs on, for images that cannot be read while they come. These are qcow2, sparse vmdk and compressed raw ones from
+        Glance or an address, and compressed ones of all of these in files. A vmdk for streaming (V(streamOptimized)) needs none,
+        unless O(route=vhd). Without it, the directory for temporary files.
       - They take as much room there as their data. The files have no names, so nothing of them is left, however the module ends.
     type: path
 extends_documentation_fragment:
@@ -143,7 +144,9 @@ extends_documentation_fragment:
   - xenstack.image_services._pool
   - xenstack.image_services._cloud.glance
 notes:
-  - vmdk needs C(qemu-img) on the host that the module runs on. Images that are compressed with zstd need the Python library zstandard.
+  - Images that are compressed with zstd need the Python library zstandard.
+  - Images are read by the module alone, as one file that holds the whole disk. Nothing that an image names is opened, so images with a backing file, a parent
+    or data in other files are refused. vmdk is read as V(monolithicSparse) and V(streamOptimized), with grains of 8 KiB to 2 MiB and up to 16 TiB.
 seealso:
   - module: xenstack.image_services.glance_image
   - module: xenstack.image_services.xen_plugin
@@ -361,7 +364,7 @@ def main() -> None:
     module = PoolModule(spec, supports_check_mode=True)
 
     def job(module: Any) -> dict[str, Any]:
-        image = ImportJob(module.params, module.run_command, ProgressLog(ProgressSink(module.log), str(module.params["name"])))
+        image = ImportJob(module.params, ProgressLog(ProgressSink(module.log), str(module.params["name"])))
         image.open()
         with Pool(module.params) as pool:
             image.prepare(pool)

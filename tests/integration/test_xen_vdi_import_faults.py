@@ -39,7 +39,6 @@ from ansible_collections.xenstack.image_services.tests.support.imports import (
     disks_of,
     imported,
     parameters,
-    run_command,
     small_raw,
     stored,
 )
@@ -245,7 +244,7 @@ def test_a_disk_that_is_being_filled_is_left_alone(pool: PoolUnderTest, raw: Pat
 @pytest.mark.parametrize("same", [True, False])
 def test_a_task_that_is_overtaken(pool: PoolUnderTest, raw: Path, other: Path, same: bool) -> None:
     params = parameters(pool, src=str(raw))
-    job = ImportJob(params, run_command)
+    job = ImportJob(params)
     job.open()
     with Pool(params) as session:
         job.prepare(session)

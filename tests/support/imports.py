@@ -7,7 +7,6 @@ from __future__ import annotations
 import bz2
 import gzip
 import lzma
-import subprocess
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -34,16 +33,10 @@ def parameters(pool: PoolUnderTest, **options: Any) -> dict[str, Any]:
     return {**defaults, "username": "root", "glance": None, **pool.options(name=NAME, timeout=20), **options}
 
 
-def run_command(command: list[str], pass_fds: tuple[int, ...] = ()) -> tuple[int, str, str]:
-    """As AnsibleModule.run_command."""
-    done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, pass_fds=pass_fds, text=True, errors="replace", check=False)
-    return done.returncode, done.stdout, done.stderr
-
-
 def imported(pool: PoolUnderTest, check: bool = False, **options: Any) -> dict[str, Any]:
     """The result of xen_vdi_import, in this process."""
     params = parameters(pool, **options)
-    job = ImportJob(params, run_command)
+    job = ImportJob(params)
     job.open()
     with Pool(params) as session:
         job.prepare(session)

@@ -20,7 +20,8 @@ from .source import FileSource, Source
 from .spool import fill, spool
 from .vhd_reader import VhdFile, VhdStream
 from .vhd_tar import VhdTarball
-from .vmdk import RunCommand, convert
+from .vmdk import VmdkFile
+from .vmdk_stream import VmdkStream, is_streamable
 
 DISK_FORMATS = ("raw", "iso", "vhd", "qcow2", "vmdk")
 TARBALL = "vhd tarball"
@@ -67,16 +68,16 @@ class ImageDisk:
         *,
         algorithms: Sequence[str] = ("sha256",),
         spool_dir: str | None = None,
-        run: RunCommand,
         progress: Progress | None = None,
     ) -> None:
-        """The formats are those declared, None where it is left to the bytes; ``algorithms`` are for digests of what comes, ``run`` runs qemu-img."""
+        """The formats are those declared, None where it is left to the bytes; ``algorithms`` are for digests of what comes."""
         self.label, self.size = source.label, source.size
         self._source = source
         self.progress = progress
         self._passing = Passing(source, algorithms, progress)
         self.spool_dir = spool_dir
-        self._run = run
+        # Set before it is opened: whether it must be known where its data lies before the data comes.
+        self.needs_extents = False
         self._cleanup = ExitStack()
         found = sniff(source.head(), source.tail())
         self._plain: Source = cast(Source, self._passing)
@@ -160,6 +161,8 @@ class ImageDisk:
             return RawStream(self._plain.blocks(), self.label, self._plain.size)
         if self.format == "vhd":
             return self._whole(VhdStream(self._plain.blocks(), self.label, self._plain.size))
+        if self.format == "vmdk" and not self.needs_extents and is_streamable(self._plain.head(), self.label):
+            return VmdkStream(self._plain.blocks(), self.label)
         kept = cast(BinaryIO, opening.enter_context(spool(self.spool_dir)))
         fill(kept, self._plain.blocks(), self.label, self.spool_dir)
         return self._of_file(kept, opening)
@@ -176,9 +179,7 @@ class ImageDisk:
         if self.format == "vhd":
             return self._whole(VhdFile(stream, self.label))
         if self.format == "vmdk":
-            plain = cast(BinaryIO, opening.enter_context(spool(self.spool_dir)))
-            convert(stream, plain, self.label, self._run)
-            stream = plain
+            return VmdkFile(stream, self.label)
         return RawDisk(stream, self.label)
 
     def _whole(self, vhd: VhdFile | VhdStream) -> BlockStream:

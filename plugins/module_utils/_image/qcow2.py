@@ -11,15 +11,15 @@ from __future__ import annotations
 import struct
 import zlib
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import BinaryIO
 
 from ansible.module_utils.basic import missing_required_lib
 
 from .._common.errors import ImageServicesError
+from .clusters import Cluster, runs
 from .decoders import ZSTANDARD_IMPORT_ERROR
 from .disk import ImageFile
-from .extents import MIB, PIECE, Block, Extent, is_zero, merged, pieces
+from .extents import MIB, Block, Extent, is_zero, merged, pieces
 
 if ZSTANDARD_IMPORT_ERROR is None:
     import zstandard
@@ -36,20 +36,8 @@ _MOST_WINDOW = 8 * MIB
 # No compressed cluster is shorter than this.
 _LEAST_COMPRESSED = 8
 _CONVERT = "Convert it with: qemu-img convert -O qcow2"
-
-
-@dataclass(frozen=True)
-class _Cluster:
-    """One cluster of the disk that is not zeros: where it lies, and in how many bytes if it is compressed."""
-
-    offset: int
-    length: int
-    place: int
-    compressed: int = 0
-
-    def followed_by(self, other: _Cluster) -> bool:
-        """Whether both can be read as one."""
-        return not (self.compressed or other.compressed) and (other.offset, other.place) == (self.offset + self.length, self.place + self.length)
+# To convert such an image would read whatever file it names.
+_WHOLE = "Ask its owner for one image that holds the whole disk"
 
 
 class Qcow2File:
@@ -69,7 +57,7 @@ class Qcow2File:
         if not 9 <= bits <= 21:
             raise self._file.broken(f"its clusters are of 2^{bits} bytes; 2^9 to 2^21 is allowed")
         if backing or backing_length:
-            raise self._file.broken("it holds only what differs from a backing file", f"{_CONVERT}, which makes one whole image of both")
+            raise self._file.broken("it holds only what differs from a backing file", _WHOLE)
         if encryption:
             raise self._file.broken("it is encrypted", f"{_CONVERT}, with its secret, to an image without encryption")
         self._zstd = version == 3 and self._features(bits)
@@ -96,7 +84,7 @@ class Qcow2File:
         if features & _CORRUPT:
             raise self._file.broken("it is marked as corrupt", "Repair it with: qemu-img check -r all")
         if features & _EXTERNAL:
-            raise self._file.broken("its data is in another file", f"{_CONVERT}, which makes one image of both files")
+            raise self._file.broken("its data is in another file", _WHOLE)
         if features & _EXTENDED:
             raise self._file.broken("its clusters are divided (extended_l2)", f"{_CONVERT} -o extended_l2=off")
         method = self._file.read(104, 1, "its header")[0] if header_length > 104 else 0
@@ -108,27 +96,14 @@ class Qcow2File:
         yield from merged((cluster.offset, cluster.length) for cluster in self._clusters())
 
     def blocks(self) -> Iterator[Block]:
-        for run in self._runs():
+        for run in runs(self._clusters()):
             if run.compressed:
                 yield run.offset, self._decompressed(run)
                 continue
             for offset, length in pieces(run.offset, run.length):
                 yield offset, self._file.read(run.place + offset - run.offset, length, f"the data of offset {offset}")
 
-    def _runs(self) -> Iterator[_Cluster]:
-        """Clusters, those that follow each other in the file as well made one."""
-        held: _Cluster | None = None
-        for cluster in self._clusters():
-            if held and held.followed_by(cluster) and held.length < PIECE:
-                held = _Cluster(held.offset, held.length + cluster.length, held.place)
-                continue
-            if held:
-                yield held
-            held = cluster
-        if held:
-            yield held
-
-    def _clusters(self) -> Iterator[_Cluster]:
+    def _clusters(self) -> Iterator[Cluster]:
         """All that is not zeros, ascending.
 
         No place in a file is used twice by one disk, so tables that refer to more than the file can hold are refused: they could keep a reader busy for years.
@@ -151,7 +126,7 @@ class Qcow2File:
                 elif entry & _PLACE and not (entry & _ZERO and self._version == 3):
                     self._check_place(entry & _PLACE, length, offset)
                     left = self._spend(left, length)
-                    yield _Cluster(offset, length, entry & _PLACE)
+                    yield Cluster(offset, length, entry & _PLACE)
 
     def _table_entries(self, place: int, count: int) -> Iterator[tuple[int, int]]:
         """(number, entry) of those that are not zero."""
@@ -162,16 +137,16 @@ class Qcow2File:
                     if entry:
                         yield index, entry
 
-    def _compressed(self, entry: int, offset: int, length: int) -> _Cluster:
+    def _compressed(self, entry: int, offset: int, length: int) -> Cluster:
         shift = 62 - (self._bits - 8)
         place = entry & ((1 << shift) - 1)
         sectors = (entry & (_COMPRESSED - 1)) >> shift
         size = (sectors + 1) * 512 - place % 512
         if place >= self._file.size:
             raise self._beyond(place, offset)
-        return _Cluster(offset, length, place, min(size, self._file.size - place))
+        return Cluster(offset, length, place, min(size, self._file.size - place))
 
-    def _decompressed(self, cluster: _Cluster) -> bytes:
+    def _decompressed(self, cluster: Cluster) -> bytes:
         data = self._file.read(cluster.place, cluster.compressed, "a compressed cluster")
         try:
             found = self._unzstd(data) if self._zstd else zlib.decompressobj(wbits=-15).decompress(data, self._cluster)

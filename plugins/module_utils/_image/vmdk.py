@@ -1,61 +1,127 @@
 # SPDX-FileCopyrightText: 2026 xenstack.image_services contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
 # Private to this collection: no compatibility is promised to other importers.
-"""VMDKs by qemu-img. Only those that hold all of their data themselves: others name files of this host, and qemu-img would follow.
-
-Source: VMware's virtual disk format 5.0.
-"""
+"""VMDKs read from a file: sparse ones and those for streaming, for the import of such images into Xen pools."""
 
 from __future__ import annotations
 
-import re
-import shutil
 import struct
-from collections.abc import Callable
-from typing import IO
+from collections.abc import Iterator
+from dataclasses import replace
+from typing import BinaryIO
 
-from .disk import broken
-
-_HEADER = struct.Struct("<4sIIQQQQ")
-_MOST_DESCRIPTOR = 1024 * 1024
-_WHOLE = frozenset({"monolithicsparse", "streamoptimized"})
-_ADVICE = "Convert it with: qemu-img convert -O qcow2, on a host that may read all of its files"
-
-
-# As AnsibleModule.run_command: the command and pass_fds; exit code, output and errors.
-RunCommand = Callable[..., "tuple[int, str, str]"]
-
-
-def convert(packed: IO[bytes], plain: IO[bytes], label: str, run: RunCommand) -> None:
-    """Write the disk of a VMDK into another file, both without a name; what is zeros stays a hole."""
-    _check(packed, label)
-    program = shutil.which("qemu-img")
-    if program is None:
-        advice = "Install it there (Debian: qemu-utils, Red Hat: qemu-img), or convert the image to qcow2"
-        raise broken("vmdk image", label, "vmdk is read by qemu-img, which is not found on this host", advice)
-    source, target = packed.fileno(), plain.fileno()
-    command = [program, "convert", "-f", "vmdk", "-O", "raw", f"/proc/self/fd/{source}", f"/proc/self/fd/{target}"]
-    code, _output, errors = run(command, pass_fds=(source, target))
-    if code:
-        said = re.sub(r"\S*/proc/self/fd/\d+\S*", "it", " ".join(errors.split()))[-300:]
-        raise broken("vmdk image", label, f"qemu-img says: {said or code}")
-    plain.seek(0)
+from .claims import Claims
+from .clusters import Cluster, runs
+from .disk import ImageFile
+from .extents import Block, Extent, is_zero, merged, pieces
+from .vmdk_format import (
+    ENTRIES,
+    EOS,
+    FIXED_PLACE,
+    FOOTER,
+    GD_AT_END,
+    GRAIN_HEAD,
+    MARKER,
+    SECTOR,
+    TABLE_SECTORS,
+    Header,
+    agree,
+    check_description,
+    check_description_place,
+    inflate,
+    most_packed,
+    parse_header,
+)
 
 
-def _check(packed: IO[bytes], label: str) -> None:
-    packed.seek(0)
-    head = packed.read(512)
-    if len(head) < 512 or head[:4] != b"KDMV":
-        raise broken("vmdk image", label, "it is only a description of a disk whose data is in other files", _ADVICE)
-    _magic, _version, _flags, capacity, _grain, at, sectors = _HEADER.unpack(head[: _HEADER.size])
-    if not capacity or not at or not sectors or sectors * 512 > _MOST_DESCRIPTOR:
-        raise broken("vmdk image", label, "it does not describe the disk that it holds", _ADVICE)
-    packed.seek(at * 512)
-    text = packed.read(sectors * 512).partition(b"\0")[0].decode("utf-8", "replace")
-    kind = re.search(r'^\s*createType\s*=\s*"?([^"\n]*)', text, re.MULTILINE | re.IGNORECASE)
-    parent = re.search(r"^\s*parentCID\s*=\s*([0-9a-f]+)", text, re.MULTILINE | re.IGNORECASE)
-    if kind is None or kind[1].strip().lower() not in _WHOLE:
-        raise broken("vmdk image", label, f"its type '{kind[1].strip()[:40] if kind else ''}' keeps data in other files", _ADVICE)
-    if re.search("parentFileNameHint", text, re.IGNORECASE) or (parent is not None and parent[1].lower() != "ffffffff"):
-        raise broken("vmdk image", label, "it holds only what differs from a parent", _ADVICE)
-    packed.seek(0)
+class VmdkFile:
+    """A VMDK that holds its whole disk, in a seekable file."""
+
+    ordered = True
+
+    def __init__(self, stream: BinaryIO, label: str) -> None:
+        self.label = label
+        self._file = ImageFile(stream, "vmdk image", label)
+        header = parse_header(self._file.read(0, SECTOR, "its header"), self._file.broken)
+        self._sectors = -(-self._file.size // SECTOR)
+        check_description_place(header, self._file.size // SECTOR, self._file.broken)
+        named = self._file.read(header.description * SECTOR, header.description_length * SECTOR, "its description")
+        start, end = (min(place * SECTOR, self._file.size) for place in FIXED_PLACE)
+        check_description(named, self._file.read(start, end - start, "its beginning"), self._file.broken)
+        self._header = self._complete(header)
+        self.virtual_size = header.virtual_size
+        for place in (self._header.directory, self._header.redundant):
+            if place and (place + self._header.directory_sectors) * SECTOR > self._file.size:
+                raise self._file.broken(f"its directory of {header.tables} tables lies at sector {place}, beyond its end at {self._file.size}: it is cut off")
+        if not self._header.directory:
+            raise self._file.broken("it does not say where its tables are")
+
+    def extents(self) -> Iterator[Extent]:
+        yield from merged((grain.offset, grain.length) for grain in self._grains())
+
+    def blocks(self) -> Iterator[Block]:
+        for run in runs(self._grains()):
+            if run.compressed:
+                data = self._file.read(run.place, run.compressed, "a compressed grain")
+                yield run.offset, inflate(data, self._header, run.offset, self._file.broken)
+                continue
+            for offset, length in pieces(run.offset, run.length):
+                yield offset, self._file.read(run.place + offset - run.offset, length, f"the data of offset {offset}")
+
+    def _complete(self, header: Header) -> Header:
+        """The header with the place of its tables, which a footer may tell."""
+        if header.directory != GD_AT_END:
+            return header
+        if self._file.size % SECTOR or self._file.size < 4 * SECTOR:
+            raise self._file.broken(f"its tables are at its end, and its {self._file.size} bytes have none: it is cut off or damaged")
+        end = self._file.read(self._file.size - 3 * SECTOR, 3 * SECTOR, "its footer")
+        if MARKER.unpack_from(end) != (1, 0, FOOTER) or MARKER.unpack_from(end, 2 * SECTOR) != (0, 0, EOS):
+            raise self._file.broken("it does not end as a VMDK with its tables at the end does: it is cut off or damaged")
+        footer = parse_header(end[SECTOR : 2 * SECTOR], self._file.broken)
+        agree(header, footer, self._file.broken)
+        return replace(header, directory=footer.directory, redundant=footer.redundant)
+
+    def _grains(self) -> Iterator[Cluster]:
+        """All that is not zeros, ascending. No sector of the file serves twice, so the size of the file bounds the work."""
+        header, claims = self._header, Claims()
+        self._claim(claims, 0, 1, "its header")
+        self._claim(claims, header.description, header.description_length, "its description")
+        self._claim(claims, header.directory, header.directory_sectors, "its directory")
+        if header.redundant:
+            self._claim(claims, header.redundant, header.directory_sectors, "its second directory")
+        for number, table in self._entries(header.directory, header.tables):
+            self._claim(claims, table, TABLE_SECTORS, f"grain table {number}")
+            first = number * ENTRIES
+            for index, place in self._entries(table, min(ENTRIES, -(-header.capacity // header.grain) - first)):
+                if place == 1 and header.zeroed:
+                    continue
+                offset = (first + index) * header.grain_size
+                yield self._packed(claims, place, offset) if header.compressed else self._plain(claims, place, offset)
+
+    def _plain(self, claims: Claims, place: int, offset: int) -> Cluster:
+        length = min(self._header.grain_size, self.virtual_size - offset)
+        self._claim(claims, place, -(-length // SECTOR), f"the data of offset {offset}")
+        return Cluster(offset, length, place * SECTOR)
+
+    def _packed(self, claims: Claims, place: int, offset: int) -> Cluster:
+        head = self._file.read(place * SECTOR, GRAIN_HEAD.size, f"the data of offset {offset}")
+        sector, size = GRAIN_HEAD.unpack(head)
+        if sector * SECTOR != offset or not 0 < size <= most_packed(self._header):
+            raise self._file.broken(f"its tables are damaged: the data of offset {offset} is said to lie at {place * SECTOR}, where something else is")
+        self._claim(claims, place, -(-(len(head) + size) // SECTOR), f"the data of offset {offset}")
+        return Cluster(offset, min(self._header.grain_size, self.virtual_size - offset), place * SECTOR + len(head), size)
+
+    def _claim(self, claims: Claims, place: int, count: int, what: str) -> None:
+        if place + count > self._sectors:
+            raise self._file.broken(f"{what} lies at {place * SECTOR}, beyond its end at {self._file.size}: it is cut off or damaged")
+        if not claims.claim(place, count):
+            raise self._file.broken(f"its tables are damaged: {what} is said to lie at {place * SECTOR}, where something else lies already")
+
+    def _entries(self, place: int, count: int) -> Iterator[tuple[int, int]]:
+        """(number, entry) of those that are not zero."""
+        for start, length in pieces(0, count * 4, 64 * 1024):
+            data = self._file.read(place * SECTOR + start, length, "a table")
+            if not is_zero(data):
+                for index, (entry,) in enumerate(struct.iter_unpack("<I", data), start // 4):
+                    if entry:
+                        yield index, entry

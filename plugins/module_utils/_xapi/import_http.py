@@ -35,6 +35,8 @@ class HttpWay:
     size: int | None
 
     def fill(self, given: Mapping[str, Any], origin: Origin, image: ImageDisk) -> Filled:
+        # A VHD begins with its tables.
+        image.needs_extents = self.route == "vhd"
         with image:
             disk = image.disk
             if self.size is not None and self.size < disk.virtual_size:

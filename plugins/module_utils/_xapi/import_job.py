@@ -15,7 +15,6 @@ from .._common.interrupt import cleaning_up
 from .._common.size import parse_size as size_of
 from .._image.body import Progress
 from .._image.image_disk import ImageDisk
-from .._image.vmdk import RunCommand
 from .._plan.vdi_import import (
     ATTRIBUTES,
     Desired,
@@ -38,9 +37,8 @@ from .vdi_lookup import look_for
 class ImportJob:
     """The work of xen_vdi_import: open, prepare, finish."""
 
-    def __init__(self, params: Mapping[str, Any], run: RunCommand, progress: Progress | None = None) -> None:
+    def __init__(self, params: Mapping[str, Any], progress: Progress | None = None) -> None:
         self._params = params
-        self._run = run
         self._progress = progress
         self._name = str(params["name"])
         self._started = time.monotonic()
@@ -54,7 +52,7 @@ class ImportJob:
         given = {name: self._params[name] for name in ATTRIBUTES if self._params[name] is not None}
         self._attributes = given if size is None else {**given, "size": size}
         self._size = size
-        self._origin: Origin | None = open_origin(self._params, self._run)
+        self._origin: Origin | None = open_origin(self._params)
         self._choice.look(self._origin)
 
     def prepare(self, pool: Pool) -> Plan:

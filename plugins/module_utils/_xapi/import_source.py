@@ -24,7 +24,6 @@ from .._image.disk_digest import DiskDigest
 from .._image.image_disk import ImageDisk
 from .._image.pages import whole_pages
 from .._image.source import FileSource, HttpSource, Source
-from .._image.vmdk import RunCommand
 from .._plan.image_content import service_digest
 from .._plan.image_desired import INCOMING, parse_checksum
 from .._plan.image_select import UUID
@@ -43,7 +42,6 @@ class Origin:
     expected: Mapping[str, str]
     disk_format: str | None
     container_format: str | None
-    run: RunCommand
     spool_dir: str | None = None
     # For images in Glance.
     direct: DirectData | None = None
@@ -51,7 +49,7 @@ class Origin:
     def open(self, progress: Progress | None = None) -> ImageDisk:
         """Its disk, of which the first bytes are looked at here; ImageServicesError where they are not what was declared."""
         algorithms = list(self.expected)[:1] or [OWN_ALGORITHM]
-        return ImageDisk(self.source, self.disk_format, self.container_format, algorithms=algorithms, spool_dir=self.spool_dir, run=self.run, progress=progress)
+        return ImageDisk(self.source, self.disk_format, self.container_format, algorithms=algorithms, spool_dir=self.spool_dir, progress=progress)
 
     def check(self, digests: Mapping[str, str]) -> None:
         """Refuse bytes that have passed and were others than declared."""
@@ -76,22 +74,22 @@ class Origin:
             return digest.hexdigest()
 
 
-def open_origin(params: Mapping[str, Any], run: RunCommand) -> Origin | None:
+def open_origin(params: Mapping[str, Any]) -> Origin | None:
     """What a task names; None where it names no content. A bad file ends the task here; an address is not asked yet."""
     if params["state"] == "absent":
         return None
     if params["image"]:
-        found = _in_glance(params, run)
+        found = _in_glance(params)
     elif params["src"]:
-        found = _file(params, run)
+        found = _file(params)
     elif params["uri"]:
-        found = _address(params, run)
+        found = _address(params)
     else:
         return None
     return replace(found, spool_dir=params["spool_dir"])
 
 
-def _in_glance(params: Mapping[str, Any], run: RunCommand) -> Origin:
+def _in_glance(params: Mapping[str, Any]) -> Origin:
     # It brings in openstacksdk, which takes longer than many an import and is not needed for any other.
     from .._glance.connection import Cloud
 
@@ -113,10 +111,10 @@ def _in_glance(params: Mapping[str, Any], run: RunCommand) -> Origin:
     digests = dict([known]) if known is not None else {}
     content = Content(f"glance:{image['id']}", digests, fixed=True)
     direct = DirectData(cloud, image["id"], params["dom0_endpoints"])
-    return Origin(ImageData(glance, image), content, digests, image.get("disk_format"), image.get("container_format"), run, direct=direct)
+    return Origin(ImageData(glance, image), content, digests, image.get("disk_format"), image.get("container_format"), direct=direct)
 
 
-def _file(params: Mapping[str, Any], run: RunCommand) -> Origin:
+def _file(params: Mapping[str, Any]) -> Origin:
     source = FileSource(params["src"])
     declared = _declared(params, params["src"])
     if declared:
@@ -127,15 +125,15 @@ def _file(params: Mapping[str, Any], run: RunCommand) -> Origin:
     status = source.status
     marks = "\n".join(map(str, (params["src"], status.st_size, status.st_mtime_ns, status.st_ino, status.st_dev)))
     content = Content(f"file:{params['src']}", declared, hashlib.sha256(marks.encode()).hexdigest())
-    return Origin(source, content, declared, params["disk_format"], None, run)
+    return Origin(source, content, declared, params["disk_format"], None)
 
 
-def _address(params: Mapping[str, Any], run: RunCommand) -> Origin:
+def _address(params: Mapping[str, Any]) -> Origin:
     source = HttpSource(params["uri"])
     declared = _declared(params, unquote(re.split("[?#]", params["uri"], maxsplit=1)[0]))
     # An address with a checksum is not asked before its content is needed.
     content = Content(_shown(params["uri"]), declared, None if declared else source.fingerprint)
-    return Origin(source, content, declared, params["disk_format"], None, run)
+    return Origin(source, content, declared, params["disk_format"], None)
 
 
 def _declared(params: Mapping[str, Any], path: str) -> dict[str, str]:
