@@ -86,7 +86,7 @@ class VmdkStream:
         named = head[header.description * SECTOR :][: header.description_length * SECTOR]
         check_description(named, head[FIXED_PLACE[0] * SECTOR : FIXED_PLACE[1] * SECTOR], self._broken)
         self.virtual_size = header.virtual_size
-        self._stream = ByteStream(chain((head,), begin.pieces(1 << 63)), self._broken)
+        self._stream = ByteStream(chain((head,), map(bytes, begin.pieces(1 << 63))), self._broken)
         self._sum = _Sum()
         self._tables: dict[int, int] = {}
         self._grains: dict[int, int] = {}
