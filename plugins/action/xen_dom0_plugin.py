@@ -12,6 +12,7 @@ from typing import Any
 from ansible.errors import AnsibleError
 from ansible.plugins.action import ActionBase
 from ansible_collections.xenstack.image_services.plugins.module_utils._common.errors import ImageServicesError, cannot
+from ansible_collections.xenstack.image_services.plugins.module_utils._common.identifiers import refuse_blank
 from ansible_collections.xenstack.image_services.plugins.plugin_utils.dom0_archive import build
 from ansible_collections.xenstack.image_services.plugins.plugin_utils.dom0_host import Dom0Host
 from ansible_collections.xenstack.image_services.plugins.plugin_utils.dom0_job import Dom0Job
@@ -27,9 +28,10 @@ class ActionModule(ActionBase):
 
     def run(self, tmp: str | None = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
         result = super().run(tmp, task_vars)
-        spec = create_dom0_plugin_argspec().module_kwargs()
-        dummy, given = self.validate_argument_spec(**spec)
+        spec = create_dom0_plugin_argspec()
+        dummy, given = self.validate_argument_spec(**spec.module_kwargs())
         try:
+            refuse_blank(spec.options, given)
             options = judged(given)
             content = self._content(options) if options["state"] == "present" else b""
             plugin, config = places(options["path"], options["name"])

@@ -11,11 +11,13 @@ from typing import Any
 from ansible.module_utils.basic import AnsibleModule
 
 from .errors import ImageServicesError
+from .identifiers import refuse_blank
 
 
 def run(module: AnsibleModule, job: Callable[[AnsibleModule], dict[str, Any]]) -> None:
-    """Exit with what ``job`` returns, its ``warnings`` as warnings, or fail with its sentence and structured error."""
+    """Refuse names that name nothing; exit with what ``job`` returns, its ``warnings`` as warnings, or fail with its sentence and structured error."""
     try:
+        refuse_blank(module.argument_spec, module.params, module.required_one_of or ())
         result = job(module)
     except ImageServicesError as exc:
         module.fail_json(**exc.as_result())

@@ -13,6 +13,7 @@ from ansible.module_utils.common.text.formatters import human_to_bytes
 
 from .._common.argspec import ArgumentSpec
 from .._common.errors import ImageServicesError
+from .._common.identifiers import find_blank
 from .._plan.catalogue import merged
 from .image_options import create_image_argspec
 
@@ -70,6 +71,9 @@ def checked_items(images: Sequence[Mapping[str, Any]], defaults: Mapping[str, An
         causes = causes or [message.rstrip(".") for message in checked.error_messages]
         if causes:
             raise ImageServicesError(f"Cannot keep {place_of(number, given)}: {'; '.join(causes)}. Correct the item or defaults.", code="bad_item")
+        blank = find_blank(spec.options, checked.validated_parameters, spec.required_one_of)
+        if blank is not None:
+            raise ImageServicesError(f"Cannot keep {place_of(number, given)}: {blank.option}: {blank.cause}. {blank.advice}.", code="blank_name")
         item = {**checked.validated_parameters, **common}
         if item["keep"] is not None and item["keep"] < 1:
             raise ImageServicesError(

@@ -61,8 +61,6 @@ def create_vm_argspec() -> ArgumentSpec:
 def plain_attributes(label: str, params: Mapping[str, Any]) -> dict[str, Any]:
     """The attributes that need no look at the pool; bad values are refused."""
     given = {name: params[name] for name in ("name", "description", "firmware", "vcpus") if params[name] is not None}
-    if params["name"] is not None and not params["name"].strip():
-        raise _bad(label, "name is empty", "Give it one")
     if params["tags"] is not None:
         given["tags"] = sorted(set(params["tags"]))
     if params["vcpus"] is not None and params["vcpus"] < 1:
