@@ -43,6 +43,7 @@ options:
       - V(forgotten) disconnects the hosts and takes the SR out of the pool. What is on the storage stays, and O(uuid) introduces it again.
         Names, descriptions and notes of disks that the storage itself does not keep are lost, which on all types but V(lvm) means all of them.
       - V(absent) deletes the SR on the storage too. It needs O(destroy=true), and is refused where a scan finds any disk.
+      - V(forgotten) and V(absent) are refused for the SRs of the pool itself, which hold its drives and tools.
     type: str
     choices: [present, forgotten, absent]
     default: present

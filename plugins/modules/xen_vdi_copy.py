@@ -33,7 +33,7 @@ attributes:
 options:
   vdi:
     description:
-      - Name or uuid of the VDI. The pool refuses one that a running VM may write to.
+      - Name or uuid of the VDI. A name only finds disks of users, and no snapshots. The pool refuses one that a running VM may write to.
     type: str
     required: true
   sr:

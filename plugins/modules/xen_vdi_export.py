@@ -35,11 +35,11 @@ attributes:
 options:
   vdi:
     description:
-      - Name or uuid of the VDI. A snapshot has the name of its origin, so it is given by its uuid.
+      - Name or uuid of the VDI. A name only finds disks of users. A snapshot is given by its uuid.
     type: str
   vm:
     description:
-      - Name or uuid of the VM whose disk is exported. A snapshot of a VM can be given by its uuid.
+      - Name or uuid of the VM whose disk is exported. A snapshot of a VM, or a template, is given by its uuid.
     type: str
   device:
     description:

@@ -25,13 +25,16 @@ description:
 options:
   name:
     description:
-      - Name of the VDI, or the uuid of one that is there. It is looked for in the SR of O(sr) alone; snapshots do not count.
+      - Name of the VDI, or the uuid of one that is there. It is looked for in the SR of O(sr) alone.
+      - A name only finds disks of users. Snapshots, hidden copies of the storage manager, disks whose data is missing, and VDIs of types other than C(user)
+        are never taken.
       - Two VDIs of the same name are an error that lists their uuids.
     type: str
     required: true
   state:
     description:
       - V(present) keeps the VDI as declared. V(absent) removes it, unless a VM uses it.
+      - A VDI without a note of this collection in its C(other_config) was created by somebody else, and V(absent) removes it only where O(name) is its uuid.
     type: str
     choices: [present, absent]
     default: present
@@ -89,6 +92,7 @@ options:
     description:
       - What becomes of a VDI whose content was replaced. V(keep) gives it a name of its own, with the beginning of its uuid behind the old name.
       - V(delete) removes it, but only if no VM uses it. One that is in use is kept as with V(keep).
+      - V(delete) is refused where this collection has not created the old VDI.
     type: str
     choices: [keep, delete]
     default: keep

@@ -12,6 +12,7 @@ from typing import Any
 
 from .._common.errors import ImageServicesError, cannot
 from .image_content import split_digest
+from .vdi_choice import is_ours, unfit_disk
 
 Record = Mapping[str, Any]
 
@@ -55,6 +56,10 @@ class Vdi:
     @property
     def marks(self) -> Mapping[str, str]:
         return dict(self.record["other_config"])
+
+    @property
+    def is_ours(self) -> bool:
+        return is_ours(self.marks)
 
     def attribute(self, name: str) -> Any:
         """One of ATTRIBUTES, as a task declares it."""
@@ -157,7 +162,13 @@ def rounded(size: int) -> int:
 
 def select(name: str, vdis: Iterable[Vdi]) -> Selection:
     """Choose among the VDIs of one SR: those of the name, of its incoming_name(), and those that a successor's mark names."""
-    ours = [vdi for vdi in vdis if not vdi.record.get("is_a_snapshot")]
+    ours = []
+    for vdi in vdis:
+        cause = unfit_disk(vdi.record)
+        if cause is None:
+            ours.append(vdi)
+        elif vdi.uuid == name.lower():
+            raise cannot("manage", "VDI", name, cause, "Give the name or uuid of a disk", code="no_disk")
     incoming = tuple(vdi for vdi in ours if vdi.marks.get(INCOMING) == name)
     complete = [vdi for vdi in ours if INCOMING not in vdi.marks]
     named = [vdi for vdi in complete if vdi.record["name_label"] == name or vdi.uuid == name.lower()]
@@ -217,6 +228,7 @@ def plan(desired: Desired, selection: Selection, same: bool | None) -> Plan:
     attributes = _normal(desired)
     if upload:
         _refuse_second(desired.name, selection.incoming)
+        refuse_loss("import", "image", desired.name, current, desired.replaced)
     patch = {} if upload or current is None else {name: value for name, value in attributes.items() if current.attribute(name) != value}
     if current is not None:
         _refuse_size(desired.name, current, patch)
@@ -228,16 +240,19 @@ def plan(desired: Desired, selection: Selection, same: bool | None) -> Plan:
 
 def _absent(desired: Desired, selection: Selection) -> Plan:
     current = selection.current
-    gone = [*selection.superseded, *(vdi for vdi in selection.incoming if not vdi.attached)]
+    gone = [*(vdi for vdi in selection.superseded if vdi.is_ours), *(vdi for vdi in selection.incoming if not vdi.attached)]
     if current is not None:
         if current.used:
             cause = f"a VM uses it (VDI {current.uuid})"
             raise cannot("remove", "VDI", desired.name, cause, "Remove the VM, or take the disk from it, then run the task again", code="in_use")
+        if not current.is_ours and current.uuid != desired.name.lower():
+            cause = f"this collection has not created it (VDI {current.uuid})"
+            raise cannot("remove", "VDI", desired.name, cause, "Give its uuid as name to remove it nevertheless", code="not_ours")
         gone.append(current)
     before: dict[str, Any] = {} if current is None else {"name": current.record["name_label"], "state": "present"}
     after: dict[str, Any] = {} if current is None else {"name": current.record["name_label"], "state": "absent"}
-    # A predecessor that is in use goes on under a name of its own.
-    used = tuple(vdi for vdi in selection.superseded if vdi.used)
+    # A predecessor that is in use, or that somebody else has created, goes on under a name of its own.
+    used = tuple(vdi for vdi in selection.superseded if vdi.used or not vdi.is_ours)
     return Plan(retire=used, remove=tuple(vdi for vdi in gone if not vdi.used), before=before, after=after)
 
 
@@ -267,6 +282,14 @@ def _refuse_second(name: str, incoming: Iterable[Vdi]) -> None:
         if vdi.attached:
             cause = f"another task is importing it now, into VDI {vdi.uuid}"
             raise cannot("import", "image", name, cause, "Run the task again when that one has ended", code="busy")
+
+
+def refuse_loss(verb: str, kind: str, name: str, replaced: Vdi | None, option: str) -> None:
+    """A disk that this collection has not created is renamed by a replacement, and not deleted."""
+    if replaced is None or option != "delete" or replaced.is_ours:
+        return
+    cause = f"the disk that it replaces would be deleted, and this collection has not created it (VDI {replaced.uuid})"
+    raise cannot(verb, kind, name, cause, "Set replaced: keep, or rename or remove that disk first", code="not_ours")
 
 
 def _refuse_size(name: str, current: Vdi, patch: Mapping[str, Any]) -> None:

@@ -10,12 +10,11 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from .._common.errors import cannot
+from .vdi_choice import unfit_machine
 
 Record = Mapping[str, Any]
 Records = Mapping[str, Record]  # by reference
 
-# How all our keys in other_config begin.
-OURS = "image_services_"
 # Key in the other_config of a disk: the uuid of the VM that it was cloned for.
 MADE_FOR = "image_services_vm"
 # Key in the other_config of a VM: the uuid of the disk that its boot disk was cloned from.
@@ -192,13 +191,13 @@ def cards_of(record: Record, around: Surroundings) -> tuple[Card, ...]:
 
 def choose(label: str, verb: str, records: Records, uuid: str | None, name: str | None) -> str | None:
     """The reference of the VM that is meant; templates, snapshots and control domains are none."""
-    flags = ("is_a_template", "is_a_snapshot", "is_control_domain")
     if uuid is not None:
         for record in records.values():
-            if record["uuid"] == uuid and any(record[flag] for flag in flags):
-                raise cannot(verb, "VM", label, "this uuid is that of a template, a snapshot or a control domain", "Give the uuid of a VM", code="no_vm")
+            cause = unfit_machine(record)
+            if record["uuid"] == uuid and cause is not None:
+                raise cannot(verb, "VM", label, cause, "Give the uuid of a VM", code="no_vm")
         return next((ref for ref, record in records.items() if record["uuid"] == uuid), None)
-    found = [ref for ref, record in records.items() if record["name_label"] == name and not any(record[flag] for flag in flags)]
+    found = [ref for ref, record in records.items() if record["name_label"] == name and unfit_machine(record) is None]
     if len(found) > 1:
         uuids = sorted(records[ref]["uuid"] for ref in found)
         raise cannot(verb, "VM", label, f"several have this name: {', '.join(uuids)}", "Give uuid", code="duplicate", details={"uuids": uuids})

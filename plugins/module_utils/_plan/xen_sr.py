@@ -72,6 +72,8 @@ class Current:
     default: bool
     links: tuple[Link, ...] = ()
     disks: tuple[str, ...] = ()
+    # The pool made it for its own drives or tools.
+    built_in: bool = False
 
 
 @dataclass(frozen=True)
@@ -118,6 +120,9 @@ def plan(state: str, desired: Desired, current: Current | None, place: Place) ->
         return _present(desired, current, place) if current is not None else _new(desired, place)
     if current is None:
         return Plan((), {}, {})
+    if current.built_in:
+        verb = "forget" if state == "forgotten" else "remove"
+        raise cannot(verb, "SR", desired.title, "it is one of the pool's own, for its drives or tools", "Choose another SR", code="built_in")
     before = _described(current, place)
     leave = (Step("disconnect", {"links": _attached(current)}),) if _attached(current) else ()
     if state == "forgotten":

@@ -8,12 +8,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from .._common.errors import cannot
+from .._common.identifiers import is_blank
 from .._common.interrupt import cleaning_up
 from .._plan.vdi_copy import CopyPlan, marks_of_copy, plan
 from .._plan.vdi_import import Vdi, foreign, incoming_record
 from .failure import explaining
 from .session import NULL, Pool
-from .vdi_lookup import look_for
+from .vdi_lookup import find_disk, look_for
 from .vdi_removal import destroy, destroy_half_made, finish_replacing
 
 
@@ -25,8 +27,10 @@ class CopyJob:
 
     def run(self, pool: Pool, check_mode: bool) -> dict[str, Any]:
         self._pool = pool
-        ref, source = pool.find("VDI", self._params["vdi"], verb="copy")
+        ref, source = find_disk(pool, self._params["vdi"], verb="copy")
         self._name = str(self._params["name"] or source["name_label"])
+        if is_blank(self._name):
+            raise cannot("copy", "VDI", source["uuid"], "it has no name that the copy could have", "Give name", code="blank_name")
         with explaining("copy", "VDI", self._name):
             self._sr, sr = pool.find("SR", self._params["sr"], verb="copy into")
             selection = look_for(pool, self._sr, self._name)

@@ -21,7 +21,7 @@ from .._plan.image_desired import SOURCE_VDI, SOURCE_VDI_TIME
 from .._plan.vdi_export import TARBALL, VHD, Exported, ExportPlan, plan_export
 from .export_targets import AddressTarget, FileTarget, Place
 from .session import Pool
-from .vdi_disk import VdiReader, find_disk
+from .vdi_disk import VdiReader, find_base, find_disk
 
 
 class Target(Protocol):
@@ -48,7 +48,7 @@ class ExportJob:
         given = params["vdi"] or params["vm"]
         with cleaning_up("export", "VDI" if params["vdi"] else "disk of VM", given), Pool(params) as pool:
             disk = find_disk(pool, params["vdi"], params["vm"], params["device"])
-            base = find_disk(pool, params["base"], None, None) if params["base"] is not None else None
+            base = find_base(pool, params["base"])
             how = plan_export(disk, self._format, base, params["snapshot"], params["compression_level"])
             reader = VdiReader(pool, disk, base, how.read_as)
             notes = {SOURCE_VDI: disk.uuid, SOURCE_VDI_TIME: disk.snapshot_time if disk.is_a_snapshot else _now()}

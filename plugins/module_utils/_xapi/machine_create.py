@@ -11,7 +11,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from .._common.errors import ImageServicesError, cannot
-from .._plan.xen_machine import BOOT_FIELDS, CLONED_FROM, MADE_FOR, NULL, OURS
+from .._plan.vdi_choice import OURS
+from .._plan.xen_machine import BOOT_FIELDS, CLONED_FROM, MADE_FOR, NULL
 from .._plan.xen_vm import kind_of
 from .failure import XapiFailure
 from .machine import Machines

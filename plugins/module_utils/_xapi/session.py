@@ -10,7 +10,7 @@ import re
 import traceback
 import xml.parsers.expat
 import xmlrpc.client
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from functools import cached_property
 from typing import Any
@@ -41,6 +41,8 @@ STEPS = 3
 # Calls that give back or end something: XAPI refuses a call before it does anything of it, so these are made again after a new login.
 RELEASING = frozenset({"cancel", "destroy", "forget", "unplug"})
 UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
+# Why a name does not mean an object, from its record; None where it does.
+Unfit = Callable[[dict[str, Any]], str | None]
 
 
 class Pool:
@@ -134,15 +136,23 @@ class Pool:
         """Every object of a class, by its reference; integers are texts, as XAPI sends them."""
         return self.call(f"{cls}.get_all_records")
 
-    def find(self, cls: str, name_or_uuid: str, *, verb: str) -> tuple[str, dict[str, Any]]:
-        """The one object of a class with this uuid or name; a snapshot, which inherits the name, counts where nothing else has it."""
-        found = self._by_uuid(cls, name_or_uuid) or self._by_name(cls, name_or_uuid)
-        found = {ref: record for ref, record in found.items() if not record.get("is_a_snapshot")} or found
+    def find(self, cls: str, name_or_uuid: str, *, verb: str, unfit: Unfit | None = None) -> tuple[str, dict[str, Any]]:
+        """The one object of a class with this uuid or name; ``unfit`` tells why a name does not mean an object, which its uuid still does."""
+        found = self._by_uuid(cls, name_or_uuid)
+        causes: list[str] = []
+        for ref, record in {} if found else self._by_name(cls, name_or_uuid).items():
+            cause = unfit(record) if unfit is not None else None
+            if cause is None:
+                found[ref] = record
+            else:
+                causes.append(f"{record['uuid']}: {cause}")
         if len(found) > 1:
             uuids = ", ".join(sorted(record["uuid"] for record in found.values()))
             raise cannot(verb, cls, name_or_uuid, f"{len(found)} have this name: {uuids}", "Give one of the uuids", code="ambiguous")
         for ref, record in found.items():
             return ref, record
+        if causes:
+            raise cannot(verb, cls, name_or_uuid, f"this name is not taken for what has it ({'; '.join(sorted(causes))})", "Give a uuid", code="not_found")
         raise cannot(verb, cls, name_or_uuid, "the pool has none of this name or uuid", "Check the name", code="not_found")
 
     def default_sr(self) -> str | None:

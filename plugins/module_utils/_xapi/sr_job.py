@@ -101,6 +101,7 @@ def _read(pool: Pool, name: str | None, uuid: str | None, verb: str) -> Current 
             pool.default_sr() == ref,
             tuple(Link(link, each["host"], each["currently_attached"], each["device_config"]) for link, each in sorted(links.items())),
             tuple(disk["name_label"] or disk["uuid"] for disk in disks),
+            record["type"] == "udev" or bool(record.get("is_tools_sr")),
         )
     return None
 

@@ -13,6 +13,7 @@ from .._common.interrupt import undisturbed
 from .._image.disk import Disk, RawStream
 from .._image.vhd_reader import VhdStream
 from .._plan.vdi_export import Exported, disk_of, exported
+from . import vdi_lookup as lookup
 from .failure import XapiFailure, explaining
 from .session import Pool
 from .transfer import get
@@ -24,12 +25,20 @@ RELEASE = 30.0
 LOOK = 0.5
 
 
+def find_base(pool: Pool, base: str | None) -> Exported | None:
+    """The snapshot that an export is to differ from."""
+    if base is None:
+        return None
+    ref, record = lookup.find_snapshot(pool, base, verb="export")
+    return exported(ref, record, [], {})
+
+
 def find_disk(pool: Pool, vdi: str | None, vm: str | None, device: str | None) -> Exported:
     """The VDI of a name or uuid, or a disk of a VM."""
     if vm is None:
-        ref, record = pool.find("VDI", str(vdi), verb="export")
+        ref, record = lookup.find_disk(pool, str(vdi), verb="export")
     else:
-        _vm_ref, found = pool.find("VM", vm, verb="export the disk of")
+        _vm_ref, found = lookup.find_machine(pool, vm, verb="export the disk of")
         with explaining("read", "VM", vm):
             ref = disk_of(vm, [pool.call("VBD.get_record", vbd) for vbd in found["VBDs"]], device)
             record = pool.call("VDI.get_record", ref)

@@ -1,16 +1,33 @@
 # SPDX-FileCopyrightText: 2026 xenstack.image_services contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
 # Private to this collection: no compatibility is promised to other importers.
-"""The VDIs of one SR that matter for a name, asked for by their names: a pool may have very many."""
+"""What a name means: the disks and VMs of a pool, asked for by their names, because a pool may have very many."""
 
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
+from .._plan.vdi_choice import unfit_disk, unfit_machine
 from .._plan.vdi_import import DIGEST, INCOMING, PULLS, REPLACES, SOURCE, TASK, UUID, Selection, Vdi, incoming_name, select
 from .failure import XapiFailure
 from .session import Pool
 from .task import UNFINISHED
+
+
+def find_disk(pool: Pool, name_or_uuid: str, *, verb: str) -> tuple[str, dict[str, Any]]:
+    """The one disk of this name or uuid in the pool; by its uuid a snapshot too, and whatever else XAPI can read."""
+    return pool.find("VDI", name_or_uuid, verb=verb, unfit=unfit_disk)
+
+
+def find_snapshot(pool: Pool, name_or_uuid: str, *, verb: str) -> tuple[str, dict[str, Any]]:
+    """The one snapshot of a disk of this name; by its uuid, any disk."""
+    return pool.find("VDI", name_or_uuid, verb=verb, unfit=lambda record: None if record["is_a_snapshot"] else "it is no snapshot")
+
+
+def find_machine(pool: Pool, name_or_uuid: str, *, verb: str) -> tuple[str, dict[str, Any]]:
+    """The one VM of this name or uuid."""
+    return pool.find("VM", name_or_uuid, verb=verb, unfit=unfit_machine)
 
 
 def look_for(pool: Pool, sr: str, name: str) -> Selection:

@@ -58,9 +58,9 @@ def destroy_half_made(pool: Pool, ref: str) -> None:
 
 
 def finish_replacing(pool: Pool, successor: str | None, superseded: Iterable[Vdi], replaced: str) -> None:
-    """Treat the VDIs that have, or had, a complete successor as the option says, then take the mark off it."""
+    """Treat the VDIs that have, or had, a complete successor as the option says, then take the mark off it; others' are only renamed."""
     for vdi in superseded:
-        if replaced == "delete" and not vdi.used:
+        if replaced == "delete" and not vdi.used and vdi.is_ours:
             destroy(pool, vdi.ref)
         else:
             pool.call("VDI.set_name_label", vdi.ref, retired_name(vdi))

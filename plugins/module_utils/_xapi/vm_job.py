@@ -19,6 +19,7 @@ from .machine_apply import MachineApplier
 from .machine_create import MachineMaker, Origin
 from .machine_devices import Devices
 from .session import Pool
+from .vdi_lookup import find_disk
 from .vm_options import plain_attributes
 
 
@@ -112,12 +113,13 @@ class VmJob:
             raise cannot(self._verb, "VM", self._label, "a disk is named twice in boot_disk and disks", "Name each disk once", code="bad_option")
 
     def _network(self, pool: Pool, name: str) -> str:
-        return self._found(pool, "network", name, self._networks)
+        return self._found(pool.find("network", name, verb="use"), self._networks)
 
     def _vdi(self, pool: Pool, name: str) -> str:
-        return self._found(pool, "VDI", name, self._vdis)
+        return self._found(find_disk(pool, name, verb="use"), self._vdis)
 
-    def _found(self, pool: Pool, kind: str, name: str, into: dict[str, str]) -> str:
-        ref, record = pool.find(kind, name, verb="use")
+    @staticmethod
+    def _found(found: tuple[str, Mapping[str, Any]], into: dict[str, str]) -> str:
+        ref, record = found
         into[record["uuid"]] = ref
         return str(record["uuid"])

@@ -144,7 +144,7 @@ def test_an_interrupted_replacement_is_finished() -> None:
 
 
 def test_absence() -> None:
-    current, left, busy = vdi("1"), vdi("2", incoming_name(NAME), **{INCOMING: NAME}), vdi("3", "x", attached=True, **{INCOMING: NAME})
+    current, left, busy = vdi("1", **marks_of(CONTENT)), vdi("2", incoming_name(NAME), **{INCOMING: NAME}), vdi("3", "x", attached=True, **{INCOMING: NAME})
     assert plan(Desired(NAME, state="absent"), Selection(current, (left, busy)), None).remove == (left, current)
     assert not plan(Desired(NAME, state="absent"), Selection(None), None).changed
     with pytest.raises(ImageServicesError, match="a VM uses it"):

@@ -135,6 +135,8 @@ def test_forgetting_and_removing_go_step_by_step() -> None:
         ("present", {"name": None, "uuid": UUID}, None, "and name is not given. Give name."),
         ("present", {"device_config": {}}, None, "an SR of type nfs needs server and serverpath in device_config. Add them."),
         ("present", {"device_config": {"server": "a"}}, None, "an SR of type nfs needs serverpath in device_config. Add it."),
+        ("absent", {"destroy": True}, replace(THERE, built_in=True), "Cannot remove SR 'images': it is one of the pool's own"),
+        ("forgotten", {}, replace(THERE, built_in=True), "Cannot forget SR 'images': it is one of the pool's own"),
         ("present", {"type": "ext"}, THERE, "its type is nfs, not ext, and cannot be changed"),
         ("present", {"content_type": "iso"}, THERE, "its content_type is user, not iso, and cannot be changed"),
         ("present", {"plugged": True, "device_config": {}}, replace(THERE, links=()), "no host has a connection to copy. Give device_config."),

@@ -209,8 +209,9 @@ def test_templates_and_snapshots_are_no_vms_and_twins_are_named() -> None:
     assert choose("web", "change", records, None, "web") == "v"
     assert choose("web", "change", records, "3", None) == "v"
     assert choose("web", "change", {}, "4", None) is None
-    with pytest.raises(ImageServicesError, match="that of a template, a snapshot or a control domain"):
-        choose("web", "change", records, "1", None)
+    for uuid, cause in (("1", "it is a template"), ("2", "it is a snapshot"), ("5", "it is a control domain")):
+        with pytest.raises(ImageServicesError, match=cause):
+            choose("web", "change", {**records, "c": {**plain, "uuid": "5", "is_control_domain": True}}, uuid, None)
     with pytest.raises(ImageServicesError, match="several have this name: 3, 4"):
         choose("web", "change", {**records, "w": {**plain, "uuid": "4"}}, None, "web")
 

@@ -197,13 +197,11 @@ class Repositories:
 
     def refs(self, session: Session, leftover: Leftover) -> list[str]:
         """Only of ours."""
-        if leftover.by_name:
-            return list(session.call("SR.get_by_name_label", leftover.key))
         try:
-            ref = session.call("SR.get_by_uuid", leftover.key)
-            return [ref] if session.call("SR.get_name_description", ref).startswith(self.mark("")) else []
+            found = session.call("SR.get_by_name_label", leftover.key) if leftover.by_name else [session.call("SR.get_by_uuid", leftover.key)]
+            return [ref for ref in found if session.call("SR.get_name_description", ref).startswith(self.mark(""))]
         except PoolFailure as exc:
-            if exc.code == "UUID_INVALID":
+            if exc.code in ("UUID_INVALID", "HANDLE_INVALID"):
                 return []
             raise
 
