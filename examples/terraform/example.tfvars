@@ -9,6 +9,11 @@ images = {
     visibility = "public"
     properties = { os_distro = "debian" }
   }
+  # An image that is in the cloud already is only managed, and later deleted, where this says so.
+  golden = {
+    adopt        = true
+    is_protected = true
+  }
   appliance = {
     filename   = "/srv/images/appliance.raw.xz"
     decompress = true

@@ -1,6 +1,7 @@
 # SPDX-FileCopyrightText: 2026 xenstack.image_services contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-# The life of each image: what is taken out of var.images is deleted in the cloud. Nothing happens here when it is made.
+# The life of each image: what is taken out of var.images is deleted in the cloud, where the image carries the id of its resource. Nothing happens here when
+# it is created.
 resource "terraform_data" "image" {
   for_each = var.images
 
@@ -25,8 +26,8 @@ resource "terraform_data" "image" {
       ANSIBLE_PLAYBOOK = self.input.ansible_playbook
       PLAYBOOK         = self.input.playbook
       VARIABLES = jsonencode({
-        images_cloud = self.input.cloud
-        images       = [{ name = self.input.name, state = "absent" }]
+        images_cloud    = self.input.cloud
+        images_resource = self.id
       })
     }
   }
@@ -38,7 +39,7 @@ resource "terraform_data" "image" {
 # The declared state of all images. A change makes this one anew, which runs the playbook again and deletes nothing: the collection
 # changes what differs, and replaces changed content without a moment in which there is no image.
 resource "terraform_data" "images" {
-  triggers_replace = [var.cloud, var.images]
+  triggers_replace = [var.cloud, var.images, local.image_resources]
 
   input = {
     result = local.images_result
@@ -53,8 +54,12 @@ resource "terraform_data" "images" {
       PLAYBOOK         = local.images_playbook
       VARIABLES = jsonencode({
         images_cloud  = var.cloud
-        images        = [for name, options in var.images : merge(options, { name = name })]
         images_result = local.images_result
+        images_adopt  = [for name, options in var.images : name if try(options.adopt, false)]
+        images = [for name, options in var.images : merge(
+          { for option, value in options : option => value if option != "adopt" },
+          { name = name, properties = merge(try(options.properties, {}), { terraform_resource = local.image_resources[name] }) },
+        )]
       })
     }
   }

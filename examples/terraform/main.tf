@@ -10,6 +10,9 @@ locals {
   stores_playbook = "${path.module}/playbooks/stores.yml"
   images_result   = "${path.module}/results/images.json"
 
+  # The property terraform_resource of an image: whose it is.
+  image_resources = { for name, resource in terraform_data.image : name => resource.id }
+
   # A shell takes everything from the environment, so that no value is ever read as a command.
   keep_images = "\"$ANSIBLE_PLAYBOOK\" -i localhost, \"$PLAYBOOK\" --extra-vars \"$VARIABLES\""
   keep_stores = "\"$ANSIBLE_PLAYBOOK\" -i \"$INVENTORY\" \"$PLAYBOOK\" --extra-vars \"$VARIABLES\""

@@ -6,7 +6,7 @@ variable "cloud" {
 }
 
 variable "images" {
-  description = "Images by name. Each one takes the options of xenstack.image_services.glance_image."
+  description = "Images by name. Each one takes the options of xenstack.image_services.glance_image, and adopt."
   type        = any
   default     = {}
 

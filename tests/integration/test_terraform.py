@@ -89,7 +89,7 @@ def test_the_example_is_formatted_and_valid(terraform: Terraform) -> None:
     shutil.copy(EXAMPLE / "example.tfvars", terraform.directory / "terraform.tfvars")
     planned = terraform.plan(CHANGED)
     assert 'terraform_data.image["debian-13"] will be created' in planned
-    assert "Plan: 5 to add, 0 to change, 0 to destroy." in planned
+    assert "Plan: 6 to add, 0 to change, 0 to destroy." in planned
 
 
 def test_images_come_change_and_go(cloud: Cloud, terraform: Terraform, image_name: str, small_disk: Path, tmp_path: Path) -> None:
@@ -132,6 +132,30 @@ def test_images_come_change_and_go(cloud: Cloud, terraform: Terraform, image_nam
         assert secret not in state
     terraform("destroy", "-auto-approve", "-input=false", "-no-color")
     assert present(cloud, image_name) == {}
+
+
+def test_an_image_of_somebody_else_is_adopted_only_when_told(cloud: Cloud, terraform: Terraform, image_name: str, small_disk: Path) -> None:
+    declared = {"filename": str(small_disk), "disk_format": "raw"}
+    theirs, ours = f"{image_name} theirs", f"{image_name} ours"
+    there = run_module("glance_image", {**cloud.auth("alice"), "name": theirs, **declared}).succeeded()["image"]["id"]
+    terraform.declare(images={theirs: {"tags": ["taken"]}, ours: declared})
+    refused = " ".join(terraform("apply", "-auto-approve", "-input=false", "-no-color", expected=1).split())
+    assert f"Cannot keep image '{theirs}'" in refused
+    assert there in refused
+    assert set(present(cloud, image_name)) == {theirs}, "nothing was created beside it"
+    terraform("destroy", "-auto-approve", "-input=false", "-no-color")
+    assert present(cloud, image_name)[theirs]["tags"] == []
+
+    terraform.declare(images={theirs: {"tags": ["taken"], "adopt": True}, ours: declared})
+    terraform.apply()
+    assert present(cloud, image_name)[theirs]["tags"] == ["taken"]
+    assert terraform.output("image_ids")[theirs] == there
+    terraform.plan(UNCHANGED)
+    # One that takes the place of ours is not ours.
+    cloud.remove_images(ours)
+    other = run_module("glance_image", {**cloud.auth("alice"), "name": ours, **declared}).succeeded()["image"]["id"]
+    terraform("destroy", "-auto-approve", "-input=false", "-no-color")
+    assert {name: image["id"] for name, image in present(cloud, image_name).items()} == {ours: other}
 
 
 def test_a_failure_is_told_and_the_next_apply_goes_on(cloud: Cloud, terraform: Terraform, image_name: str, small_disk: Path, tmp_path: Path) -> None:
