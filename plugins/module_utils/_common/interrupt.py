@@ -11,7 +11,20 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from .errors import cannot
+from .errors import ImageServicesError, cannot
+
+_asked = threading.Event()
+_blocks: list[str] = []
+
+
+def ending() -> bool:
+    """Whether a signal has asked the task to end: work in other threads gets no exception, and looks here."""
+    return _asked.is_set()
+
+
+def refuse_when_ending(verb: str, kind: str, name: str) -> None:
+    if ending():
+        raise _interrupted(verb, kind, name)
 
 
 @contextmanager
@@ -19,16 +32,26 @@ def cleaning_up(verb: str, kind: str, name: str) -> Iterator[None]:
     """Make SIGTERM and SIGHUP an exception inside, so that what was half made goes; the task ends with a sentence."""
 
     def interrupt(number: int, frame: Any) -> None:
+        _asked.set()
         raise KeyboardInterrupt
 
-    former = {number: signal.signal(number, interrupt) for number in _ours(signal.SIGTERM, signal.SIGHUP)}
+    former = {number: signal.signal(number, interrupt) for number in _ours(signal.SIGTERM, signal.SIGHUP, signal.SIGINT)}
+    _blocks.append(name)
     try:
         yield
     except KeyboardInterrupt as exc:
-        raise cannot(verb, kind, name, "the task was interrupted", "Run it again", code="interrupted") from exc
+        raise _interrupted(verb, kind, name) from exc
     finally:
+        _blocks.pop()
+        if not _blocks:
+            _asked.clear()
         for number, handler in former.items():
-            signal.signal(number, handler)
+            # None is a handler that Python did not set.
+            signal.signal(number, handler or signal.SIG_DFL)
+
+
+def _interrupted(verb: str, kind: str, name: str) -> ImageServicesError:
+    return cannot(verb, kind, name, "the task was interrupted", "Run it again", code="interrupted")
 
 
 @contextmanager

@@ -12,13 +12,19 @@ from ansible.module_utils.basic import AnsibleModule
 
 from .errors import ImageServicesError
 from .identifiers import refuse_blank
+from .interrupt import cleaning_up
+from .parent import ending_with_parent
 
 
 def run(module: AnsibleModule, job: Callable[[AnsibleModule], dict[str, Any]]) -> None:
-    """Refuse names that name nothing; exit with what ``job`` returns, its ``warnings`` as warnings, or fail with its sentence and structured error."""
+    """Refuse names that name nothing; exit with what ``job`` returns, its ``warnings`` as warnings, or fail with its sentence and structured error.
+
+    A signal that ends the task, and the end of who waits for it, let the job remove what is not complete first.
+    """
     try:
         refuse_blank(module.argument_spec, module.params, module.required_one_of or ())
-        result = job(module)
+        with cleaning_up("finish", "task", module._name), ending_with_parent():
+            result = job(module)
     except ImageServicesError as exc:
         module.fail_json(**exc.as_result())
     for warning in result.pop("warnings", ()):

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from .._common.errors import ImageServicesError
+from .._common.interrupt import ending
 from .._image.body import Progress
 from .._image.pace import Pace
 from .._plan.catalogue import refuse_twice
@@ -89,7 +90,7 @@ class Catalogue:
         """Work on all items that are sound, side by side; with ``stop``, none is begun after one has failed."""
 
         def guarded(item: Item) -> None:
-            if stop and self._failed():
+            if ending() or (stop and self._failed()):
                 return
             try:
                 work(item)

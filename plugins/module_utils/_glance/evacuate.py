@@ -11,6 +11,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 from .._common.errors import cannot
+from .._common.interrupt import ending
 from .._plan.evacuation import Evacuation, Move, evacuation, refuse_deactivated, targets
 from .._plan.image_desired import REACTIVATED, property_path
 from .._plan.placement import offer, refuse_service
@@ -100,7 +101,7 @@ class _Run:
                 self._close(image_id)
 
     def _move(self, move: Move) -> dict[str, Any]:
-        if self._stop.is_set():
+        if self._stop.is_set() or ending():
             return move.shown("planned")
         try:
             placed = self._place(move)

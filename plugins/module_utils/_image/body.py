@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 
 from .._common.errors import ImageServicesError
+from .._common.interrupt import refuse_when_ending
 from .digest import Hashes
 from .source import Source
 
@@ -38,6 +39,7 @@ class UploadBody:
         with ThreadPoolExecutor(max_workers=1) as hasher:
             try:
                 for block in self._source.blocks():
+                    refuse_when_ending("read", "source", self._source.label)
                     hashed = hasher.submit(hashes.update, block)
                     yield block
                     hashed.result()
