@@ -71,15 +71,20 @@ _value:
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from ansible_collections.xenstack.image_services.plugins.module_utils._common.errors import ImageServicesError
 from ansible_collections.xenstack.image_services.plugins.module_utils._plan.instance_aware import base, connection_settings, drop_in, lint, shown_changes
 
 
 def glance_instance_aware_config(options: Mapping[str, Any], files: Mapping[str, str], header: str = "", **place: str) -> dict[str, Any]:
     found = base(files, **place)
-    text, deployed = drop_in(header, place["paste_file"], options), files.get(place["drop_in"], "")
+    deployed, unwritable = files.get(place["drop_in"], ""), []
+    try:
+        text = drop_in(header, place["paste_file"], options)
+    except ImageServicesError as error:
+        text, unwritable = deployed, [str(error)]
     return {
         "text": text,
-        "findings": [*lint(options.get("installations") or []), *found.findings],
+        "findings": [*lint(options.get("installations") or []), *unwritable, *found.findings],
         "flavor": found.flavor,
         "paste_file": found.paste_file,
         "changes": shown_changes(deployed, text),

@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from .stores_ini import escape, parse, scalar
+from .ini import Unwritable, escape, lines_of, parse, scalar
 
 MARK = "# Ansible managed: the role xenstack.image_services.cinder_xenapinfs writes these lines anew."
 PACKAGE = "cinder_xenapinfs."
@@ -41,7 +41,7 @@ def edit(text: str, backend: str, options: Mapping[str, Any] | None) -> Edited:
     findings = tuple(_findings(text, backend, options))
     if findings:
         return _edited(text, text, findings)
-    lines = text.splitlines()
+    lines = lines_of(text)
     if options is None:
         lines = _without_section(lines, backend)
         enabled = [name for name in _enabled(text) if name != backend]
@@ -64,7 +64,7 @@ def _findings(text: str, backend: str, options: Mapping[str, Any] | None) -> Ite
     if not NAME.fullmatch(backend) or backend.lower() in {name.lower() for name in TAKEN}:
         yield f"Cannot {verb} backend '{backend}': Cinder cannot have a backend of this name. Use letters, digits, - and _, and no name of another section."
         return
-    lines, sections = text.splitlines(), parse(text)
+    lines, sections = lines_of(text), parse(text)
     spans = list(_spans(lines, backend))
     if len(spans) > 1:
         yield f"Cannot {verb} backend '{backend}': the section stands {len(spans)} times in the file. Join them by hand."
@@ -77,6 +77,11 @@ def _findings(text: str, backend: str, options: Mapping[str, Any] | None) -> Ite
                 f"Cannot configure backend '{backend}': its section was written by somebody else and holds {', '.join(foreign)} too. "
                 "Say these in cinder_xenapinfs_extra_config, or choose another cinder_xenapinfs_backend."
             )
+    for name, value in _given(options or {}).items():
+        try:
+            _value(value)
+        except Unwritable as unwritable:
+            yield f"Cannot write option '{name}' of backend '{backend}': {unwritable}. Give another value."
     default = sections.get("DEFAULT", {})
     if options is not None and not _enabled(text) and default.get("volume_driver"):
         yield (
@@ -91,9 +96,7 @@ def _given(options: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _value(value: Any) -> str:
-    if isinstance(value, (list, tuple)):
-        return ",".join(escape(scalar(item)) for item in value)
-    return escape(scalar(value))
+    return escape(",".join(map(scalar, value)) if isinstance(value, (list, tuple)) else scalar(value))
 
 
 def _header(line: str) -> str | None:

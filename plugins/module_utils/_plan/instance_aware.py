@@ -14,8 +14,8 @@ from difflib import ndiff
 from typing import Any
 
 from .._common.errors import cannot
+from .ini import Unwritable, document, escape, literal, parse, scalar
 from .paste import Filter
-from .stores_ini import document, escape, parse, scalar
 from .stores_override import MASK, Unclear, for_merge, merge, split
 
 SECTION, PASTE = "glance_instance_aware", "paste_deploy"
@@ -48,16 +48,21 @@ def base(files: Mapping[str, str], config_dir: str, drop_in: str, paste_file: st
             continue
         if SECTION in sections and path != merged:
             findings.append(_refuse(f"'{path}' has a section [{SECTION}] that this role has not written", "Say its options in the role's variables"))
-        flavor = paste.get("flavor", [flavor])[-1]
-        connection = sections.get("database", {}).get("connection", [connection])[-1]
-        if "config_file" in paste and not (path == merged and _same(config_dir, paste["config_file"][-1], paste_file)):
-            found = paste["config_file"][-1]
+        flavor = _last(paste, "flavor", flavor)
+        connection = _last(sections.get("database", {}), "connection", connection)
+        if "config_file" in paste and not (path == merged and _same(config_dir, _last(paste, "config_file", ""), paste_file)):
+            found = _last(paste, "config_file", "")
             if path != merged and _reading_order(path) > _reading_order(drop_in):
                 findings.append(_refuse(f"'{path}' is read after '{drop_in}' and sets config_file of [{PASTE}] as well", "Move that to a file before it"))
     found = posixpath.join(config_dir, found or BASE_PASTE)
     if _same(config_dir, found, paste_file):
         findings.append(_refuse(f"[{PASTE}] config_file names '{found}' already, in a file that this role has not written", "Name Glance's own there"))
     return Base(flavor, found, connection, tuple(findings))
+
+
+def _last(options: Mapping[str, list[str]], name: str, default: str) -> str:
+    """The last of an option's values counts; references are not followed."""
+    return literal(options[name][-1]) if name in options else default
 
 
 def _same(config_dir: str, one: str, other: str) -> bool:
@@ -82,7 +87,10 @@ def drop_in(header: str, paste_file: str, settings: Mapping[str, Any]) -> str:
     options = [("installations", escape(matcher(entry))) for entry in settings.get("installations") or ()]
     for name, value in settings.items():
         if name != "installations" and value is not None and value not in ("", []):
-            options.append((name, ",".join(map(str, value)) if isinstance(value, list) else escape(scalar(value))))
+            try:
+                options.append((name, escape(",".join(map(str, value)) if isinstance(value, list) else scalar(value))))
+            except Unwritable as unwritable:
+                raise cannot("write", "option", name, str(unwritable), "Give another value") from unwritable
     return document(header, {PASTE: [("config_file", escape(paste_file))], SECTION: sorted(options, key=lambda option: option[0])})
 
 
@@ -111,7 +119,7 @@ def shown_changes(before: str, after: str) -> list[str]:
 
 
 def _shown(text: str) -> list[str]:
-    return [f"connection = {MASK}" if line.startswith("connection") else line for line in text.splitlines()]
+    return [f"connection = {MASK}" if line.startswith("connection") else MASK if line.startswith(" ") else line for line in text.splitlines()]
 
 
 def matcher(entry: Mapping[str, Any]) -> str:

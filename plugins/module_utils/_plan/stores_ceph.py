@@ -11,7 +11,7 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from .stores_ini import parse, section
+from .ini import parse, section
 
 Cluster = Mapping[str, Any]
 Store = Mapping[str, Any]

@@ -12,9 +12,10 @@ from itertools import combinations
 from typing import Any
 
 from .._common.errors import cannot
+from .ini import parse
 from .stores import Declaration, Store, datadirs, given, is_true
 from .stores_ceph import cluster_findings, shape_finding, store_findings
-from .stores_ini import backends, parse
+from .stores_ini import backends
 from .stores_options import BACKENDS, COMMON, DIRECTORY, GLANCE_SECTIONS, RESERVED_STORES, SINGLE_STORE_OPTIONS, SWIFT_ACCOUNT, Option
 from .stores_paths import normal, overlap
 from .stores_values import unknown, value_fault

@@ -8,9 +8,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from .ini import document, escape, scalar
 from .stores import Declaration, Store, given, is_true
 from .stores_ceph import render_ceph_files, resolved
-from .stores_ini import document, escape, scalar
 from .stores_options import BACKENDS, RESERVED_STORES, SWIFT_ACCOUNT, Option
 
 Lines = list[tuple[str, str]]

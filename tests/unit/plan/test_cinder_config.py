@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import pytest
 from ansible_collections.xenstack.image_services.plugins.module_utils._plan.cinder_config import MARK, Edited, edit
-from ansible_collections.xenstack.image_services.plugins.module_utils._plan.stores_ini import parse
+from ansible_collections.xenstack.image_services.plugins.module_utils._plan.ini import parse
 
 OPTIONS = {"volume_driver": "cinder_xenapinfs.driver.XenAPINFSDriver", "xenapi_connection_password": "a$b", "xenapi_verify": True}
 SITE = """\

@@ -8,8 +8,8 @@ from dataclasses import astuple
 from typing import Any
 
 import pytest
+from ansible_collections.xenstack.image_services.plugins.module_utils._plan.ini import parse
 from ansible_collections.xenstack.image_services.plugins.module_utils._plan.instance_aware import base, connection_settings, drop_in, lint, shown_changes
-from ansible_collections.xenstack.image_services.plugins.module_utils._plan.stores_ini import parse
 
 A = "0b7e5e0a-6a52-4d0e-9f4f-3f0f6f8d8b11"
 B = "c1a5b7f2-9d7e-4d53-8a55-7f3e6b0c2d22"

@@ -8,7 +8,7 @@ import re
 from typing import Any
 
 import pytest
-from ansible_collections.xenstack.image_services.plugins.module_utils._plan import stores_ini
+from ansible_collections.xenstack.image_services.plugins.module_utils._plan import ini
 from ansible_collections.xenstack.image_services.plugins.module_utils._plan.stores import Declaration
 from ansible_collections.xenstack.image_services.plugins.module_utils._plan.stores_ceph import key_in
 from ansible_collections.xenstack.image_services.plugins.module_utils._plan.stores_lint import lint
@@ -37,8 +37,8 @@ def declare(*stores: dict[str, Any], **settings: Any) -> Declaration:
     return Declaration(stores=[FAST, *stores], **{"ceph": [cluster()], **settings})
 
 
-def rendered(declaration: Declaration) -> stores_ini.Sections:
-    return stores_ini.parse(render_stores(declaration, "# managed", "/unused"))
+def rendered(declaration: Declaration) -> ini.Sections:
+    return ini.parse(render_stores(declaration, "# managed", "/unused"))
 
 
 def files(declaration: Declaration) -> dict[str, str]:

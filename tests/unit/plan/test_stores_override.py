@@ -7,8 +7,9 @@ from __future__ import annotations
 import jinja2
 import pytest
 from ansible_collections.xenstack.image_services.plugins.filter.glance_stores_override import glance_stores_override
-from ansible_collections.xenstack.image_services.plugins.module_utils._plan import stores_ini
+from ansible_collections.xenstack.image_services.plugins.module_utils._plan import ini
 from ansible_collections.xenstack.image_services.plugins.module_utils._plan.stores import Declaration
+from ansible_collections.xenstack.image_services.plugins.module_utils._plan.stores_ini import backends
 from ansible_collections.xenstack.image_services.plugins.module_utils._plan.stores_override import (
     BEGIN,
     END,
@@ -104,9 +105,9 @@ def test_any_foreign_text_survives(text: str, body: str) -> None:
 @given(FOREIGN)
 def test_our_options_are_read_as_we_mean_them_whatever_stands_above(text: str) -> None:
     assume(BEGIN not in text and END not in text)
-    read = stores_ini.parse(merge(text, BODY))
+    read = ini.parse(merge(text, BODY))
     assert read["fast"]["filesystem_store_datadir"][-1] == "/srv/fast"
-    assert stores_ini.backends(merge(text, BODY)) == {"fast": "file"}
+    assert backends(merge(text, BODY)) == {"fast": "file"}
 
 
 @given(FOREIGN)
@@ -129,7 +130,7 @@ def taken_off(line: str) -> str:
 @example("'")
 def test_values_pass_a_template_and_two_parsers(value: str) -> None:
     """What merge_configs does: render the file, parse it, write `key = value` anew; then Glance parses that."""
-    line = stores_ini.section("a", [("key", stores_ini.escape(value))])
+    line = ini.section("a", [("key", ini.escape(value))])
     rendered = jinja2.Environment(keep_trailing_newline=True, trim_blocks=True).from_string(for_merge(line)).render()
     merged = f"key = {taken_off(rendered.splitlines()[1])}"
     assert taken_off(merged) == value.replace("$", "$$")

@@ -7,8 +7,9 @@ from __future__ import annotations
 import configparser
 from typing import Any
 
-from ansible_collections.xenstack.image_services.plugins.module_utils._plan import stores_ini
+from ansible_collections.xenstack.image_services.plugins.module_utils._plan import ini
 from ansible_collections.xenstack.image_services.plugins.module_utils._plan.stores import Declaration, managed_directories
+from ansible_collections.xenstack.image_services.plugins.module_utils._plan.stores_ini import backends
 from ansible_collections.xenstack.image_services.plugins.module_utils._plan.stores_lint import lint
 from ansible_collections.xenstack.image_services.plugins.module_utils._plan.stores_options import BACKENDS, Option
 from ansible_collections.xenstack.image_services.plugins.module_utils._plan.stores_render import render_stores, render_swift_accounts
@@ -27,8 +28,8 @@ NEEDED: dict[str, dict[str, Any]] = {
 }
 
 
-def render(*stores: dict[str, Any], **settings: Any) -> stores_ini.Sections:
-    return stores_ini.parse(render_stores(Declaration(stores=[FAST, *stores], **settings), "# managed", "/etc/glance/glance-swift.conf"))
+def render(*stores: dict[str, Any], **settings: Any) -> ini.Sections:
+    return ini.parse(render_stores(Declaration(stores=[FAST, *stores], **settings), "# managed", "/etc/glance/glance-swift.conf"))
 
 
 def test_the_whole_file() -> None:
@@ -72,8 +73,8 @@ def test_a_swift_store_with_its_own_file_keeps_it() -> None:
 
 def test_backends_of_a_deployed_file_are_found() -> None:
     text = render_stores(Declaration(stores=[FAST, {"name": "web", "type": "http"}]), "# x", "")
-    assert stores_ini.backends(text) == {"fast": "file", "web": "http"}
-    assert stores_ini.backends("") == {}
+    assert backends(text) == {"fast": "file", "web": "http"}
+    assert backends("") == {}
 
 
 def test_directories_of_file_stores_and_reserved_stores() -> None:

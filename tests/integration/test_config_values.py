@@ -1,0 +1,52 @@
+# SPDX-FileCopyrightText: 2026 xenstack.image_services contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What is literal in the files of services that run, read by the programs that are installed for them."""
+
+from __future__ import annotations
+
+import json
+import random
+import subprocess
+
+from ansible_collections.xenstack.image_services.plugins.module_utils._plan.config_file import written_value
+from ansible_collections.xenstack.image_services.tests.support.cloud import Cloud
+
+PASSWORD_END = " gl%nce$ecret{x}{{ 7 * 7 }}${y}\\$z%(w)s'\"#; "
+SUPERVISOR = """
+import json, shlex, sys
+from supervisor.options import UnhosedConfigParser, expand
+read = []
+for text in json.load(sys.stdin):
+    parser = UnhosedConfigParser()
+    parser.read_string("[program:a]\\ncommand = " + text + "\\n")
+    read.append(shlex.split(expand(parser.get("program:a", "command"), {"here": "/"}, "command")))
+print(json.dumps(read))
+"""
+OSLO = """
+import sys
+from oslo_config import cfg
+conf = cfg.ConfigOpts()
+conf.register_opt(cfg.StrOpt("password"), "keystone_authtoken")
+conf(["--config-file", sys.argv[1]], project="none")
+sys.stdout.write(conf.keystone_authtoken.password)
+"""
+
+
+def python(cloud: Cloud, program: str, *arguments: str, stdin: str = "") -> str:
+    command = [str(cloud.base / "glance" / "current" / "bin" / "python"), "-c", program, *arguments]
+    return subprocess.run(command, input=stdin, stdout=subprocess.PIPE, text=True, check=True).stdout
+
+
+def test_glance_runs_with_a_password_that_no_file_and_no_template_changes(cloud: Cloud) -> None:
+    """Every test with a token has used it: Glance asks Keystone as this user. Where it is written, it comes back as it is."""
+    config = cloud.base / "glance" / "config" / "glance-api.conf"
+    given = json.loads((cloud.base / "settings.json").read_text())["demo_passwords"]["glance"]
+    assert python(cloud, OSLO, str(config)) == given + PASSWORD_END
+    assert cloud.images("alice") is not None
+
+
+def test_supervisor_itself_gives_every_argument_back(cloud: Cloud) -> None:
+    draw = random.Random(11)
+    lists = [["/usr/bin/env", *("".join(draw.choices("ab$%{}()'\"\\ \t#;:=,.|", k=draw.randrange(8))) for _ in range(3))] for _ in range(300)]
+    texts = [written_value(arguments, "supervisor_command") for arguments in lists]
+    assert json.loads(python(cloud, SUPERVISOR, stdin=json.dumps(texts))) == lists
