@@ -53,7 +53,7 @@ class Declaration:
             store.get("type") == "swift"
             and store.get("swift_store_config_file") is None
             and not store.get("swift_store_multi_tenant")
-            and self.swift_reference(store) in {account.get("reference") for account in self.swift_accounts}
+            and self.swift_reference(store) in [account.get("reference") for account in self.swift_accounts]
         )
 
 

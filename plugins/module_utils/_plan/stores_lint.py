@@ -134,7 +134,7 @@ def _names(declaration: Declaration) -> Iterator[str]:
 
 def _store(declaration: Declaration, store: Store) -> Iterator[str]:
     name, kind = store["name"], store.get("type")
-    if kind not in BACKENDS:
+    if not isinstance(kind, str) or kind not in BACKENDS:
         yield _refuse(name, *_unknown_type(kind))
         return
     known = {"name": Option("str", ""), "type": Option("str", ""), **COMMON, **BACKENDS[kind]}
@@ -313,7 +313,7 @@ def _swift_accounts(declaration: Declaration) -> Iterator[str]:
             yield _refuse(label, "its reference cannot be a section", "Use letters, digits, '_', '-' and '.'")
         elif reference in seen:
             yield _refuse(label, "another account has the same reference", "Give every account a reference of its own")
-        seen.add(reference)
+        seen.add(str(reference))
         for option, value in given(account).items():
             if option not in SWIFT_ACCOUNT and option != "reference":
                 yield _refuse(label, *unknown(option, SWIFT_ACCOUNT))

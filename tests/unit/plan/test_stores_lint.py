@@ -11,7 +11,7 @@ import pytest
 from ansible_collections.xenstack.image_services.plugins.module_utils._plan.stores import Declaration
 from ansible_collections.xenstack.image_services.plugins.module_utils._plan.stores_lint import lint
 from ansible_collections.xenstack.image_services.plugins.module_utils._plan.stores_options import BACKENDS, COMMON, GLANCE_SECTIONS
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 ACCOUNT = {"reference": "ref1", "auth_address": "https://id.example.org/v3", "user": "service:glance", "key": "s3cret"}
@@ -237,8 +237,34 @@ STORES = st.lists(
 
 
 @given(STORES, st.dictionaries(st.text(max_size=8), ANYTHING, max_size=2), st.lists(st.dictionaries(st.text(max_size=8), ANYTHING, max_size=3), max_size=2))
+@example([{"name": "a", "type": "rbd"}], {}, [{}])
 def test_any_input_gets_sentences_and_no_traceback(stores: Any, extra: Any, accounts: Any) -> None:
     findings = lint(Declaration(stores=stores, extra_config=extra, swift_accounts=accounts, ceph=accounts, backend_defaults=extra, reserved=extra))
+    assert all(finding.startswith("Cannot configure ") for finding in findings)
+
+
+KNOWN_KEYS = sorted({"name", "type", "default", "directory", "ceph_cluster", *COMMON, *(name for options in BACKENDS.values() for name in options)})
+ACCOUNT_KEYS = ["reference", "auth_address", "user", "key", "application_credential_id", "application_credential_secret", "project_id"]
+CEPH_KEYS = ["name", "conf", "src", "keyrings", "user", "key"]
+VALUES = ANYTHING | st.sampled_from(["a", "rbd", "swift", "file", "", [], {}, [[]], [{}], {"a": []}])
+
+
+@given(
+    st.lists(
+        st.fixed_dictionaries({"name": st.sampled_from("abc"), "type": st.sampled_from([*BACKENDS, [], {}])}).flatmap(
+            lambda store: st.dictionaries(st.sampled_from(KNOWN_KEYS), VALUES, max_size=3).map(lambda more: {**more, **store})
+        ),
+        min_size=1,
+        max_size=2,
+    ),
+    st.lists(st.dictionaries(st.sampled_from(ACCOUNT_KEYS), VALUES, max_size=3), max_size=2),
+    st.lists(st.dictionaries(st.sampled_from(CEPH_KEYS), VALUES, max_size=3), max_size=2),
+)
+@example([{"name": "a", "type": "rbd", "default": True}], [], [{}])
+@example([{"name": "a", "type": []}], [{"reference": []}], [{"name": [], "keyrings": [{"user": {}}]}])
+@example([{"name": "a", "type": "swift"}], [{"reference": {}}], [])
+def test_known_options_of_any_type_get_sentences_and_no_traceback(stores: Any, accounts: Any, clusters: Any) -> None:
+    findings = lint(Declaration(stores=stores, swift_accounts=accounts, ceph=clusters))
     assert all(finding.startswith("Cannot configure ") for finding in findings)
 
 
