@@ -38,19 +38,19 @@ demo-clean: ## End the services of the demo and remove all of it
 
 test: units driver filter integration ## Run every test that needs no container engine
 
-units: .build/qemu-img .build/openssl .build/xen-api .venv-test/.stamp .build/collection
+units: .build/qemu-img .build/strace .build/openssl .build/xen-api .venv-test/.stamp .build/collection
 	.venv-test/bin/python -m pytest tests/unit --junitxml=.test/logs/units.xml
 
-integration: .build/qemu-img .build/qemu-system .build/openssl .build/openssh .venv-test/.stamp .venv-cinder/.stamp .build/collection
+integration: .build/qemu-img .build/strace .build/qemu-system .build/openssl .build/openssh .venv-test/.stamp .venv-cinder/.stamp .build/collection
 	.venv-test/bin/python -m pytest tests/integration -n 2 --dist loadfile --junitxml=.test/logs/integration.xml
 
-driver: .build/qemu-img .build/openssl .venv-cinder/.stamp .build/collection
+driver: .build/qemu-img .build/strace .build/openssl .venv-cinder/.stamp .build/collection
 	.venv-cinder/bin/python -m pytest tests/cinder --junitxml=.test/logs/driver.xml
 
 filter: .build/databases .venv-glance/.stamp
 	.venv-glance/bin/python -m pytest tests/instance_aware --junitxml=.test/logs/filter.xml
 
-sweep: .build/qemu-img .build/openssl .build/openssh .venv-test/.stamp .build/collection ## Run all cases of the tests of which other runs draw a few
+sweep: .build/qemu-img .build/strace .build/openssl .build/openssh .venv-test/.stamp .build/collection ## Run all cases of the tests of which other runs draw a few
 	IMAGE_SERVICES_SWEEP=1 .venv-test/bin/python -m pytest $$(grep -rlE 'support(\.| import )sweep' tests/unit tests/integration --include='test_*.py') \
 		-n 2 --dist loadfile --junitxml=.test/logs/sweep.xml
 
@@ -98,7 +98,7 @@ sanity: .venv-lint/.stamp ## Run ansible-test's sanity tests
 package: .venv-lint/.stamp ## Build the collection, install it into an empty environment, and read its documentation there
 	$(CI)/package.sh
 
-newest: .venv-newest/.stamp .venv-lint/.stamp .build/collection .build/qemu-img .build/openssl .build/xen-api ## Run what may depend on the version of ansible-core and Python on the newest of both
+newest: .venv-newest/.stamp .venv-lint/.stamp .build/collection .build/qemu-img .build/strace .build/openssl .build/xen-api ## Run what may depend on the version of ansible-core and Python on the newest of both
 	.venv-newest/bin/python -m pytest --junitxml=.test/logs/newest.xml tests/unit --ignore=tests/unit/dom0 --ignore-glob='*/xapi_simulator/test_[!c]*' \
 		'tests/integration/test_targets.py::test_target[glance_image_info]' \
 		tests/integration/test_xapi_transfer.py tests/integration/test_xen_sr.py tests/integration/test_xen_vm.py tests/integration/test_xen_vdi_copy.py \
@@ -133,6 +133,11 @@ clean: demo-clean ## Remove everything that make made
 # The host that Dom0 plugins are installed on in tests is one of these.
 .build/openssh:
 	@$(CI)/packages.sh /usr/sbin/sshd:openssh-server ssh:openssh-client busybox:busybox-static
+	@mkdir -p .build && touch $@
+
+# Tells tests which files a program opens.
+.build/strace:
+	@$(CI)/packages.sh strace
 	@mkdir -p .build && touch $@
 
 .build/qemu-system:

@@ -8,6 +8,7 @@ import importlib.util
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import cinder.privsep
@@ -15,12 +16,18 @@ import pytest
 from cinder import objects
 from oslo_config import cfg
 
-# The one helper of the other tests that needs nothing of Ansible, by its file: another one beside it is called as Cinder's package.
-SPEC = importlib.util.spec_from_file_location("xapi", Path(__file__).parents[1] / "support" / "xapi.py")
-assert SPEC
-assert SPEC.loader
-xapi = sys.modules["xapi"] = importlib.util.module_from_spec(SPEC)
-SPEC.loader.exec_module(xapi)
+
+def helper(name: str) -> ModuleType:
+    """One of the other tests' that needs nothing of Ansible, by its file: the package beside it is called as Cinder's."""
+    spec = importlib.util.spec_from_file_location(name, Path(__file__).parents[1] / "support" / f"{name}.py")
+    assert spec
+    assert spec.loader
+    module = sys.modules[name] = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+xapi, _vmdk, _traced = helper("xapi"), helper("vmdk"), helper("traced")
 
 from backend import Backend, configure  # noqa: E402 - it uses the helper
 

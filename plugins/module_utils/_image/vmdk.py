@@ -42,7 +42,7 @@ class VmdkFile:
     def __init__(self, stream: BinaryIO, label: str) -> None:
         self.label = label
         self._file = ImageFile(stream, "vmdk image", label)
-        header = parse_header(self._file.read(0, SECTOR, "its header"), self._file.broken)
+        header = parse_header(self._file.read(0, min(SECTOR, self._file.size), "its header"), self._file.broken)
         self._sectors = -(-self._file.size // SECTOR)
         check_description_place(header, self._file.size // SECTOR, self._file.broken)
         named = self._file.read(header.description * SECTOR, header.description_length * SECTOR, "its description")

@@ -83,6 +83,8 @@ def parse_header(data: bytes, broken: Broken) -> Header:
     """Of a header or a footer; whatever it claims is compared with what can be before anything else is read."""
     if data[:4] != b"KDMV":
         raise broken(_OTHER_MAGIC.get(data[:4], "it does not begin as a VMDK does"), CONVERT)
+    if len(data) < SECTOR:
+        raise broken(f"it ends after {len(data)} bytes, in its header: it is cut off")
     fields = _HEADER.unpack(data[: _HEADER.size])
     version, flags, capacity, grain, description, length, entries, redundant, directory, overhead = fields[1:]
     _unclean, marks, method = _END.unpack(data[_HEADER.size : _HEADER.size + _END.size])

@@ -166,7 +166,8 @@ def short_hidden_parent() -> bytes:
 
 
 REFUSED: dict[str, tuple[Callable[[], bytes], str]] = {
-    "empty": (lambda: b"KDMV", "beyond its end"),
+    "empty": (lambda: b"KDMV", "in its header"),
+    "description of a few bytes": (lambda: b"# Disk DescriptorFile", "only a description"),
     "COWD": (lambda: cowd(b"/etc/passwd"), "COWD"),
     "SESparse": (sesparse, "SESparse"),
     "description alone": (lambda: description("monolithicFlat", 8, extents='RW 8 FLAT "/etc/passwd" 0').ljust(SECTOR), "only a description"),

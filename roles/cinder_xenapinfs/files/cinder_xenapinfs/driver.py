@@ -179,8 +179,7 @@ class XenAPINFSDriver(driver.VolumeDriver):
         return ({"provider_location": str(made)}, True) if made else (None, False)
 
     def copy_image_to_volume(self, context: Any, volume: Any, image_service: Any, image_id: str, disable_sparse: bool = False) -> None:
-        blocksize = self.configuration.safe_get("volume_dd_blocksize")
-        self.images.fetch(context, volume, self._location(volume), image_service, image_id, disable_sparse, blocksize)
+        self.images.fetch(context, volume, self._location(volume), image_service, image_id, disable_sparse)
 
     def copy_volume_to_image(self, context: Any, volume: Any, image_service: Any, image_meta: dict[str, Any]) -> None:
         self.images.upload(context, volume, self._location(volume), image_service, image_meta)

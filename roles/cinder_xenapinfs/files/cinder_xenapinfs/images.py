@@ -12,11 +12,10 @@ from typing import Any
 
 from cinder import exception
 from cinder.image import image_utils
-from cinder.volume import volume_utils
 from oslo_log import log as logging
 from oslo_utils import units
 
-from . import dom0, stream, vhd
+from . import convert, dom0, stream, vhd
 from .errors import PoolError, PoolFailure
 from .location import Location
 from .options import Settings
@@ -78,7 +77,7 @@ class Images:
             reason = f"its disk has {made} bytes, which the volume of {size} bytes does not hold"
             raise exception.ImageUnacceptable(image_id=meta["id"], reason=reason)
 
-    def fetch(self, context: Any, volume: Any, where: Location, image_service: Any, image_id: str, dense: bool, blocksize: str) -> None:
+    def fetch(self, context: Any, volume: Any, where: Location, image_service: Any, image_id: str, dense: bool) -> None:
         """Writes the image into a volume that exists; dense: its old content must not show through."""
         meta = dict(image_service.show(context, image_id)) | {"id": image_id}
         size = volume["size"] * units.Gi
@@ -95,14 +94,30 @@ class Images:
                 return
             if dense:
                 self.wipe(session, ref)
+            image_utils.check_image_conversion_disable(meta["disk_format"], "raw", image_id)
             with self.refused(image_id), self.local(context, image_service, image_id, meta) as chunks:
                 if meta["disk_format"] in ("raw", "vhd") and meta.get("container_format") in ("bare", "ovf", None):
                     self.write(session, ref, size, vhd.Chunks(chunks), meta)
                     return
-            with image_utils.temporary_file(prefix=f"xenapinfs_{image_id}_") as path:
-                image_utils.fetch_to_raw(context, image_service, image_id, path, blocksize, size=volume["size"], run_as_root=False)
-                with open(path, "rb") as file:
-                    stream.send(session, ref, "raw", stream.records(stream.extents(file), size))
+                self.write_from_file(session, ref, size, chunks, meta)
+
+    def write_from_file(self, session: Session, vdi: str, size: int, chunks: Iterable[bytes], meta: dict[str, Any]) -> None:
+        """Any other image: compressed ones, and what only qemu-img reads."""
+        with image_utils.temporary_dir() as name:
+            path, plain = f"{name}/image", f"{name}/disk"
+            if meta.get("container_format") == "compressed":
+                length = convert.unpack(chunks, path, size)
+                if meta["disk_format"] in ("raw", "vhd"):
+                    with open(path, "rb") as file:
+                        pieces = iter(lambda: file.read(stream.RECORD), b"")
+                        self.write(session, vdi, size, vhd.Chunks(pieces), meta | {"container_format": "bare", "size": length})
+                    return
+            else:
+                with open(path, "wb") as file:
+                    stream.write_sparse(file, chunks)
+            convert.to_raw(path, meta["disk_format"], plain, size)
+            with open(plain, "rb") as file:
+                stream.send(session, vdi, "raw", stream.records(stream.extents(file), size))
 
     def discard(self, session: Session, repository: Repository, vdi: str) -> None:
         """What a pull that failed may have made."""
@@ -198,10 +213,25 @@ class Images:
                 with stream.receive(session, ref, "vhd") as received:
                     self.update(context, volume, image_service, meta, vhd.Chunks(vhd.believable(received)))
             else:
-                with image_utils.temporary_file(prefix="xenapinfs_upload_") as path:
-                    with stream.receive(session, ref, "raw") as received, open(path, "wb") as file:
-                        stream.write_sparse(file, received)
-                    volume_utils.upload_volume(context, image_service, meta, path, volume, run_as_root=False)
+                image_utils.check_image_conversion_disable(meta["disk_format"], "raw", meta["id"], upload=True)
+                with self.refused(meta["id"]):
+                    self.upload_converted(session, ref, context, volume, image_service, meta)
+
+    def upload_converted(self, session: Session, ref: str, context: Any, volume: Any, image_service: Any, meta: dict[str, Any]) -> None:
+        """Any other image: made of a raw file by qemu-img."""
+        with image_utils.temporary_dir() as name:
+            plain, made, packed = f"{name}/disk", f"{name}/image", f"{name}/packed"
+            with stream.receive(session, ref, "raw") as received, open(plain, "wb") as file:
+                size = stream.write_sparse(file, received)
+            if meta["disk_format"] == "raw":
+                made = plain
+            else:
+                convert.from_raw(plain, made, meta["disk_format"], size)
+            if meta.get("container_format") == "compressed":
+                convert.pack(made, packed)
+                made = packed
+            with open(made, "rb") as file:
+                self.update(context, volume, image_service, meta, file)
 
     def upload_tarball(self, session: Session, ref: str, context: Any, volume: Any, image_service: Any, meta: dict[str, Any]) -> None:
         with image_utils.temporary_dir() as name:
