@@ -4,8 +4,8 @@
 
 from __future__ import annotations
 
-from ansible_collections.xenstack.image_services.tests.support import sweep
+from ansible_collections.xenstack.image_services.tests.support import sweep, vhd_judge
 
 
-def pytest_report_header() -> str:
-    return sweep.header()
+def pytest_report_header() -> list[str]:
+    return [sweep.header(), vhd_judge.header()]

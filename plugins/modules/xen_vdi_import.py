@@ -112,7 +112,8 @@ options:
       - V(dom0) is for O(image) alone, for a C(disk_format) of raw, iso or vhd, with a tarball of VHDs (C(container_format) ovf) among them, which keeps its
         chain of VHDs. The SR must be of a type that keeps files, which are ext, file, nfs and smb. Every host that sees the SR and is up must have the same
         version of the plugin. All else is an error that says what to do. The user needs the role C(pool-admin).
-      - V(auto) is V(dom0) where that can be, else V(http). RV(transport) and RV(transport_reason) tell which, and why.
+      - V(auto) is V(dom0) where that can be, else V(http). Where the plugin refuses to read an image that the module may read, such as a fixed VHD or one
+        whose blocks are not of 2 MiB, the module sends it after all. RV(transport) and RV(transport_reason) tell which, and why.
       - A VDI that has the content already is left as it is, whatever brought it there. While a host pulls for a task that was killed, the next task says that
         another one is at work. What comes of that pull is removed once it has ended.
       - With V(dom0), a token of the project, the addresses of Glance and, where the cloud's settings name a CA file, the certificates in that file go to the
@@ -277,7 +278,7 @@ transport:
   type: str
   sample: dom0
 transport_reason:
-  description: Why O(transport=auto) has chosen that. V(none) where it had not to choose.
+  description: Why O(transport=auto) has chosen that, or what the host has refused. V(none) where it had not to choose.
   returned: success
   type: str
   sample: every host that sees SR 'shared' has the plugin imagestore 1.0.0

@@ -7,6 +7,7 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import json
+import sys
 import threading
 from collections.abc import Callable, Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -158,13 +159,17 @@ def test_a_host_sends_a_volume(backend: Backend, pool: PoolUnderTest, images: El
 
 
 @pytest.mark.parametrize("wrong", ["digest", "content", "size", "missing"])
-def test_an_image_that_is_not_right_leaves_nothing(backend: Backend, pool: PoolUnderTest, images: Elsewhere, asked: Any, tmp_path: Path, wrong: str) -> None:
+def test_an_image_that_is_not_right_leaves_nothing(
+    backend: Backend, pool: PoolUnderTest, images: Elsewhere, asked: Any, tmp_path: Path, wrong: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     driver = backend.set_up()
     content, more = image("vhd", noise(), tmp_path)[0], {}
     if wrong == "digest":
         more = {"os_hash_algo": "sha512", "os_hash_value": "0" * 128}
     elif wrong == "content":
         content = b"conectix" + content[8:512] + bytes(len(content) - 512)
+        # What the host does not read is read by the driver.
+        monkeypatch.setattr(Elsewhere, "download", ImageService.download)
     elif wrong == "size":
         content = qemu(bytes(MIB), tmp_path, "vpc", "-o", "force_size=on")
     meta = images.show(None, images.add(content, "vhd", **more))
@@ -181,6 +186,51 @@ def test_an_image_that_is_not_right_leaves_nothing(backend: Backend, pool: PoolU
                 driver.clone_image(asked, volume, None, meta, images)
             assert TOKEN not in str(caught.value)
     assert backend.share == []
+
+
+@pytest.mark.parametrize("transport", ["auto", "dom0"])
+def test_what_the_host_does_not_read_is_sent_by_the_driver(
+    make_backend: Callable[..., Backend],
+    pool: PoolUnderTest,
+    images: Elsewhere,
+    asked: Any,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    transport: str,
+) -> None:
+    """Unless it is told that the host alone may do it."""
+    backend = make_backend(xenapi_image_transport=transport)
+    driver, data = backend.set_up(), noise()
+    meta = images.show(None, images.add(*image("fixed", data, tmp_path)))
+    volume = backend.volume(1)
+    with pool.nothing_left():
+        if transport == "dom0":
+            with pytest.raises(exception.ImageUnacceptable, match="IMAGESTORE_BAD_IMAGE"):
+                driver.clone_image(asked, volume, None, meta, images)
+        else:
+            monkeypatch.setattr(Elsewhere, "download", ImageService.download)
+            volume.update(driver.clone_image(asked, volume, None, meta, images)[0])
+            assert backend.holds(volume, data)
+            driver.delete_volume(volume)
+    assert backend.share == []
+
+
+@pytest.mark.parametrize("answer", ["[]", "hello", '"text"', "{}"])
+def test_another_plugin_of_this_name_is_not_used(
+    backend: Backend, images: Elsewhere, asked: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, pool: PoolUnderTest, answer: str
+) -> None:
+    plugin = pool.server.state / "plugins/imagestore"
+    ours = plugin.read_bytes()
+    plugin.write_text(f"#!{sys.executable}\nimport xmlrpc.client\nprint(xmlrpc.client.dumps(({{'Status': 'Success', 'Value': {answer!r}}},), '', True))\n")
+    monkeypatch.setattr(Elsewhere, "download", ImageService.download)
+    try:
+        volume, data = backend.volume(1), noise()
+        driver = backend.set_up()
+        volume.update(driver.clone_image(asked, volume, None, images.show(None, images.add(*image("vhd", data, tmp_path))), images)[0])
+        assert backend.holds(volume, data)
+        driver.delete_volume(volume)
+    finally:
+        plugin.write_bytes(ours)
 
 
 def test_calls_fail_while_a_host_pulls(backend: Backend, pool: PoolUnderTest, images: Elsewhere, asked: Any, tmp_path: Path) -> None:

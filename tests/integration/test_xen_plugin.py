@@ -141,7 +141,7 @@ def test_check_mode_calls_only_what_changes_nothing(pool: PoolUnderTest, write: 
 @pytest.mark.parametrize(
     ("function", "arguments", "words"),
     [
-        ("fly", {}, "the plugin has no function fly. Install the plugin's version"),
+        ("fly", {}, "the plugin has no function fly. Check the name of the function, and the version of the plugin on the host."),
         ("fail", {"code": "XENAPI_PLUGIN_FAILURE,fail,ValueError", "said": "its own words"}, "the plugin failed in fail: its own words. See"),
         ("fail", {"code": "IMAGESTORE_SR", "said": "The SR is of the type lvm."}, "The SR is of the type lvm. Choose an SR that keeps files"),
         ("fail", {"code": "MY_CODE", "said": "one"}, "XAPI says MY_CODE [one]"),

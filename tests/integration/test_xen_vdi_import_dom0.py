@@ -6,15 +6,37 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Iterator
+import uuid
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+from ansible_collections.xenstack.image_services.plugins.module_utils._glance.connection import Cloud as Connection
 from ansible_collections.xenstack.image_services.tests.support.deployment import free_port
-from ansible_collections.xenstack.image_services.tests.support.disks import MIB
+from ansible_collections.xenstack.image_services.tests.support.disks import MIB, build_vhd, qemu_img, summed, vhd_header
 from ansible_collections.xenstack.image_services.tests.support.imports import NAME, disks_of, imported
 from ansible_collections.xenstack.image_services.tests.support.pulls import SR, Setting, rounded, scripted
+
+Upload = Callable[[bytes, str, str], str]
+
+
+@pytest.fixture
+def uploaded(setting: Setting) -> Iterator[Upload]:
+    """Makes images of Glance; gives the id."""
+    glance = Connection(setting.cloud.auth("alice")).glance
+    made = []
+
+    def upload(data: bytes, disk_format: str, container_format: str) -> str:
+        ident = str(uuid.uuid4())
+        made.append(ident)
+        glance.create({"id": ident, "name": "dom0 upload", "disk_format": disk_format, "container_format": container_format})
+        glance.upload(ident, data, len(data))
+        return ident
+
+    yield upload
+    for ident in made:
+        glance.delete(ident)
 
 
 @pytest.mark.parametrize("name", ["raw", "vhd-descending", "chain", "chain.gz"])
@@ -120,11 +142,12 @@ def test_what_stands_against_it_is_an_error_or_a_reason(setting: Setting, lvm: s
         assert words in done["transport_reason"]
         assert imported(setting.pool, **{**setting.options(), "state": "absent", "sr": options.get("sr", SR)})["changed"]
 
-    both("its disk_format is 'qcow2', and hosts pull raw disks and VHDs", "Use transport http.", {"image": setting.images["qcow2"]["id"]})
-    both("the content is named by src, and a host pulls images of Glance alone", "Use transport http.", {"image": None, "src": str(setting.paths["raw"])})
-    both("SR 'dom0 lvm' is of type lvm, and a host can put files only into SRs of the types ext, file, nfs, smb", "Use transport http.", {"sr": lvm})
+    both("its disk_format is 'qcow2', and hosts pull raw disks and VHDs", "Use transport auto or http.", {"image": setting.images["qcow2"]["id"]})
+    local = {"image": None, "src": str(setting.paths["raw"])}
+    both("the content is named by src, and a host pulls images of Glance alone", "Use transport auto or http.", local)
+    both("SR 'dom0 lvm' is of type lvm, and a host can put files only into SRs of the types ext, file, nfs, smb", "Use transport auto or http.", {"sr": lvm})
     host = without_plugin(setting)
-    both(f"host {host} has no plugin imagestore", "Install it with the role xen_dom0_plugins, or use transport http.", {})
+    both(f"host {host} has no plugin imagestore", "Install it with the role xen_dom0_plugins, or use transport auto or http.", {})
     shutil.rmtree(next(path for path in setting.plugins.iterdir() if path.is_dir()))
     host = with_another_version(setting)
     other = next(each["name_label"] for each in setting.pool.api.host.get_all_records().values() if each["name_label"] != host)
@@ -154,3 +177,75 @@ def test_what_is_no_endpoint(setting: Setting) -> None:
 def test_a_size_that_is_too_small(setting: Setting) -> None:
     for name in ("raw", "vhd-descending", "chain"):
         setting.refused("disks are not made smaller", name=f"{NAME} {name}", image=setting.images[name]["id"], size="10M")
+
+
+# What a host does not read, and the module does
+
+
+def refused_by_hosts(folder: Path, raw: bytes) -> dict[str, tuple[bytes, str]]:
+    """VHDs that the plugin refuses, each with its words for it."""
+    sectors = {start: raw[start : start + 512] for start in range(0, len(raw), 512) if any(raw[start : start + 512])}
+
+    def blocks(size: int) -> dict[int, dict[int, bytes]]:
+        found: dict[int, dict[int, bytes]] = {}
+        for start, data in sectors.items():
+            found.setdefault(start // size, {})[start % size // 512] = data
+        return found
+
+    plain = build_vhd(len(raw), blocks(2 * MIB))
+    # The table behind all blocks, where nothing keeps a writer from putting it.
+    far = bytearray(plain[:-512])
+    table = far[1536 : 1536 + 4 * (-(-len(raw) // (2 * MIB)))]
+    far += bytes(17 * MIB - len(far)) + bytes(table).ljust(512, b"\xff") + plain[-512:]
+    far[512:1536] = vhd_header(len(table) // 4, 17 * MIB)
+    path = folder / "fixed.vhd"
+    qemu_img("convert", "-f", "raw", "-O", "vpc", "-o", "subformat=fixed,force_size=on", folder / "disk.raw", path)
+    return {
+        "small blocks": (build_vhd(len(raw), blocks(512 * 1024), block_size=512 * 1024), "has blocks of 524288 bytes; Xen reads blocks of 2 MiB"),
+        "far table": (bytes(far), "do not lie at its beginning"),
+        "fixed": (path.read_bytes(), "is missing"),
+    }
+
+
+def test_auto_sends_what_the_host_refuses(setting: Setting, tmp_path: Path, uploaded: Upload) -> None:
+    raw = setting.paths["raw"].read_bytes()
+    (tmp_path / "disk.raw").write_bytes(raw)
+    for name, (data, words) in refused_by_hosts(tmp_path, raw).items():
+        image = uploaded(data, "vhd", "bare")
+        text = setting.refused(words, image=image)
+        assert text.endswith("Use transport auto, by which the module sends what hosts do not read, or give another image."), text
+        with setting.pool.nothing_left("VDI"):
+            done = setting.pull(image=image, transport="auto", size="100MiB")
+        assert (done["changed"], done["transport"], done["route"], done["vdi"]["virtual_size"]) == (True, "http", "chunked", 100 * MIB), name
+        assert words in done["transport_reason"]
+        assert setting.stored() == raw.ljust(100 * MIB, b"\0")
+        assert setting.pull(image=image, transport="auto", size="100MiB")["changed"] is False
+        assert setting.pull(image=image, state="absent")["changed"]
+
+
+def test_vhds_of_any_creator_grow_to_the_declared_size_once(setting: Setting, tmp_path: Path, uploaded: Upload) -> None:
+    """A size that is no multiple of 2 MiB, by creators whose VHDs the host's own tool does not grow, by either transport."""
+    raw = setting.paths["raw"].read_bytes()
+    (tmp_path / "disk.raw").write_bytes(raw)
+    qemu_img("convert", "-f", "raw", "-O", "vpc", "-o", "force_size=on", tmp_path / "disk.raw", tmp_path / "qemu.vhd")
+    caml = setting.paths["vhd-descending"].read_bytes()
+    of_the_future = bytearray(caml[:512])
+    of_the_future[24:28] = b"\xff\xff\xff\xff"
+    of_the_future[28:36] = b"tap\0\0\1\0\3"
+    sealed = summed(bytes(of_the_future), 64)
+    for data in ((tmp_path / "qemu.vhd").read_bytes(), caml, sealed + caml[512:-512] + sealed):
+        image = uploaded(data, "vhd", "bare")
+        for transport in ("dom0", "http"):
+            options = {"image": image, "transport": transport, "size": "100MiB"}
+            done = setting.pull(**options)
+            assert (done["transport"], done["vdi"]["virtual_size"]) == (transport, 100 * MIB)
+            assert setting.stored() == raw.ljust(100 * MIB, b"\0")
+            assert setting.pull(**options)["changed"] is False
+            assert setting.pull(**{**options, "size": "102MiB"})["vdi"]["virtual_size"] == 102 * MIB
+            assert setting.pull(image=image, state="absent")["changed"]
+
+
+def test_a_warning_of_the_plugin_is_one_of_the_task(setting: Setting, uploaded: Upload) -> None:
+    image = uploaded(setting.paths["vhd-descending"].read_bytes()[:-512], "vhd", "bare")
+    assert setting.pull(image=image)["warnings"] == ["The image has no footer at its end, as a crash leaves it. The copy at its beginning was used."]
+    assert setting.pull(image=image)["warnings"] == []

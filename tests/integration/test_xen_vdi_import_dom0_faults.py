@@ -36,7 +36,6 @@ CALLS = (
     "SR.scan",
     "VDI.set_other_config",
     "VDI.set_name_label",
-    "VDI.resize",
     "VDI.set_tags",
 )
 

@@ -23,7 +23,7 @@ CONTAINERS = (None, "bare", "ovf", "ova")
 COMPRESSIONS = (None, "gzip")
 # Digests that it computes.
 ALGORITHMS = ("md5", "sha1", "sha224", "sha256", "sha384", "sha512")
-HTTP = "Use transport http"
+HTTP = "Use transport auto or http"
 # Linux' limit of the one argument that a plugin is run with, XML and all, with room for the call around the arguments.
 MOST_ARGUMENTS = 128 * 1024 - 1024
 
@@ -69,7 +69,7 @@ class Unfit:
 
 
 def _install(what: str = "it") -> str:
-    return f"Install {what} with the role xen_dom0_plugins, or use transport http"
+    return f"Install {what} with the role xen_dom0_plugins, or use transport auto or http"
 
 
 def facts_of(name: str, said: str) -> PluginFacts:

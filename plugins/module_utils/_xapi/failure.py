@@ -49,7 +49,7 @@ SENTENCES: dict[str, tuple[str, str]] = {
     "TASK_CANCELLED": ("it was cancelled", AGAIN),
     "TOO_MANY_PENDING_TASKS": ("the pool is busy with too many tasks", "Run the task again later"),
     "UNIMPLEMENTED_IN_SM_BACKEND": ("the storage driver of the SR cannot do that", "Choose an SR of another type"),
-    "UNKNOWN_XENAPI_PLUGIN_FUNCTION": ("the plugin has no function {0}", "Install the plugin's version that belongs to this collection"),
+    "UNKNOWN_XENAPI_PLUGIN_FUNCTION": ("the plugin has no function {0}", "Check the name of the function, and the version of the plugin on the host"),
     "UUID_INVALID": ("there is no {0} with the uuid {1}", "Check the uuid"),
     "VALUE_NOT_SUPPORTED": ("XAPI does not take {1} as {0}: {2}", "Choose another value"),
     "VDI_IN_USE": ("the disk is in use", "Detach it from its VMs, or wait for the operation on it to end"),
@@ -70,7 +70,7 @@ SENTENCES: dict[str, tuple[str, str]] = {
 OUR_PLUGIN = {
     "IMAGESTORE_BAD_DIGEST": "Run the task again, and look at the disk of Glance's store if it says so again",
     "IMAGESTORE_BAD_IMAGE": "Give another image",
-    "IMAGESTORE_BAD_REQUEST": "Install the plugin's version that belongs to this collection",
+    "IMAGESTORE_BAD_REQUEST": "Check the arguments, and the version of the plugin on the host",
     "IMAGESTORE_CANCELLED": AGAIN,
     "IMAGESTORE_FAILED": SEE_LOG,
     "IMAGESTORE_NO_SPACE": "Free space in the SR, or choose another SR",

@@ -86,6 +86,7 @@ class VdiImporter:
                 destroy_half_made(self._pool, filled.ref)
                 raise
         self._outcome.bytes_transferred, self._outcome.verified = filled.bytes_transferred, filled.verified
+        self._outcome.warnings.extend(filled.warnings)
         if other is not None:
             destroy_half_made(self._pool, filled.ref)
             self._outcome.ref, self._outcome.changed = other.ref, False

@@ -5,21 +5,45 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from .._common.errors import ImageServicesError, cannot
 from .._image.image_disk import ImageDisk
 from .._plan.dom0 import PULLER, HostFacts, Unfit, choose_host, unfit_data, unfit_hosts, unfit_image, unfit_source, unfit_sr
 from .._plan.vdi_import import choose_route
+from .failure import XapiFailure, sentence
 from .import_dom0 import Dom0Way
 from .import_http import HttpWay
 from .import_source import Origin
-from .import_way import Way
+from .import_way import Filled, Way
 from .plugin import hosts_that_see, with_plugins
 from .session import Pool
 
 NEEDED = ("cancel", "download")
+BAD_IMAGE = "IMAGESTORE_BAD_IMAGE"
+USE_AUTO = "Use transport auto, by which the module sends what hosts do not read, or give another image"
+
+
+@dataclass(frozen=True)
+class HostFirst:
+    """A host pulls; what its plugin refuses to read is sent by the module, which reads more, unless ``fall_back`` is None."""
+
+    way: Dom0Way
+    fall_back: Callable[[str], str] | None
+
+    def fill(self, given: Mapping[str, Any], origin: Origin, image: ImageDisk) -> Filled:
+        way = self.way
+        try:
+            return way.fill(given, origin, image)
+        except XapiFailure as exc:
+            if exc.code != BAD_IMAGE:
+                raise
+            if self.fall_back is None:
+                raise exc.explained("import", "image", way.name, USE_AUTO) from exc
+            reason = sentence(exc)[0]
+        return HttpWay(way.pool, way.name, self.fall_back(reason), way.verify, way.size).fill(given, origin, image)
 
 
 class WayChoice:
@@ -46,12 +70,18 @@ class WayChoice:
         if self._wanted != "http":
             way = self._dom0(pool, sr, origin, image, size)
             if way is not None:
-                return way
+                route = choose_route(self._params["route"], pool.version)
+                return HostFirst(way, (lambda reason: self._fall_back(reason, route)) if self._wanted == "auto" else None)
         self.transport, self.reason = "http", None if self._unfit is None else self._unfit.cause
         self.route = choose_route(self._params["route"], pool.version)
         return HttpWay(pool, name, self.route, proved, size)
 
-    def _dom0(self, pool: Pool, sr: Mapping[str, Any], origin: Origin, image: ImageDisk, size: int | None) -> Way | None:
+    def _fall_back(self, reason: str, route: str) -> str:
+        """What the plugin has refused is sent by the module, by this route."""
+        self.transport, self.reason, self.route = "http", reason, route
+        return route
+
+    def _dom0(self, pool: Pool, sr: Mapping[str, Any], origin: Origin, image: ImageDisk, size: int | None) -> Dom0Way | None:
         if self._unfit is None:
             self._refuse(unfit_data(image.format, image.compression) or unfit_sr(sr["name_label"], sr["type"]))
         if self._unfit is not None or origin.direct is None:

@@ -16,6 +16,7 @@ from .._common.errors import ImageServicesError, cannot
 from .._common.interrupt import undisturbed
 from .._image.image_disk import TARBALL, ImageDisk
 from .._image.pages import PageSum, whole_pages
+from .._image.vhd_format import MOST_XEN_SIZE
 from .._plan.dom0 import FORMATS, PULLER, HostFacts
 from .._plan.vdi_import import PULLS, SIZE_STEP, TASK, Content, refuse_small, rounded
 from .failure import XapiFailure
@@ -28,7 +29,7 @@ from .vdi_removal import destroy, destroy_half_made
 
 # Seconds that a plugin may take to give up: it looks for the word every second, and then cleans up.
 STOP_PATIENCE = 30.0
-SHORTER = "Have the cloud's settings name a file of the one authority that has signed Glance's certificate, or use transport http"
+SHORTER = "Have the cloud's settings name a file of the one authority that has signed Glance's certificate, or use transport auto or http"
 
 
 @dataclass
@@ -51,6 +52,9 @@ class Dom0Way:
 
     def check(self, origin: Origin, image: ImageDisk) -> None:
         """Refuse what no host could be asked for, before anything is changed."""
+        if self.size is not None and rounded(self.size) > MOST_XEN_SIZE:
+            cause = f"a size of {self.size} bytes is declared, and a VHD of Xen holds {MOST_XEN_SIZE} at most"
+            raise cannot("import", "image", self.name, cause, "Declare a smaller size", code="too_large")
         refuse_long(PULLER, self._request("0" * 36, "OpaqueRef:" + "0" * 36, origin, image), SHORTER)
 
     def fill(self, given: Mapping[str, Any], origin: Origin, image: ImageDisk) -> Filled:
@@ -64,14 +68,14 @@ class Dom0Way:
             done = self._pull(leaf, stand_in, origin, image)
             ref = self._adopt(leaf, given)
             destroy(self.pool, stand_in)
-            size = self._grow(ref)
+            size = self._size(ref)
             content = _content(origin, done)
             if self.verify:
                 verify(self.pool, self.name, ref, size, self._sum(image))
         except BaseException:
             self._clean_up(leaf, stand_in)
             raise
-        return Filled(ref, content, int(done.get("bytes_received") or 0), self.verify)
+        return Filled(ref, content, int(done.get("bytes_received") or 0), self.verify, tuple(map(str, done.get("warnings") or ())))
 
     # The host's part
 
@@ -108,7 +112,8 @@ class Dom0Way:
             sources=list(self.sources),
             sr=self.sr,
             vdi=leaf,
-            virtual_size=None,
+            # The plugin grows the disk itself: the host's own tool, which XAPI has do it, rounds some sizes up too far.
+            virtual_size=None if self.size is None else rounded(self.size),
             task=task,
         )
 
@@ -165,15 +170,11 @@ class Dom0Way:
             self.pool.call("VDI.set_sharable", ref, True)
         return ref
 
-    def _grow(self, ref: str) -> int:
-        """To what is declared, and to what hosts round sizes up to."""
+    def _size(self, ref: str) -> int:
         size = int(self.pool.call("VDI.get_virtual_size", ref))
-        if self.size is not None and self.size < size:
+        if self.size is not None and rounded(self.size) < size:
             raise refuse_small(self.name, self.size, size, "image")
-        wanted = rounded(max(size, self.size or 0))
-        if wanted > size:
-            self.pool.run("VDI.resize", ref, wanted, what=f"growing of VDI {self.name}")
-        return wanted
+        return size
 
     def _refuse_small(self, image: ImageDisk) -> None:
         """Early where the beginning of the data tells its size."""

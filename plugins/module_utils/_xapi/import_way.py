@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -29,6 +29,7 @@ class Filled:
     content: Content
     bytes_transferred: int
     verified: bool
+    warnings: Sequence[str] = ()
 
 
 class Way(Protocol):

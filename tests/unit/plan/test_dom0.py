@@ -70,7 +70,7 @@ def test_the_size_of_arguments_is_never_counted_too_small(text: str) -> None:
 def test_only_glance_is_pulled_from(params: dict[str, Any], words: str | None) -> None:
     found = unfit_source(params)
     assert (found is None) == (words is None)
-    assert found is None or (words in found.cause and found.advice == "Use transport http")
+    assert found is None or (words in found.cause and found.advice == "Use transport auto or http")
 
 
 @pytest.mark.parametrize(

@@ -12,7 +12,7 @@ from cinder.image import glance
 from oslo_config import cfg
 from oslo_log import log as logging
 
-from .errors import PoolError, PoolFailure
+from .errors import PoolError, PoolFailure, PoolUnreachable
 from .session import LONG, Session
 
 LOG = logging.getLogger(__name__)
@@ -26,16 +26,22 @@ def call(session: Session, function: str, given: dict[str, Any]) -> dict[str, An
     answer = session.call("host.call_plugin", session.host, PLUGIN, function, {"params": json.dumps(given)}, timeout=LONG)
     try:
         found = json.loads(answer)
-    except ValueError as exc:
-        raise PoolError(f"The plugin {PLUGIN} answers {function} with no JSON.") from exc
-    return dict(found)
+    except ValueError:
+        found = None
+    if not isinstance(found, dict):
+        raise PoolError(f"The plugin {PLUGIN} answers {function} with no JSON object.")
+    for warning in found.get("warnings") or ():
+        LOG.warning("The Dom0 plugin %s says of %s: %s", PLUGIN, function, warning)
+    return found
 
 
 def available(session: Session) -> bool:
     """Whether the host has the plugin, in a version that we know."""
     try:
         return call(session, "version", {}).get("api") == API
-    except PoolFailure as exc:
+    except PoolUnreachable:
+        raise
+    except PoolError as exc:
         LOG.info("The Dom0 plugin %s is not used: %s", PLUGIN, exc.sentence)
         return False
 

@@ -27,6 +27,11 @@ LOG = logging.getLogger(__name__)
 PEEK = 1 << 16
 
 
+def unread(failure: Exception) -> bool:
+    """Whether it is that the plugin refuses to read an image, of which this service may read more."""
+    return isinstance(failure.__cause__, PoolFailure) and failure.__cause__.code == "IMAGESTORE_BAD_IMAGE"
+
+
 class Images:
     def __init__(self, volumes: Volumes, settings: Settings) -> None:
         self.volumes, self.settings = volumes, settings
@@ -59,8 +64,13 @@ class Images:
             with self.volumes.repositories.new(session, volume["name"]) as repository:
                 if pulled:
                     identity = str(uuid.uuid4())
-                    self.pull(session, context, meta, repository, identity, size)
-                    return Location(repository.uuid, identity)
+                    try:
+                        self.pull(session, context, meta, repository, identity, size)
+                        return Location(repository.uuid, identity)
+                    except exception.ImageUnacceptable as exc:
+                        if self.settings.transport != "auto" or not ours or not unread(exc):
+                            raise
+                        LOG.info("Image %s is sent by this service: the host does not read it: %s", meta["id"], exc)
                 ref, identity = self.volumes.make(session, repository, volume["name"], volume["display_description"] or "", size)
                 with self.refused(meta["id"]):
                     self.write(session, ref, size, vhd.Chunks(image_service.download(context, meta["id"])), meta)

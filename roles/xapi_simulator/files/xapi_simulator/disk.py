@@ -28,6 +28,11 @@ class Disk(ABC):
     size: int
     file: BinaryIO
 
+    @property
+    def listed_size(self) -> int:
+        """As a scan of the SR tells it."""
+        return self.size
+
     @abstractmethod
     def read(self, offset: int, length: int) -> bytes: ...
 
@@ -106,6 +111,11 @@ class VhdDisk(Disk):
             self.file.close()
             raise
         self.changed = False
+
+    @property
+    def listed_size(self) -> int:
+        """The host's tool tells whole MiB."""
+        return self.size >> 20 << 20
 
     def read(self, offset: int, length: int) -> bytes:
         parts = []
@@ -226,6 +236,28 @@ def create(path: Path, size: int, identity: str) -> None:
         entries = -(-size // vhd.BLOCK)
         end = vhd.footer(size, identity)
         file.write(end + vhd.header(entries, 1536) + table([vhd.UNUSED] * entries) + end)
+
+
+class Foreign(Exception):
+    """A VHD that the host's own tool does not resize."""
+
+
+def grown(path: Path, size: int) -> int:
+    """What the host's tool makes of a disk that is to have so many bytes, of whole MiB.
+
+    It refuses VHDs of other creators, and adds blocks to those that are there for what is missing: one more than needed where the old size
+    is no multiple of a block.
+    """
+    if path.suffix != ".vhd":
+        return size
+    with path.open("rb") as file:
+        footer = file.read(vhd.SECTOR)
+        at, old, dummy = vhd.read_footer(footer)
+        file.seek(at)
+        dummy, entries, block = vhd.read_header(file.read(1024))
+    if not vhd.creator(footer).startswith(b"tap"):
+        raise Foreign(f"{path} not created by xen; resize not supported")
+    return old if size == old else (entries + -(-(size - old) // block)) * block
 
 
 def attach(path: Path, writable: bool) -> Disk:

@@ -15,6 +15,7 @@ BLOCK = 2 << 20
 UNUSED = 0xFFFFFFFF
 EPOCH = 946684800  # 2000-01-01
 LIMIT = 2040 << 30
+LARGEST_GEOMETRY = 65535 * 16 * 255
 DYNAMIC, DIFFERENCING = 3, 4
 FOOTER = struct.Struct(">8sIIQI4sIIQQHBBII16sBB426x")
 HEADER = struct.Struct(">8sQQIIII16sII512s192s256x")
@@ -38,18 +39,16 @@ def sealed(data: bytes) -> bytes:
 
 
 def geometry(size: int) -> tuple[int, int, int]:
-    """Cylinders, heads and sectors that never reach beyond the size."""
-    sectors = min(size // SECTOR, 65535 * 16 * 255)
-    if sectors >= 65535 * 16 * 63:
-        per_track, heads = 255, 16
-    else:
-        per_track = 17
-        heads = max(4, (sectors // per_track + 1023) // 1024)
-        for wider in (31, 63):
-            if heads <= 16 and sectors // per_track < heads * 1024:
-                break
-            per_track, heads = wider, 16
-    return sectors // per_track // heads, heads, per_track
+    """Cylinders, heads and sectors per track as the specification's appendix chooses them: the first layout in which 1024 cylinders are enough."""
+    total = min(size // SECTOR, LARGEST_GEOMETRY)
+    if total >= 65535 * 16 * 63:
+        return total // (16 * 255), 16, 255
+    tracks = total // 17
+    narrow = max(4, -(-tracks // 1024))
+    if narrow <= 16 and tracks < 1024 * narrow:
+        return tracks // narrow, narrow, 17
+    per_track = 31 if total // 31 < 1024 * 16 else 63
+    return total // per_track // 16, 16, per_track
 
 
 def footer(size: int, identity: str, kind: int = DYNAMIC, creator: bytes = b"tap\0", creator_version: int = 0x00010003) -> bytes:
@@ -94,6 +93,11 @@ def read_footer(data: bytes) -> tuple[int, int, int]:
     if kind not in (0, 2, DYNAMIC, DIFFERENCING):
         raise Invalid("Vhd_format.F.Disk_type.Unknown(_)")
     return fields[3], fields[9], kind
+
+
+def creator(data: bytes) -> bytes:
+    """The application that wrote the footer; host tools look at no more than the first three letters of their own."""
+    return data[28:32]
 
 
 def read_header(data: bytes) -> tuple[int, int, int]:

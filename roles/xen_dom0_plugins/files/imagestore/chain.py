@@ -4,13 +4,35 @@
 
 import io
 import os
+import time
+from array import array
 
 from failures import bad_image
 from members import inspect
-from vhd import BLOCK, DIFFERENCING, EPOCH, LOCATOR, NO_PARENT, SECTOR, STRIDE, UNUSED, identity, packed_table, up
+from vhd import (
+    ALIGNMENT,
+    BLOCK,
+    DIFFERENCING,
+    DYNAMIC,
+    EPOCH,
+    LOCATOR,
+    MOST_SIZE,
+    NO_PARENT,
+    SECTOR,
+    STRIDE,
+    TABLE,
+    UNUSED,
+    Footer,
+    identity,
+    packed_batmap,
+    packed_header,
+    packed_table,
+    rounded,
+    up,
+)
 
-ALIGNMENT = 4096
 MOST_NAME = 512
+LOCATORS = 3
 
 
 def check(members):
@@ -32,11 +54,21 @@ def check(members):
         child = tables.footer.kind == DIFFERENCING
         if not child and number + 1 < count:
             raise bad_image("%d.vhd is a whole disk, and yet %d.vhd follows." % (number, number + 1))
+        if tables.raw_parent:
+            raise bad_image("%s is the child of a raw disk, and a tarball holds VHDs only." % tables.what)
         if child and number + 1 == count:
             raise bad_image("%s holds only what differs from its parent, and there is no %d.vhd." % (tables.what, count))
         if child and tables.parent != members[number + 1].footer.uuid:
             raise bad_image("%d.vhd is not the parent that %d.vhd names." % (number + 1, number))
     return [members[number] for number in range(count)]
+
+
+def refuse_uncovering(chain, size):
+    """A child that is smaller than its parent must not grow, or it would show more of that."""
+    for number, (child, parent) in enumerate(zip(chain, chain[1:])):
+        wanted = rounded(max(child.footer.size, 0 if number else size))
+        if parent.footer.size > child.footer.size and wanted > child.footer.size:
+            raise bad_image("%s is smaller than its parent, and would show more of that when it grows." % child.what)
 
 
 def locators(parent, at):
@@ -54,52 +86,70 @@ def locators(parent, at):
     return entries, data
 
 
-def relink(path, uuid, parent=None, hidden=False):
-    """Gives a VHD its new id and, with one, the parent's file beside it; parents are hidden, as the toolstack hides them."""
+def relink(path, uuid, parent=None, hidden=False, size=0):
+    """Makes a VHD one of Xen's own: with its new id, the parent's file beside it, and tables and creator that the host's tools write.
+
+    It grows to the size and to what an SR rounds sizes to, so that the host's tools, which grow no file of another creator, need not.
+    Parents are hidden, as the toolstack hides them.
+    """
     tables = inspect(path, os.path.basename(path))
-    footer = tables.footer
-    footer.uuid, footer.hidden = identity(uuid), int(hidden)
+    old, size = tables.footer.size, rounded(max(tables.footer.size, size))
+    if size > MOST_SIZE:
+        raise bad_image("The disk of %d bytes is larger than the 2040 GiB that a VHD of Xen holds." % size)
+    used = -(-old // BLOCK)
+    places = array("I", tables.places[:used]) + array("I", [UNUSED]) * (size // BLOCK - used)
+    needed = TABLE + len(packed_table(places))
+    needed += len(packed_batmap(needed, places, False)) + (0 if parent is None else LOCATORS * SECTOR)
+    stamp = min(tables.footer.stamp, max(0, int(time.time()) - EPOCH))
+    footer = Footer(size, DYNAMIC if parent is None else DIFFERENCING, identity(uuid), stamp, tables.footer.original, hidden=int(hidden)).pack()
     with io.open(path, "r+b") as stream:
-        length = os.fstat(stream.fileno()).st_size
-        if parent is None:
-            header = tables.header(NO_PARENT, 0, b"", b"")
-        else:
-            length = make_room(stream, tables, length)
-            stamp = max(0, int(os.stat(os.path.join(os.path.dirname(path), parent + ".vhd")).st_mtime) - EPOCH)
-            name = (parent + ".vhd").encode("utf-16-be")
-            entries, data = locators(parent + ".vhd", tables.table_end)
-            header = tables.header(identity(parent), stamp, name + b"\0" * (MOST_NAME - len(name)), entries)
-            put(stream, tables.table_end, data)
-        put(stream, footer.data_offset, header)
-        put(stream, length - SECTOR, footer.pack())
+        if old % BLOCK and places[used - 1] != UNUSED:
+            clear_behind(stream, places[used - 1] * SECTOR, old % BLOCK)
+        end = max(needed, make_room(stream, places, needed, tables.end))
+        stream.truncate(end)
+        put(stream, end, footer)
+        put(stream, SECTOR, tables_of(path, places, parent))
         # The copy at the beginning is last: before it, the file is still the old one to a reader.
-        put(stream, 0, footer.pack())
+        put(stream, 0, footer)
         stream.flush()
         os.fsync(stream.fileno())
     return inspect(path, os.path.basename(path))
 
 
-def make_room(stream, tables, length):
-    """Three sectors behind the tables; gives the new length. The first block moves to the end where it lies there."""
-    needed = tables.table_end + 3 * SECTOR
-    if tables.first is None:
-        length = max(length, needed + SECTOR)
-        stream.truncate(length)
-        return length
-    if tables.first >= needed:
-        return length
-    index = min((place, index) for index, place in enumerate(tables.places) if place != UNUSED)[1]
-    bitmap_at = up(tables.end + SECTOR, ALIGNMENT) - SECTOR
-    stream.seek(tables.first)
-    block = stream.read(STRIDE * SECTOR)
-    # What the footer's old place leaves between the blocks is nothing.
-    put(stream, tables.end, b"\0" * (bitmap_at - tables.end))
-    put(stream, bitmap_at, block)
-    tables.places[index] = bitmap_at // SECTOR
-    put(stream, tables.table_offset, packed_table(tables.places))
-    length = bitmap_at + SECTOR + BLOCK + SECTOR
-    stream.truncate(length)
-    return length
+def tables_of(path, places, parent):
+    """Header, table and map of blocks, and the ways to the parent."""
+    table = packed_table(places)
+    at = TABLE + len(table)
+    batmap = packed_batmap(at, places, False)
+    if parent is None:
+        return packed_header(len(places), NO_PARENT, 0, b"", b"") + table + batmap
+    stamp = max(0, int(os.stat(os.path.join(os.path.dirname(path), parent + ".vhd")).st_mtime) - EPOCH)
+    name = (parent + ".vhd").encode("utf-16-be")
+    entries, data = locators(parent + ".vhd", at + len(batmap))
+    return packed_header(len(places), identity(parent), stamp, name + b"\0" * (MOST_NAME - len(name)), entries) + table + batmap + data
+
+
+def make_room(stream, places, needed, end):
+    """Moves the blocks that lie where the tables will be to the end of all; gives the new end."""
+    for place, index in sorted((place, index) for index, place in enumerate(places) if place * SECTOR < needed):
+        stream.seek(place * SECTOR)
+        block = stream.read(STRIDE * SECTOR)
+        bitmap_at = up(end + SECTOR, ALIGNMENT) - SECTOR
+        # What the footer's old place leaves between the blocks is nothing.
+        put(stream, end, b"\0" * (bitmap_at - end) + block)
+        places[index] = bitmap_at // SECTOR
+        end = bitmap_at + STRIDE * SECTOR
+    return end
+
+
+def clear_behind(stream, at, offset):
+    """What lies behind the end of the disk in its last block becomes zeros, since the disk will reach over it."""
+    stream.seek(at)
+    bitmap = bytearray(stream.read(SECTOR))
+    for sector in range(offset // SECTOR, BLOCK // SECTOR):
+        bitmap[sector // 8] |= 0x80 >> (sector % 8)
+    put(stream, at, bytes(bitmap))
+    put(stream, at + SECTOR + offset, b"\0" * (BLOCK - offset))
 
 
 def put(stream, offset, data):

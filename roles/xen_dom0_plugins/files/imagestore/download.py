@@ -16,6 +16,7 @@ from failures import BAD_DIGEST, BAD_REQUEST, FAILED, SOURCE, SR, Failure, bad_i
 from fetching import Fetch
 from poolclient import Pool, PoolFailure
 from unpacking import Tarball
+from vhd import no_end
 from watch import Watch
 
 
@@ -93,12 +94,16 @@ class Job(object):
             digest = self.metered.finish()
         finally:
             self.fetch.close()
+        warnings = []
         if self.given["format"] != "raw":
-            names = self._relink(chain.check(found), names)
+            checked = chain.check(found)
+            chain.refuse_uncovering(checked, self.given["virtual_size"] or 0)
+            warnings = [no_end(each.what) for each in checked if not each.ended]
+            names = self._relink(checked, names)
         self.watch.check()
         self._judge(names)
-        virtual_size = self._commit(names)
-        return {"vdi": names[0], "chain": names, "virtual_size": virtual_size, "bytes_received": self.metered.received, "digest": digest}
+        done = {"vdi": names[0], "chain": names, "virtual_size": self._commit(names)}
+        return dict(done, bytes_received=self.metered.received, digest=digest, warnings=warnings)
 
     def _part(self, number):
         return self.place.file("%d.part" % number)
@@ -134,7 +139,8 @@ class Job(object):
         for number in reversed(range(len(found))):
             final = self.place.file(names[number] + ".vhd")
             os.rename(self._part(number), final)
-            chain.relink(final, names[number], names[number + 1] if number + 1 < len(names) else None, hidden=number > 0)
+            size = 0 if number else self.given["virtual_size"] or 0
+            chain.relink(final, names[number], names[number + 1] if number + 1 < len(names) else None, hidden=number > 0, size=size)
             self.watch.check()
         return names
 
@@ -167,22 +173,13 @@ class Job(object):
             vdi, record = self.pool.record("VDI", names[0])
             if vdi is None:
                 raise Failure(SR, "The SR does not show the VDI %s after a scan." % names[0])
-            size = self._grow(vdi, int(record["virtual_size"]))
             whole = True
-            return size
+            return int(record["virtual_size"])
         except PoolFailure as error:
             raise Failure(SR if error.details[0].startswith("SR_") else FAILED, "The SR does not take the image: %s." % ", ".join(error.details))
         finally:
             if not whole:
                 self._take_back(moved, ref)
-
-    def _grow(self, vdi, size):
-        """XAPI resizes what is smaller than wanted, or not as even as the SR wants it."""
-        wanted = rawdisk.rounded(max(size, self.given["virtual_size"] or 0))
-        if wanted == size:
-            return size
-        self.pool.call("VDI.resize", vdi, str(wanted))
-        return int(self.pool.call("VDI.get_virtual_size", vdi))
 
     def _take_back(self, moved, ref):
         for file in reversed(moved):

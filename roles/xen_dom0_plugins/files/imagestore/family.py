@@ -8,7 +8,7 @@ import os
 import re
 
 from failures import FAILED, SR, Failure
-from vhd import DIFFERENCING, LOCATOR, SECTOR, Tables, check_end
+from vhd import DIFFERENCING, LOCATOR, SECTOR, Tables, check_end, no_end
 
 MOST = 30
 FILE = re.compile(r"(?:.*[/\\])?([0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})\.vhd\Z")
@@ -37,7 +37,11 @@ class Held(object):
             self.tables = Tables(self._exactly, what)
             self.head = self._exactly(0, self.tables.table_end)
             self.tail = self._exactly(self.length - SECTOR, SECTOR)
-            check_end(self.tables, self.tail, self.length)
+            self.warnings = []
+            if not check_end(self.tables, self.tail, self.length):
+                # Nothing tells whether the last sector is of a block: the footer is sent behind it.
+                self.length, self.tail = self.length + SECTOR, self.head[:SECTOR]
+                self.warnings = [no_end(what)]
             self.parent = self._parent() if self.tables.footer.kind == DIFFERENCING else None
         except BaseException:
             self.stream.close()
@@ -52,6 +56,8 @@ class Held(object):
 
     def _parent(self):
         """The name of the parent's file: the ids inside need not be those of the names."""
+        if self.tables.raw_parent:
+            raise Failure(FAILED, "Cannot read the disk: %s.vhd is the child of a raw disk. Export it through XAPI." % self.name)
         texts = []
         for index in range(8):
             code, dummy, length, dummy, offset = LOCATOR.unpack_from(self.tables.locators, index * LOCATOR.size)
@@ -104,6 +110,10 @@ class Family(object):
     @property
     def names(self):
         return [member.name for member in self.members]
+
+    @property
+    def warnings(self):
+        return [each for member in self.members for each in member.warnings]
 
     def close(self):
         for member in self.members:

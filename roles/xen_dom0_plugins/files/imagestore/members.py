@@ -113,5 +113,5 @@ def inspect(path, what):
         tables = Tables(read, what)
         if length % SECTOR:
             raise bad_image("%s is not made of whole sectors: it is cut off." % what)
-        check_end(tables, read(length - SECTOR, SECTOR), length)
+        tables.ended = check_end(tables, read(length - SECTOR, SECTOR), length)
     return tables

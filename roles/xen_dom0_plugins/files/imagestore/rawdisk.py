@@ -4,16 +4,10 @@
 
 from failures import bad_image
 from members import Sparse
-from vhd import BLOCK, HEADER, MOST_SIZE, SECTOR, UNUSED, Footer, Tables, identity, packed_batmap, packed_table, up
+from vhd import ALIGNMENT, BLOCK, MOST_SIZE, NO_PARENT, SECTOR, TABLE, UNUSED, Footer, identity, packed_batmap, packed_header, packed_table, rounded, up
 
-TABLE = SECTOR + HEADER.size
-ALIGNMENT = 4096
 PIECE = 1 << 18
 ZEROS = b"\0" * BLOCK
-
-
-def rounded(size):
-    return up(max(size, BLOCK), BLOCK)
 
 
 def write(read, path, size, virtual_size, uuid):
@@ -38,9 +32,8 @@ def write(read, path, size, virtual_size, uuid):
                     file.put(start + part, piece)
             end = start + BLOCK
         footer = Footer(wanted, 3, identity(uuid)).pack()
-        tables = Tables.__new__(Tables)
-        tables.table_offset, tables.entries = TABLE, len(places)
-        file.put(0, footer + tables.header(b"\0" * 16, 0, b"", b"") + packed_table(places) + packed_batmap(batmap, places, True))
+        header = packed_header(len(places), NO_PARENT, 0, b"", b"")
+        file.put(0, footer + header + packed_table(places) + packed_batmap(batmap, places, True))
         file.put(end, footer)
         file.position = end + SECTOR
         file.finish()

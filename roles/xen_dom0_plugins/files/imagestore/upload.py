@@ -36,7 +36,7 @@ def run(session, params, settings):
             sent, digest = Upload(given, family, watch).run()
         finally:
             family.close()
-    return {"bytes_sent": sent, "digest": digest, "chain": family.names}
+    return {"bytes_sent": sent, "digest": digest, "chain": family.names, "warnings": family.warnings}
 
 
 class Unfinished(Exception):

@@ -12,10 +12,12 @@ from failures import bad_image
 SECTOR = 512
 BLOCK = 2 << 20
 STRIDE = (BLOCK + SECTOR) // SECTOR
+# Where Xen's own tools put the table, and that they begin the data of a block on a page.
+TABLE = 1536
+ALIGNMENT = 4096
 UNUSED = 0xFFFFFFFF
 DYNAMIC, DIFFERENCING = 3, 4
 EPOCH = 946684800  # 2000-01-01
-SLACK = 1800
 MOST_SIZE = 2040 << 30
 # Tables lie at the beginning; further ones are nobody's.
 MOST_TABLES = 16 << 20
@@ -67,6 +69,11 @@ def up(value, step):
     return -(-value // step) * step
 
 
+def rounded(size):
+    """What an SR makes of a size."""
+    return up(max(size, BLOCK), BLOCK)
+
+
 class Footer(object):
     def __init__(self, size, kind, identity, stamp=None, original=None, data_offset=SECTOR, creator=b"tap\0", version=0x00010003, hidden=0):
         self.size, self.kind, self.uuid = size, kind, identity
@@ -90,8 +97,6 @@ def read_footer(data, what):
         raise bad_image("%s is a VHD of the type %d; a dynamic one or a child of one is wanted." % (what, made.kind))
     if not 0 < made.size <= MOST_SIZE or made.size % SECTOR:
         raise bad_image("The footer of %s gives a size of %d bytes; whole sectors and 2040 GiB at most are possible." % (what, made.size))
-    if made.stamp > time.time() - EPOCH + SLACK:
-        raise bad_image("%s is from the future by this host's clock. Set the clocks." % what)
     return made
 
 
@@ -127,47 +132,65 @@ class Tables(object):
             if place < last:
                 raise bad_image("Two blocks of %s overlap, or one lies in its tables." % what)
             last = place + STRIDE
-        self.first = used[0] * SECTOR if used else None
         self.end = last * SECTOR
 
+    @property
+    def raw_parent(self):
+        """Whether it is the child of a raw disk: of those Xen's tools note no id."""
+        return self.footer.kind == DIFFERENCING and self.parent == NO_PARENT
+
     def _inside(self, offset, length):
-        if offset < SECTOR or offset % SECTOR or offset + length > MOST_TABLES:
+        if not inside(offset, length):
             raise bad_image("The tables of %s do not lie at its beginning." % self.what)
 
     def _batmap(self, read):
-        """Xen's map of full blocks, which lies behind the table; its creator promises that it is there."""
-        self.batmap = None
-        if self.footer.creator != b"tap\0" or self.footer.version < 0x00010002:
+        """Xen's map of full blocks behind the table, where its creator promises one. It only saves readers time: a wrong one is left out."""
+        if self.footer.creator[:3] != b"tap" or self.footer.version < 0x00010002:
             return
         at = up(self.table_offset + 4 * self.entries, SECTOR)
-        self._inside(at, SECTOR)
+        if not inside(at, SECTOR):
+            return
         fields = BATMAP.unpack(read(at, SECTOR))
         offset, sectors = fields[1], fields[2]
-        if fields[0] != b"tdbatmap" or sectors * SECTOR * 8 < self.entries:
-            raise bad_image("%s lacks the map of full blocks that its creator promises." % self.what)
-        self._inside(offset, sectors * SECTOR)
-        if offset < at + SECTOR or checksum(read(offset, sectors * SECTOR), None) != fields[4]:
-            raise bad_image("The map of full blocks of %s has a wrong checksum." % self.what)
-        self.batmap = offset
-        self.table_end = max(self.table_end, offset + sectors * SECTOR)
+        if fields[0] != b"tdbatmap" or sectors * SECTOR * 8 < self.entries or offset < at + SECTOR or not inside(offset, sectors * SECTOR):
+            return
+        if checksum(read(offset, sectors * SECTOR), None) == fields[4]:
+            self.table_end = max(self.table_end, offset + sectors * SECTOR)
 
-    def header(self, parent, parent_stamp, name, locators):
-        fields = (b"cxsparse", NOWHERE, self.table_offset, 0x00010000, self.entries, BLOCK, 0, parent, parent_stamp, 0, name, locators)
-        return sealed(HEADER.pack(*fields))
+
+def inside(offset, length):
+    return offset >= SECTOR and offset % SECTOR == 0 and offset + length <= MOST_TABLES
 
 
 def check_end(tables, data, length):
-    """The footer at the end says the same as the one at the beginning, and all blocks lie before it."""
-    end = read_footer(data, "the end of %s" % tables.what)
-    mine = tables.footer
-    if (end.uuid, end.size, end.kind, end.data_offset) != (mine.uuid, mine.size, mine.kind, mine.data_offset):
-        raise bad_image("The footers at both ends of %s differ." % tables.what)
-    if tables.end > length - SECTOR:
+    """Whether the footer at the end is there; it must say the same as the one at the beginning, and all blocks lie before it.
+
+    A crash, or the host that has the file open, leaves none there.
+    """
+    end = length
+    there = data[:8] == b"conectix" and struct.unpack(">I", data[64:68])[0] == checksum(data, SUMS[FOOTER.size])
+    if there:
+        end = length - SECTOR
+        found, mine = read_footer(data, "the end of %s" % tables.what), tables.footer
+        if (found.uuid, found.size, found.kind, found.data_offset) != (mine.uuid, mine.size, mine.kind, mine.data_offset):
+            raise bad_image("The footers at both ends of %s differ." % tables.what)
+    if tables.end > end:
         raise bad_image("A block of %s lies beyond its end: it is cut off, or its table is damaged." % tables.what)
+    return there
+
+
+def no_end(what):
+    """The warning of a footer that is not there."""
+    return "%s has no footer at its end, as a crash leaves it. The copy at its beginning was used." % what
 
 
 def identity(text):
     return uuid.UUID(text).bytes
+
+
+def packed_header(entries, parent, parent_stamp, name, locators):
+    fields = (b"cxsparse", NOWHERE, TABLE, 0x00010000, entries, BLOCK, 0, parent, parent_stamp, 0, name, locators)
+    return sealed(HEADER.pack(*fields))
 
 
 def packed_table(places):
@@ -179,7 +202,7 @@ def packed_table(places):
 
 
 def packed_batmap(at, places, full):
-    """The map behind the table; of a whole disk every block in use is full."""
+    """The map behind the table. Nothing that is set there is looked at in the block, so that all may be clear."""
     bits = bytearray(up((len(places) + 7) // 8, SECTOR))
     if full:
         for index, place in enumerate(places):

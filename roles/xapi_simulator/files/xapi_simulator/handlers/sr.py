@@ -152,7 +152,7 @@ def scan(context: Context, sr: str) -> None:
             continue
         try:
             with disk.attach(path, False) as content:
-                found[path.name if path.suffix == ".iso" else path.stem] = content.size
+                found[path.name if path.suffix == ".iso" else path.stem] = content.listed_size
         except (vhdformat.Invalid, OSError, ValueError, struct.error) as exc:
             raise Failure("SR_BACKEND_FAILURE_40", "", f"The SR scan failed  [opterr=uuid={record['uuid']}]", "") from exc
     known = {db.get("VDI", vdi)["location"]: vdi for vdi in db.pointing("VDI", "SR", sr)}

@@ -111,7 +111,7 @@ def introduce(context: Context, identity: str, name_label: str, name_description
     for other in context.db.find("VDI", SR=sr, location=given["location"]):
         raise Failure("LOCATION_NOT_UNIQUE", sr, other)
     with disk.attach(path, False) as content:
-        given |= {"virtual_size": content.size, "managed": True}
+        given |= {"virtual_size": content.listed_size, "managed": True}
     return context.db.create("VDI", uuid=identity, name_label=name_label, name_description=name_description, SR=sr, type=kind, **given)
 
 
@@ -147,18 +147,23 @@ def forget(context: Context, vdi: str) -> None:
 @handler("VDI.update")
 def update(context: Context, vdi: str) -> None:
     with disk.attach(path_of(context, vdi), False) as content:
-        context.db.set("VDI", vdi, virtual_size=content.size)
+        context.db.set("VDI", vdi, virtual_size=content.listed_size)
 
 
 @handler("VDI.resize")
 def resize(context: Context, vdi: str, size: int) -> None:
     record = context.db.get("VDI", vdi)
     refuse_in_use(context, vdi, "resize")
-    size = rounded(size)
     if size < record["virtual_size"]:
         raise Failure("SR_BACKEND_FAILURE_79", "", "VDI Invalid size [opterr=shrinking not allowed]", "")
     path = path_of(context, vdi)
+    if size == record["virtual_size"]:
+        return
     full(context)
+    try:
+        size = disk.grown(path, rounded(size))
+    except disk.Foreign as exc:
+        raise Failure("SR_BACKEND_FAILURE_150", "", str(exc), "") from exc
     successor = path.with_name(f"{path.stem}.new{path.suffix}")
     disk.copy(path, successor, record["uuid"], size)
     successor.replace(path)
