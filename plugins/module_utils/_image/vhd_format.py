@@ -59,9 +59,13 @@ class Header:
     entries: int
     block_size: int = BLOCK
     parent: UUID = UUID(int=0)
+    # The parent's file, and where locators() say it too.
+    parent_name: str = ""
+    locators: bytes = b""
 
     def pack(self) -> bytes:
-        fields = (b"cxsparse", NO_OFFSET, self.table_offset, _VERSION, self.entries, self.block_size, 0, self.parent.bytes, 0, 0, b"", b"")
+        name = self.parent_name.encode("utf-16-be")
+        fields = (b"cxsparse", NO_OFFSET, self.table_offset, _VERSION, self.entries, self.block_size, 0, self.parent.bytes, 0, 0, name, self.locators)
         return _summed(_HEADER.pack(*fields), _HEADER_CHECKSUM)
 
     @property
@@ -149,6 +153,16 @@ class BlockTable:
     def in_file_order(self) -> Iterator[tuple[int, int]]:
         """(number, first sector) of each block, by where it lies."""
         return ((number - 1, self._entries[number - 1]) for number in self._slots if number)
+
+
+def locators(parent: str, offset: int) -> tuple[bytes, bytes]:
+    """The three ways to a parent's file in the same directory that Xen's tools write: their entries in the header, and the sectors from ``offset`` on."""
+    windows = f".\\{parent}".encode("utf-16-le")
+    entries, data = b"", b""
+    for code, text in ((b"MacX", f"file://./{parent}".encode()), (b"W2ku", windows), (b"W2ru", windows)):
+        entries += struct.pack(">4sIIIQ", code, SECTOR, len(text), 0, offset + len(data))
+        data += text.ljust(SECTOR, b"\0")
+    return entries, data
 
 
 def pack_table(entries: array[int]) -> bytes:

@@ -16,7 +16,21 @@ from uuid import UUID, uuid4
 from .._common.errors import cannot
 from .disk import Disk
 from .extents import GIB, Block, Extent, pieces
-from .vhd_format import BLOCK, DIFFERENCING, DYNAMIC, EPOCH, HEADER_SIZE, MOST_XEN_SIZE, SECTOR, UNUSED, Footer, Header, pack_batmap, pack_table
+from .vhd_format import (
+    BLOCK,
+    DIFFERENCING,
+    DYNAMIC,
+    EPOCH,
+    HEADER_SIZE,
+    MOST_XEN_SIZE,
+    SECTOR,
+    UNUSED,
+    Footer,
+    Header,
+    locators,
+    pack_batmap,
+    pack_table,
+)
 
 _TABLE_OFFSET = SECTOR + HEADER_SIZE
 _BITMAP = b"\xff" * SECTOR
@@ -31,7 +45,8 @@ class VhdWriter:
         """``virtual_size`` is that of the VDI, where it is larger than the disk; ``timestamp`` is in seconds since 1970.
 
         With the id of a ``parent`` it is a differencing VHD: what the disk gives hides the parent's, zeros included, and what it does not give
-        is the parent's. It says by its id alone who the parent is; receivers set the way to it themselves.
+        is the parent's. As the parent's file it names the one of its id in the same directory; receivers set another, which Xen's tools do only
+        where there is one.
         """
         self._disk = disk
         self._parent = parent
@@ -45,8 +60,11 @@ class VhdWriter:
         self._order = array("I")
         bits = bytearray(-(-entries // 8))
         batmap = _TABLE_OFFSET + len(pack_table(self._table))
-        self._place = batmap + len(pack_batmap(batmap, bytes(bits)))
-        end = self._place
+        ways = batmap + len(pack_batmap(batmap, bytes(bits)))
+        name = "" if parent is None else f"{parent}.vhd"
+        entries_of_ways, self._ways = (b"", b"") if parent is None else locators(name, ways)
+        self._header = Header(_TABLE_OFFSET, len(self._table), parent=parent or UUID(int=0), parent_name=name, locators=entries_of_ways)
+        self._place = end = ways + len(self._ways)
         for index in self._used():
             bitmap_at = _bitmap_after(end)
             self._table[index] = bitmap_at // SECTOR
@@ -64,9 +82,9 @@ class VhdWriter:
         return self.size
 
     def __iter__(self) -> Iterator[bytes]:
-        yield self._footer + Header(_TABLE_OFFSET, len(self._table), parent=self._parent or UUID(int=0)).pack()
+        yield self._footer + self._header.pack()
         yield pack_table(self._table)
-        yield self._batmap
+        yield self._batmap + self._ways
         place = self._place
         for bitmap, data in self._whole(self._cut(self._disk.blocks())):
             bitmap_at = _bitmap_after(place)

@@ -98,6 +98,11 @@ class XapiFailure(Exception):
         return cannot(verb, kind, name, cause, advice or usual, code=self.code, details=self.params)
 
 
+def broken_plugin(failure: XapiFailure) -> bool:
+    """Whether it is an answer of a plugin that XAPI could not read, which it tells as an error of its own."""
+    return failure.code == "INTERNAL_ERROR" and any(each.startswith("XMLRPC.RunTimeTypeError(") for each in failure.params)
+
+
 def sentence(failure: XapiFailure) -> tuple[str, str]:
     """Cause and advice in words for the codes that an operator meets, else code and parameters."""
     params = [" ".join(each.split()) for each in failure.params]
@@ -107,6 +112,8 @@ def sentence(failure: XapiFailure) -> tuple[str, str]:
         # Of what a program prints before it dies, the last line tells why.
         said = "; ".join(each.strip().splitlines()[-1].strip()[:300] for each in failure.params[1:] if each.strip())
         return _BROKEN_PLUGIN[params[0]] + (f" ({said})" if said else ""), SEE_LOG
+    if broken_plugin(failure):
+        return f"{_BROKEN_PLUGIN['failed to parse plugin output']} ({params[0]})", SEE_LOG
     if failure.code in SENTENCES:
         cause, advice = SENTENCES[failure.code]
         try:

@@ -12,7 +12,7 @@ from typing import Any
 
 from .._common.errors import cannot
 from .._plan.dom0 import MOST_ARGUMENTS, PULLER, HostFacts, PluginFacts, facts_of, size_of_arguments
-from .failure import XapiFailure, sentence
+from .failure import XapiFailure, broken_plugin, sentence
 from .session import NULL, Pool
 
 # What a host that is down, or on its way up, is asked in vain.
@@ -49,7 +49,7 @@ def _facts(pool: Pool, host: HostFacts, name: str) -> PluginFacts:
             return PluginFacts(name, False)
         if exc.code == "UNKNOWN_XENAPI_PLUGIN_FUNCTION":
             return PluginFacts(name, True)
-        if exc.code in GENERAL:
+        if exc.code in GENERAL and not broken_plugin(exc):
             raise
         return PluginFacts(name, None if exc.code in SILENT else True, error=sentence(exc)[0])
 

@@ -4,9 +4,11 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 import struct
 import uuid
+import xmlrpc.client
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -158,6 +160,7 @@ def relinked(python: str, tmp_path_factory: pytest.TempPathFactory) -> Relinked:
 
 
 def expected_size(case: Case) -> int:
+    """Always of whole blocks."""
     return max(-(-case.size // BLOCK), -(-case.asked // BLOCK), 1) * BLOCK
 
 
@@ -215,6 +218,48 @@ def take(case):
     return "taken"
 result = [take(case) for case in given]
 """
+
+
+PRINTED = """
+import os, subprocess, sys
+result = []
+for argument in given["arguments"]:
+    process = subprocess.Popen([sys.executable, sys.path[0], argument], stdout=subprocess.PIPE)
+    result.append(process.communicate()[0].decode("utf-8"))
+"""
+
+
+def test_whatever_a_plugin_prints_is_a_complete_response(python: str) -> None:
+    """Results, failures and what is no call at all; a failure may tell what no XML can hold."""
+    call = xmlrpc.client.dumps
+    strange = json.dumps({"sr": "\x01\ud800 ü", "\x02": 1})
+    arguments = [
+        call(("OpaqueRef:NULL", {"params": "{}"}), "version"),
+        call(("OpaqueRef:NULL", {"params": "{}"}), "none"),
+        call(("OpaqueRef:NULL", {"params": strange}), "cancel"),
+        call(("OpaqueRef:NULL", {"params": "x"}), "download"),
+        "no call",
+    ]
+    for names in (("imagestore",), ("glance", "imagestore")):
+        for printed in run_inside(pythons()[python], PRINTED, {"arguments": arguments}, names):
+            assert printed.startswith("<?xml version='1.0'?>\n<methodResponse>\n<params>\n"), (names, printed)
+            (answer,), method = xmlrpc.client.loads(printed)
+            assert method is None
+            assert answer["Status"] in ("Success", "Failure")
+
+
+CONTROL = """
+import entry, failures
+def broken(session, args):
+    raise failures.Failure("CODE", args["said"])
+result = [entry.answer({"broken": broken}, given["call"].encode("utf-8"))["ErrorDescription"]]
+result.append(entry.failed("CODE", b"\\x00bytes\\x1f".decode("ascii"))["ErrorDescription"])
+"""
+
+
+def test_a_failure_tells_nothing_that_no_xml_can_hold(python: str) -> None:
+    call = xmlrpc.client.dumps(("OpaqueRef:NULL", {"said": "two\nlines\tü"}), "broken")
+    assert run_inside(pythons()[python], CONTROL, {"call": call}) == [["CODE", "two\nlines\tü"], ["CODE", "?bytes?"]]
 
 
 def test_what_cannot_become_xens_own_is_told(python: str, tmp_path: Path) -> None:

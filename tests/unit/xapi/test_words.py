@@ -94,6 +94,13 @@ def test_a_code_without_words_is_named(code: str, params: list[str], cause: str)
         ("XENAPI_PLUGIN_FAILURE", ["non-zero exit", "", ""], "the plugin ended with an error of its own", "See the log"),
         ("XENAPI_PLUGIN_FAILURE", ["non-zero exit", "", "no\npython\n"], "the plugin ended with an error of its own (python)", "See the log"),
         ("XENAPI_PLUGIN_FAILURE", ["failed to parse plugin output", "hello", ""], "the plugin gives an answer that XAPI does not understand (hello)", "See"),
+        (
+            "INTERNAL_ERROR",
+            ['XMLRPC.RunTimeTypeError("Status", _)'],
+            'the plugin gives an answer that XAPI does not understand (XMLRPC.RunTimeTypeError("Status", _))',
+            "See the log",
+        ),
+        ("INTERNAL_ERROR", ["Not_found"], "XAPI reports an internal error (Not_found)", "See the log"),
         ("XENAPI_MISSING_PLUGIN", ["imagestore"], "the host has no plugin imagestore", "Install it with the role xen_dom0_plugins"),
         ("UNKNOWN_XENAPI_PLUGIN_FUNCTION", ["fly"], "the plugin has no function fly", "Check the name of the function, and the version of the plugin"),
         ("IMAGESTORE_SOURCE", ["No source answered: refused."], "No source answered: refused", "See that the host reaches Glance"),
