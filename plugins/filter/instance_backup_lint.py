@@ -35,6 +35,11 @@ options:
     description: The day on which a week begins.
     type: str
     required: true
+  leave:
+    description: What may be missing in backups.
+    type: list
+    elements: str
+    default: []
 """
 
 EXAMPLES = r"""
@@ -61,8 +66,8 @@ from typing import Any
 from ansible_collections.xenstack.image_services.plugins.module_utils._plan.backup_settings import faults
 
 
-def instance_backup_lint(instances: object, nova_installation_uuid: object, keep: object, run: object, weekday: object) -> list[str]:
-    return faults(instances, nova_installation_uuid, keep, run, weekday)
+def instance_backup_lint(instances: object, nova_installation_uuid: object, keep: object, run: object, weekday: object, leave: object = ()) -> list[str]:
+    return faults(instances, nova_installation_uuid, keep, run, weekday, leave)
 
 
 class FilterModule:

@@ -41,6 +41,13 @@ options:
   disks:
     description: Devices that are backed up, or V(all). Without it, the one that the VM boots from.
     type: raw
+  leave:
+    description: >-
+      What may be missing in the backup, of V(disks), V(nvram) and V(vtpm). A VM with any other of these is refused, see
+      P(xenstack.image_services.xen_vm_left_behind#filter). O(disks) accepts that the other disks are missing.
+    type: list
+    elements: str
+    default: []
   run:
     description: Mark of the run, which begins with its day.
     type: str
@@ -67,7 +74,8 @@ RETURN = r"""
 _value:
   description: >-
     C(fault), why the VM cannot be backed up, else empty; C(complete), whether the backup of this run is there; C(kind), V(daily) or V(weekly);
-    C(devices), the disks that belong to it; C(missing), those that are not there yet; C(snapshot), the uuid of the snapshot that an interrupted run has left
+    C(devices), the disks that belong to it; C(left_behind), what of the VM is in none of its images, in words; C(missing), those that are not there yet;
+    C(snapshot), the uuid of the snapshot that an interrupted run has left
     for it, else V(none); C(snapshot_name), what it is called; C(snapshots), uuids of all snapshots of such runs; C(delete), the images that go, with C(id),
     C(name), C(run) and C(kind); C(predicted_delete), those that go once the backup is complete.
   type: dict
@@ -91,12 +99,13 @@ def instance_backup_plan(
     keep: Mapping[str, Any],
     disks: object = None,
     weekday: str = "sunday",
+    leave: Sequence[str] = (),
 ) -> dict[str, Any]:
     relation = relation_of(nova_installation_uuid, instance_id)
     backups = backups_of(images, relation, project) if relation is not None else []
     night = Night(str(run), {str(kind): int(number) for kind, number in keep.items()}, weekday)
     try:
-        return {"fault": "", **plan_backup(night, backups, vm, disks)}
+        return {"fault": "", **plan_backup(night, backups, vm, disks, leave)}
     except ImageServicesError as exc:
         return {"fault": str(exc)}
 

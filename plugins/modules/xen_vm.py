@@ -97,6 +97,11 @@ options:
       - Firmware of a VM that is not paravirtual. A new VM has that of its template, else V(bios).
     type: str
     choices: [bios, uefi]
+  secure_boot:
+    description:
+      - Whether a VM with UEFI firmware only starts what is signed. The keys are those of the pool, until the VM has its own.
+      - A new VM has what its template says. With V(true), O(firmware=uefi) has to be given for it.
+    type: bool
   memory:
     description:
       - Memory in bytes, or with a unit, for example V(2GiB). At least 16 MiB. It is all of it, without ballooning.
@@ -304,6 +309,21 @@ vm:
       type: str
       returned: success
       sample: uefi
+    secure_boot:
+      description: Whether its firmware only starts what is signed.
+      type: bool
+      returned: success
+      sample: false
+    nvram:
+      description: Whether its firmware has kept variables, such as boot entries and keys of secure boot. They are in no disk.
+      type: bool
+      returned: success
+      sample: true
+    vtpms:
+      description: Number of its virtual TPMs, whose keys are in no disk.
+      type: int
+      returned: success
+      sample: 0
     boot:
       description: Boot parameters that are not empty, under the names of O(boot).
       type: dict

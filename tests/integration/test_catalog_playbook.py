@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -16,14 +17,18 @@ from ansible_collections.xenstack.image_services.tests.support.deployment import
 PLAYBOOK = ROOT / "playbooks" / "catalog.yml"
 
 
-def keep(cloud: Cloud, catalogue: Path | None, *arguments: str, **variables: Any) -> Run:
+def keep(cloud: Cloud, catalogue: Path | str | None, *arguments: str, cwd: Path = ROOT, **variables: Any) -> Run:
     where = {"catalog_file": str(catalogue)} if catalogue is not None else {}
-    return run_playbook(PLAYBOOK, {**where, **variables}, *arguments, more={"OS_CLIENT_CONFIG_FILE": str(cloud.base / "clouds.yaml")})
+    return run_playbook(PLAYBOOK, {**where, **variables}, *arguments, more={"OS_CLIENT_CONFIG_FILE": str(cloud.base / "clouds.yaml")}, cwd=cwd)
 
 
 def test_every_cloud_gets_the_images_and_their_ids_are_written(cloud: Cloud, image_name: str, small_disk: Path, tmp_path: Path) -> None:
     catalogue, result = tmp_path / "catalogue.yml", tmp_path / "ids.json"
-    declared = {"clouds": ["alice", "bob"], "defaults": {"tags": ["a"]}, "images": [{"name": image_name, "filename": str(small_disk), "disk_format": "raw"}]}
+    declared: dict[str, Any] = {
+        "clouds": ["alice", "bob"],
+        "defaults": {"tags": ["a"]},
+        "images": [{"name": image_name, "filename": str(small_disk), "disk_format": "raw"}],
+    }
     catalogue.write_text(yaml.safe_dump(declared), encoding="utf-8")
     predicted = keep(cloud, catalogue, "--check", "--diff").succeeded()
     assert predicted.changed == 1
@@ -34,7 +39,16 @@ def test_every_cloud_gets_the_images_and_their_ids_are_written(cloud: Cloud, ima
         image = next(image for image in cloud.images(name) if image["id"] == ids[name][image_name])
         assert (image["status"], image["tags"]) == ("active", ["a"])
     assert ids["alice"] != ids["bob"]
-    assert keep(cloud, catalogue, catalog_result=str(result)).succeeded().changed == 0
+    # From another directory, by relative paths.
+    shutil.copy(small_disk, tmp_path / "disk.raw")
+    declared["images"][0]["filename"] = "disk.raw"
+    catalogue.write_text(yaml.safe_dump(declared), encoding="utf-8")
+    result.unlink()
+    again = keep(cloud, "catalogue.yml", cwd=tmp_path, catalog_result="ids.json").succeeded()
+    assert again.changed == 1, "the file alone"
+    assert json.loads(result.read_text(encoding="utf-8")) == ids
+    assert not list((ROOT / "playbooks").glob("*.json"))
+    assert keep(cloud, catalogue, cwd=tmp_path, catalog_result=str(result)).succeeded().changed == 0
 
 
 @pytest.mark.parametrize(
@@ -43,6 +57,7 @@ def test_every_cloud_gets_the_images_and_their_ids_are_written(cloud: Cloud, ima
         (None, "Cannot keep catalogue: catalog_file is not given"),
         ({"images": []}, "needs a list of clouds and a list of images"),
         ({"clouds": "alice", "images": []}, "needs a list of clouds and a list of images"),
+        ({"clouds": ["alice"], "images": [], "prun": True, "cloud": "bob"}, "it has cloud, prun, which glance_images does not take. Correct it."),
         ({"clouds": ["alice"], "images": [{"nam": "x"}]}, "Cannot keep images[0]: it has no option 'nam'"),
     ],
 )

@@ -54,6 +54,7 @@ def test_what_would_go_wrong_is_refused_before_the_first_change(cinder: Cinder, 
     stranger.write_text("00000000-0000-4000-8000-000000000000\n")
     new = {"cinder_xenapinfs_backend": "other"}
     expected = {
+        "nameless": ({"cinder_xenapinfs_backend_name": " "}, "it needs cinder_xenapinfs_backend_name. Set what is missing."),
         "nowhere": ({"cinder_xenapinfs_connection_url": ""}, "it needs cinder_xenapinfs_connection_url. Set what is missing."),
         "anonymous": ({"cinder_xenapinfs_cloud": ""}, "there are no credentials to ask Cinder with"),
         "unproved": ({"cinder_xenapinfs_volume_type": ""}, "without a volume type, its volume would land anywhere"),

@@ -25,6 +25,10 @@ ROOT = Path(__file__).parents[2].resolve()
 LOCAL = {"ansible_connection": "local", "ansible_python_interpreter": sys.executable, "ansible_pipelining": True}
 RECAP = re.compile(r"^localhost\s+: ok=\d+\s+changed=(\d+)\s", re.MULTILINE)
 
+FAULTS = re.compile(
+    r"template for task args is unsafe|\[DEPRECATION WARNING\]|reserved name|should not include jinja2|\[WARNING\]: (Error in|Skipping) (plugin|callback)", re.I
+)
+
 
 @dataclass(frozen=True)
 class Run:
@@ -44,15 +48,24 @@ class Run:
         return self
 
 
-def run_playbook(playbook: Path, variables: Mapping[str, Any], *arguments: str, more: Mapping[str, str] | None = None) -> Run:
-    """Run a playbook; ``arguments`` are those of ansible-playbook, ``more`` is for its environment."""
-    with running_playbook(playbook, variables, *arguments, more=more) as process:
+def run_playbook(playbook: Path, variables: Mapping[str, Any], *arguments: str, more: Mapping[str, str] | None = None, cwd: Path = ROOT) -> Run:
+    """Run a playbook; ``arguments`` are those of ansible-playbook, ``more`` is for its environment, and the user stands in ``cwd``."""
+    with running_playbook(playbook, variables, *arguments, more=more, cwd=cwd) as process:
         output, _errors = process.communicate()
+    faults = faults_of_playbooks(output)
+    assert not faults, faults
     return Run(process.returncode, output)
 
 
+def faults_of_playbooks(output: str) -> list[str]:
+    """What Ansible has warned of and only who wrote the playbook or role can change."""
+    return [line for line in output.splitlines() if FAULTS.search(line)]
+
+
 @contextmanager
-def running_playbook(playbook: Path, variables: Mapping[str, Any], *arguments: str, more: Mapping[str, str] | None = None) -> Iterator[subprocess.Popen[str]]:
+def running_playbook(
+    playbook: Path, variables: Mapping[str, Any], *arguments: str, more: Mapping[str, str] | None = None, cwd: Path = ROOT
+) -> Iterator[subprocess.Popen[str]]:
     """A playbook that runs meanwhile. Variables may be secrets, so they travel in a file."""
     environment = {name: value for name, value in os.environ.items() if not name.startswith(("ANSIBLE_", "OS_"))}
     environment.update({"ANSIBLE_CONFIG": str(ROOT / "ansible.cfg"), **(more or {})})
@@ -60,7 +73,7 @@ def running_playbook(playbook: Path, variables: Mapping[str, Any], *arguments: s
         json.dump(dict(variables), extra_vars)
         extra_vars.flush()
         command = [str(Path(sys.executable).with_name("ansible-playbook")), "--extra-vars", f"@{extra_vars.name}", *arguments, str(playbook)]
-        with subprocess.Popen(command, cwd=ROOT, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) as process:
+        with subprocess.Popen(command, cwd=cwd, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) as process:
             yield process
 
 

@@ -13,6 +13,7 @@ from typing import Any
 
 from .._common.errors import cannot
 from .backup_images import DAILY, RUN_MARK, UNFINISHED, WEEKLY, Backup, Record, age, day_of
+from .left_behind import DISKS, left_behind, unaccepted
 
 WEEKDAYS = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
 ALL = "all"
@@ -79,9 +80,21 @@ def chosen(vm: str, disks: Sequence[Record], wanted: object) -> tuple[str, ...]:
     return (found[0],)
 
 
-def plan_backup(night: Night, backups: Sequence[Backup], vm: Record, wanted: object = None) -> dict[str, Any]:
+def _left(vm: Record, devices: Sequence[str], wanted: object, leave: Iterable[str]) -> str:
+    """What of the VM is in no image, in words; what nobody has agreed to leave behind is refused. Who names disks leaves the others."""
+    left = left_behind(vm, devices)
+    what, kinds = unaccepted(left, (*leave, *((DISKS,) if wanted is not None else ())))
+    if kinds:
+        named = "Name its disks in disks, or give" if DISKS in kinds else "Give"
+        advice = f"{named} instance_backup_leave: [{', '.join(kinds)}] to back it up without that"
+        raise cannot("back up", "VM", str(vm["name"]), f"its backup would lack {what}", advice, code="left_behind")
+    return " and ".join(each["what"] for each in left)
+
+
+def plan_backup(night: Night, backups: Sequence[Backup], vm: Record, wanted: object = None, leave: Iterable[str] = ()) -> dict[str, Any]:
     """``vm`` is what the module xen_vm returns. A snapshot that an interrupted run has left is gone on with: disks of one backup are of one moment."""
     devices = chosen(str(vm["name"]), vm["disks"], wanted)
+    left = _left(vm, devices, wanted, leave)
     ours = [each for each in vm["snapshots"] if _SNAPSHOT.fullmatch(str(each["name"]))]
     of_this_run = [each for each in ours if each["name"] == night.snapshot_name]
     snapshot = str(of_this_run[-1]["uuid"]) if of_this_run else None
@@ -99,6 +112,7 @@ def plan_backup(night: Night, backups: Sequence[Backup], vm: Record, wanted: obj
         "kind": kind,
         "devices": list(devices),
         "missing": list(missing),
+        "left_behind": left,
         "snapshot": snapshot,
         "snapshot_name": night.snapshot_name,
         "snapshots": [str(each["uuid"]) for each in ours],

@@ -12,13 +12,14 @@ from typing import Any
 from .backup_images import DAILY, WEEKLY, day_of
 from .backup_rotation import ALL, WEEKDAYS
 from .instance_relation import parse_instance, parse_uuid
+from .left_behind import KINDS
 
 _KEYS = frozenset({"vm", "instance_id", "disks"})
 
 
-def faults(instances: object, installation: object, keep: object, run: object, weekday: object) -> list[str]:
+def faults(instances: object, installation: object, keep: object, run: object, weekday: object, leave: object = ()) -> list[str]:
     """One sentence for each; none is an empty list."""
-    return [*_installation(installation), *_instances(instances), *_keep(keep), *_run(run, weekday)]
+    return [*_installation(installation), *_instances(instances), *_keep(keep), *_run(run, weekday), *_leave(leave)]
 
 
 def _installation(installation: object) -> Iterable[str]:
@@ -62,6 +63,11 @@ def _keep(keep: object) -> Iterable[str]:
     for kind, number in keep.items():
         if isinstance(number, bool) or not re.fullmatch(r"[1-9][0-9]{0,5}", str(number)):
             yield f"instance_backup_keep has {kind}: {number}. Give a number from 1, or leave weekly out to have no weekly backups."
+
+
+def _leave(leave: object) -> Iterable[str]:
+    if not isinstance(leave, (list, tuple)) or not set(map(str, leave)) <= set(KINDS):
+        yield f"instance_backup_leave is '{leave}'. Write it as a list of what backups may lack, out of {', '.join(KINDS[:-1])} and {KINDS[-1]}."
 
 
 def _run(run: object, weekday: object) -> Iterable[str]:

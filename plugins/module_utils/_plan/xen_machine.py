@@ -115,6 +115,11 @@ class Machine:
         return str(self.record["HVM_boot_params"].get("firmware", "bios")) if self.kind != "pv" else None
 
     @property
+    def secure_boot(self) -> bool:
+        """`auto` starts with it where the pool has keys for it."""
+        return self.firmware == "uefi" and str(self.record.get("platform", {}).get("secureboot", "false")).lower() in ("true", "auto", "1")
+
+    @property
     def boot(self) -> dict[str, str]:
         return {"order": str(self.record["HVM_boot_params"].get("order", "")), **{key: str(self.record[name]) for key, name in BOOT_FIELDS.items()}}
 
@@ -231,6 +236,9 @@ def present(machine: Machine) -> dict[str, Any]:
         "domain_id": int(machine.record["domid"]),
         "kind": machine.kind,
         "firmware": machine.firmware,
+        "secure_boot": machine.secure_boot,
+        "nvram": bool(machine.record.get("NVRAM")),
+        "vtpms": len(machine.record.get("VTPMs", ())),
         "boot": {key: value for key, value in machine.boot.items() if value},
         "memory": machine.memory,
         "vcpus": machine.vcpus,

@@ -76,6 +76,8 @@ def _creation(desired: Desired) -> Plan:
         raise _refuse("change", desired, "there is no VM of this uuid", "Correct uuid, or give name alone to have one made", "not_found")
     if desired.source is None and "boot_disk" not in desired.attributes and "boot" not in desired.attributes:
         raise _refuse("create", desired, "it has nothing to boot from", "Give boot_disk, or boot for a VM that boots from elsewhere", "no_boot_disk")
+    if desired.attributes.get("secure_boot") and desired.attributes.get("firmware") != "uefi":
+        raise _refuse("create", desired, "secure boot needs uefi, and firmware is not given", "Set firmware: uefi", "no_uefi")
     state = "running" if desired.state == "running" else "stopped"
     after = {**_shown(desired.attributes), "state": state}
     if desired.source is not None:
@@ -149,6 +151,9 @@ def _refuse_kind(desired: Desired, current: Machine, changes: Mapping[str, Any])
     if kind is not None and kind != current.kind:
         cause = f"it is of kind {current.kind}, and the options of boot are those of kind {kind}"
         raise _refuse("change", desired, cause, "Correct boot, or remove the VM and have another made", "other_kind")
+    firmware = changes.get("firmware", current.firmware)
+    if firmware != "uefi" and changes.get("secure_boot"):
+        raise _refuse("change", desired, f"secure boot needs uefi, and its firmware is {firmware or 'none'}", "Set firmware: uefi", "no_uefi")
     if current.kind == "pv" and "firmware" in changes:
         raise _refuse("change", desired, "a paravirtual VM has no firmware", "Leave firmware out", "other_kind")
 

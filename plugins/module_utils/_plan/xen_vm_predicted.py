@@ -23,6 +23,9 @@ def _blank(desired: Desired) -> dict[str, Any]:
         "domain_id": -1,
         "kind": kind_of(desired.attributes.get("boot")) or "hvm",
         "firmware": None,
+        "secure_boot": False,
+        "nvram": False,
+        "vtpms": 0,
         "boot": {},
         "memory": None,
         "vcpus": None,
@@ -56,7 +59,9 @@ def predicted(desired: Desired, plan: Plan, current: Machine | None) -> dict[str
     if plan.remove or (current is None and not plan.create):
         return None
     shown = present(current) if current is not None else _blank(desired)
-    plain: Mapping[str, Any] = {name: plan.changes[name] for name in ("name", "description", "memory", "vcpus", "firmware") if name in plan.changes}
+    plain: Mapping[str, Any] = {
+        name: plan.changes[name] for name in ("name", "description", "memory", "vcpus", "firmware", "secure_boot") if name in plan.changes
+    }
     shown.update(plain)
     if "tags" in plan.changes:
         shown["tags"] = sorted(plan.changes["tags"])

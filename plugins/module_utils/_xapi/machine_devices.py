@@ -60,12 +60,15 @@ class Devices:
         params = dict(current.record["HVM_boot_params"])
         if boot.get("order"):
             params["order"] = boot["order"]
+        platform = dict(current.record["platform"])
         if "firmware" in changes:
             params["firmware"] = changes["firmware"]
-            platform = dict(current.record["platform"])
             if platform.get("device-model") == WRONG_MODEL[changes["firmware"]]:
                 del platform["device-model"]
-                self._pool.call("VM.set_platform", vm, platform)
+        if "secure_boot" in changes:
+            platform["secureboot"] = str(changes["secure_boot"]).lower()
+        if platform != current.record["platform"]:
+            self._pool.call("VM.set_platform", vm, platform)
         if params != current.record["HVM_boot_params"]:
             self._pool.call("VM.set_HVM_boot_params", vm, params)
         for key, name in BOOT_FIELDS.items():

@@ -17,7 +17,7 @@ MAC = re.compile(r"[0-9a-f]{2}(:[0-9a-f]{2}){5}")
 LEAST_MEMORY = 16 << 20
 BOOT = ("order", "kernel", "ramdisk", "args", "bootloader", "bootloader_args")
 # What a revert brings back from the snapshot cannot be declared otherwise in the same task.
-REVERTED = ("boot", "boot_disk", "clone", "description", "disks", "firmware", "memory", "networks", "snapshot", "tags", "template", "vcpus")
+REVERTED = ("boot", "boot_disk", "clone", "description", "disks", "firmware", "memory", "networks", "secure_boot", "snapshot", "tags", "template", "vcpus")
 
 
 def create_vm_argspec() -> ArgumentSpec:
@@ -31,6 +31,7 @@ def create_vm_argspec() -> ArgumentSpec:
             "template": {"type": "str"},
             "boot": {"type": "dict", "options": {name: {"type": "str"} for name in BOOT}},
             "firmware": {"type": "str", "choices": ["bios", "uefi"]},
+            "secure_boot": {"type": "bool"},
             "memory": {"type": "str"},
             "vcpus": {"type": "int"},
             "boot_disk": {"type": "str"},
@@ -60,7 +61,9 @@ def create_vm_argspec() -> ArgumentSpec:
 
 def plain_attributes(label: str, params: Mapping[str, Any]) -> dict[str, Any]:
     """The attributes that need no look at the pool; bad values are refused."""
-    given = {name: params[name] for name in ("name", "description", "firmware", "vcpus") if params[name] is not None}
+    given = {name: params[name] for name in ("name", "description", "firmware", "secure_boot", "vcpus") if params[name] is not None}
+    if params["secure_boot"] and params["firmware"] == "bios":
+        raise _bad(label, "secure_boot needs uefi, and firmware is bios", "Set firmware: uefi")
     if params["tags"] is not None:
         given["tags"] = sorted(set(params["tags"]))
     if params["vcpus"] is not None and params["vcpus"] < 1:

@@ -43,7 +43,7 @@ def image(run: str = "2026-05-31", device: str = "0", devices: str = "0", kind: 
 
 
 def vm(devices: str = "0", snapshots: Sequence[str] = (), bootable: str = "0") -> dict[str, Any]:
-    disks = [{"device": device, "bootable": device in bootable} for device in devices]
+    disks = [{"device": device, "bootable": device in bootable, "name": f"web {device}", "uuid": f"uuid-{device}"} for device in devices]
     return {"uuid": VM, "name": "web", "disks": disks, "snapshots": [{"uuid": f"uuid of {name}", "name": name} for name in snapshots]}
 
 
@@ -172,7 +172,9 @@ def test_a_run_is_begun_gone_on_with_and_done() -> None:
     assert resumed["snapshot"] == "uuid of instance_backup 2026-05-31"
     assert resumed["snapshots"] == ["uuid of instance_backup 2026-05-31", "uuid of instance_backup 2026-05-30"]
     assert (resumed["delete"], [each["run"] for each in resumed["predicted_delete"]]) == ([], ["2026-05-28"])
-    done = planned([*halves, {**halves[0], **image(device="0", devices="0,1", kind="weekly", snapshot="uuid of instance_backup 2026-05-31")}], machine=machine)
+    done = planned(
+        [*halves, {**halves[0], **image(device="0", devices="0,1", kind="weekly", snapshot="uuid of instance_backup 2026-05-31")}], machine=machine, disks="all"
+    )
     assert (done["complete"], done["missing"], [each["run"] for each in done["delete"]]) == (True, [], ["2026-05-28"])
 
 
@@ -188,7 +190,8 @@ def test_disks_of_another_moment_are_taken_anew_and_go_once_the_new_ones_are_the
 @pytest.mark.parametrize(
     ("machine", "disks", "expected"),
     [
-        (vm("01"), None, ["0"]),
+        (vm("01"), None, "its backup would lack the disk 1 'web 1' (uuid-1). Name its disks in disks, or give instance_backup_leave: [disks] to back it up"),
+        (vm("01"), [0], ["0"]),
         (vm("0", bootable=""), None, ["0"]),
         (vm("013"), [3, 0, 0], ["0", "3"]),
         (vm("013"), "all", ["0", "1", "3"]),
@@ -207,6 +210,27 @@ def test_disks_are_named_or_the_one_that_boots(machine: dict[str, Any], disks: o
         assert expected in made["fault"]
 
 
+@pytest.mark.parametrize(
+    ("found", "disks", "leave", "expected"),
+    [
+        ({}, None, [], ""),
+        ({"nvram": True}, None, [], "lack the variables of its UEFI firmware, with boot entries and keys of secure boot. Give instance_backup_leave: [nvram]"),
+        ({"vtpms": 1, "nvram": True}, None, ["nvram"], "lack its virtual TPM, with the keys in it. Give instance_backup_leave: [vtpm] to back it up"),
+        ({"vtpms": 1, "nvram": True}, None, ["nvram", "vtpm"], ""),
+        ({"vtpms": 1}, "all", ["disks", "nvram"], "virtual TPM"),
+    ],
+)
+def test_what_no_image_holds_is_left_behind_only_when_told(found: dict[str, Any], disks: object, leave: list[str], expected: str) -> None:
+    made = planned([], machine={**vm("0"), **found}, disks=disks, leave=leave)
+    assert expected in made["fault"] if expected else not made["fault"]
+    if not expected:
+        assert ("TPM" in made["left_behind"]) == bool(found)
+
+
+def test_disks_that_are_left_are_told() -> None:
+    assert planned([], machine=vm("012"), leave=["disks"])["left_behind"] == "the disks 1 'web 1' (uuid-1), 2 'web 2' (uuid-2)"
+
+
 GOOD: dict[str, Any] = {
     "instances": [{"vm": "web", "instance_id": 123}, {"vm": "db", "instance_id": VM.upper(), "disks": "all"}, {"vm": "null", "instance_id": 0, "disks": [0]}],
     "nova_installation_uuid": INSTALLATION.upper(),
@@ -221,6 +245,9 @@ GOOD: dict[str, Any] = {
     [
         ({}, None),
         ({"keep": {"daily": 1}}, None),
+        ({"leave": ["disks", "vtpm"]}, None),
+        ({"leave": ["tpm"]}, "instance_backup_leave is '['tpm']'. Write it as a list of what backups may lack, out of disks, nvram and vtpm."),
+        ({"leave": "disks"}, "instance_backup_leave is 'disks'."),
         ({"nova_installation_uuid": None}, "instance_backup_nova_installation_uuid is not given. Set it"),
         ({"nova_installation_uuid": "../x"}, "instance_backup_nova_installation_uuid is '../x', which is no UUID. Correct it."),
         ({"instances": None}, "instance_backup_instances is no list of instances."),

@@ -203,6 +203,19 @@ def test_removal_takes_only_disks_that_were_made_for_the_vm() -> None:
     assert planned(machine(disks=(BOOT, shared)), state="absent").lost_disks == (BOOT,)
 
 
+def test_secure_boot_is_that_of_uefi() -> None:
+    on = machine(platform={"secureboot": "auto", "nx": "true"}, NVRAM={"EFI-variables": "x"}, VTPMs=["one"])
+    shown = present(on)
+    assert (shown["secure_boot"], shown["nvram"], shown["vtpms"]) == (True, True, 1)
+    assert not planned(on, {"secure_boot": True}).changes
+    assert planned(machine("Halted"), {"secure_boot": True}).changes == {"secure_boot": True}
+    bios = machine("Halted", HVM_boot_params={"order": "c"}, platform={"secureboot": "true"})
+    assert not present(bios)["secure_boot"]
+    assert "secure boot needs uefi, and its firmware is bios. Set firmware: uefi." in refusal(bios, {"secure_boot": True})
+    assert planned(bios, {"secure_boot": True, "firmware": "uefi"}).changes["firmware"] == "uefi"
+    assert "secure boot needs uefi" in refusal(None, {"name": "web", "boot_disk": "boot", "secure_boot": True})
+
+
 def test_templates_and_snapshots_are_no_vms_and_twins_are_named() -> None:
     plain = {"name_label": "web", "is_a_template": False, "is_a_snapshot": False, "is_control_domain": False}
     records = {"t": {**plain, "uuid": "1", "is_a_template": True}, "s": {**plain, "uuid": "2", "is_a_snapshot": True}, "v": {**plain, "uuid": "3"}}
