@@ -152,7 +152,7 @@ options:
         required: true
       mac:
         description:
-          - Address of the card. Without it, a new card gets one of the pool's choice, and one that is there keeps its own.
+          - Address of the card, in quotes, because YAML reads some as numbers. Without it, a new card gets one of the pool's choice, and one that is there keeps its own.
         type: str
   snapshot:
     description:
@@ -213,7 +213,7 @@ EXAMPLES = r"""
         firmware: uefi
         networks:
           - name: Pool-wide network associated with eth0
-            mac: 52:54:00:12:34:56
+            mac: "52:54:00:12:34:56"
         state: running
 
     - name: Give it more memory, shutting it down for that

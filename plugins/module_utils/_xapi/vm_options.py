@@ -76,7 +76,7 @@ def plain_attributes(label: str, params: Mapping[str, Any]) -> dict[str, Any]:
         _check_boot(label, boot, params["firmware"])
     for network in params["networks"] or ():
         if network["mac"] is not None and not MAC.fullmatch(network["mac"].lower()):
-            raise _bad(label, f"mac '{network['mac']}' is no address of a network card", "Write it as 52:54:00:12:34:56")
+            raise _bad(label, f"mac '{network['mac']}' is no address of a network card", "Write it in quotes, as '52:54:00:12:34:56'")
     if params["snapshot"] is not None and params["snapshot"] in (params["drop_snapshots"] or ()):
         raise _bad(label, f"snapshot '{params['snapshot']}' is to be kept and to be dropped", "Name it once")
     return given
