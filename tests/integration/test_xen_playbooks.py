@@ -70,34 +70,30 @@ def test_a_check_run_changes_nothing_and_a_failed_export_leaves_no_snapshot(clou
 
 def test_what_an_image_does_not_hold_is_named_before_anything_is_sent(cloud: Cloud, pool: PoolUnderTest, machine: str, image_name: str) -> None:
     vm = pool.api.VM.get_by_name_label(machine)[0]
-    run_module("xen_vm", pool.options(name=machine, firmware="uefi", secure_boot=True, state="running", restart=True)).succeeded()
+    changes = {"firmware": "uefi", "secure_boot": True, "disks": [{"vdi": "golden"}], "state": "stopped"}
+    run_module("xen_vm", pool.options(name=machine, **changes)).succeeded()
     assert pool.api.VM.get_platform(vm)["secureboot"] == "true"
     pool.api.VM.set_NVRAM(vm, {"EFI-variables": "x"})
-    options = {
+    options: dict[str, Any] = {
         "snapshot_to_glance_vm": machine,
         "snapshot_to_glance_pool": pool.options(),
         "snapshot_to_glance_image": image_name,
         "snapshot_to_glance_cloud": cloud.auth("alice")["cloud"],
     }
     with pool.nothing_left():
-        refused = " ".join(play("snapshot_to_glance", **options).output.split())
-        assert "the image would lack the variables of its UEFI firmware, with boot entries and keys of secure boot" in refused
-        assert "Set snapshot_to_glance_leave to [nvram] to publish it without." in refused
-    run_module("xen_vm", pool.options(name=machine, disks=[{"vdi": "golden"}], state="stopped")).succeeded()
-    with pool.nothing_left():
-        options["snapshot_to_glance_leave"] = ["nvram"]
         assert "it has several disks, and an image is one disk" in " ".join(play("snapshot_to_glance", **options).output.split())
         options["snapshot_to_glance_device"] = 0
         refused = " ".join(play("snapshot_to_glance", **options).output.split())
         assert "the image would lack the disk 1 'golden'" in refused
-        assert "Set snapshot_to_glance_leave to [nvram, disks]" in refused
+        assert "and the variables of its UEFI firmware, with boot entries and keys of secure boot" in refused
+        assert "Set snapshot_to_glance_leave to [disks, nvram]" in refused
         assert not [image for image in cloud.images("alice") if image["name"] == image_name]
         options["snapshot_to_glance_leave"] = ["nvram", "disks"]
         published = " ".join(play("snapshot_to_glance", **options).succeeded().output.split())
         assert ", without the disk 1 'golden'" in published
     (image,) = [image for image in cloud.images("alice") if image["name"] == image_name]
     properties = image["properties"]
-    assert (properties["hw_firmware_type"], properties["os_secure_boot"]) == ("uefi", "required")
+    assert (properties["hw_firmware_type"], image["needs_secure_boot"]) == ("uefi", "required")
     assert properties["image_services_left_behind"].startswith("the disk 1 'golden'")
 
     restored = {
@@ -115,8 +111,6 @@ def test_what_an_image_does_not_hold_is_named_before_anything_is_sent(cloud: Clo
         assert "It lacks the disk 1 'golden'" in shown
         built = run_module("xen_vm", pool.options(name="restored")).succeeded()["vm"]
         assert (built["firmware"], built["secure_boot"], built["power_state"]) == ("uefi", True, "running")
-        again = play("restore_from_glance", "--check", restore_from_glance_vm="restored", **restored).succeeded()
-        assert "VM restored would run from a clone" in " ".join(again.output.split())
     finally:
         run_module("xen_vm", pool.options(name="restored", state="absent", force=True)).succeeded()
         run_module("xen_vdi_import", pool.options(name=image_name, state="absent")).succeeded()
