@@ -152,7 +152,8 @@ options:
         required: true
       mac:
         description:
-          - Address of the card, in quotes, because YAML reads some as numbers. Without it, a new card gets one of the pool's choice, and one that is there keeps its own.
+          - Address of the card, in quotes, because YAML reads some as numbers. Without it, a new card gets one of the pool's choice, and one that is there
+            keeps its own.
         type: str
   snapshot:
     description:
