@@ -13,9 +13,14 @@ import yaml
 from ansible_collections.xenstack.image_services.plugins.filter.absolute_paths import OF_CREDENTIALS, absolute_paths
 from ansible_collections.xenstack.image_services.plugins.module_utils._glance.argspec import create_cloud_argspec
 from ansible_collections.xenstack.image_services.plugins.module_utils._glance.catalogue_options import create_catalogue_argspec
-from ansible_collections.xenstack.image_services.tests.support.deployment import ROOT
+from ansible_collections.xenstack.image_services.tests.support.deployment import ROOT, run_playbook
 
-PLAYBOOKS = [*sorted((ROOT / "playbooks").rglob("*.yml")), *sorted((ROOT / "examples").rglob("playbooks/*.yml"))]
+PLAYBOOKS = [
+    *sorted((ROOT / "playbooks").glob("*.yml")),
+    *sorted((ROOT / "playbooks" / "tasks").glob("*.yml")),
+    *sorted((ROOT / "examples").rglob("playbooks/*.yml")),
+]
+TASKS = [*PLAYBOOKS, *sorted((ROOT / "roles").glob("*/tasks/*.yml")), *sorted((ROOT / "roles").glob("*/handlers/*.yml"))]
 
 
 def tasks_of(found: Any) -> Iterator[dict[str, Any]]:
@@ -39,12 +44,22 @@ def test_the_catalogue_takes_each_option_of_its_module_and_no_other() -> None:
     assert all(f"__catalog.{option}" in given[option] for option in expected)
 
 
-@pytest.mark.parametrize("path", PLAYBOOKS, ids=lambda path: str(path.relative_to(ROOT)))
+@pytest.mark.parametrize("path", TASKS, ids=lambda path: str(path.relative_to(ROOT)))
 def test_no_task_takes_its_arguments_from_a_template(path: Path) -> None:
-    for task in tasks_of(yaml.safe_load(path.read_text(encoding="utf-8"))):
+    tasks = list(tasks_of(yaml.safe_load(path.read_text(encoding="utf-8"))))
+    assert tasks
+    for task in tasks:
         for key, value in task.items():
             if key == "args" or key.startswith("xenstack.image_services."):
                 assert not isinstance(value, str) or "{{" not in value, task["name"]
+
+
+def test_what_ansible_says_of_such_a_task_fails_every_test(tmp_path: Path) -> None:
+    path = tmp_path / "play.yml"
+    task = {"name": "Show", "ansible.builtin.debug": None, "args": "{{ {'msg': 'x'} }}"}
+    path.write_text(yaml.safe_dump([{"hosts": "localhost", "gather_facts": False, "tasks": [task]}]), encoding="utf-8")
+    with pytest.raises(AssertionError, match="template for task args is unsafe"):
+        run_playbook(path, {})
 
 
 def test_relative_paths_are_of_the_directory_where_the_user_stands(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
