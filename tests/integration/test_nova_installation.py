@@ -115,6 +115,12 @@ def test_the_one_that_is_given_is_kept_and_never_put_beside_another(make: Callab
     assert set(installation.there().values()) == {f"{UUID}\n"}
 
 
+def test_a_relative_path_is_refused_because_hosts_know_no_directory_of_the_user(make: Callable[..., Installation]) -> None:
+    run = make(*HOSTS).run(nova_installation_uuid_path="installation_uuid")
+    assert run.returncode != 0
+    assert "nova_installation_uuid_path is 'installation_uuid'. Give an absolute path" in " ".join(run.output.split())
+
+
 def test_it_is_kept_in_configurations_and_handed_on(tmp_path: Path) -> None:
     hosts = {}
     for name in HOSTS:
