@@ -4,7 +4,17 @@
 
 from __future__ import annotations
 
-from ansible_collections.xenstack.image_services.tests.support import sweep, vhd_judge
+from collections.abc import Iterator
+
+import pytest
+from ansible_collections.xenstack.image_services.tests.support import faulty_proxy, sweep, vhd_judge, xapi
+
+
+@pytest.fixture(autouse=True)
+def _faults_strike() -> Iterator[None]:
+    """A test of a fault that never came about shows nothing."""
+    yield
+    assert not [*xapi.missed_faults(), *faulty_proxy.missed_faults()], "faults that never struck"
 
 
 def pytest_report_header() -> list[str]:

@@ -82,11 +82,15 @@ options:
     type: str
   read_only:
     description:
-      - Whether VMs can only read the VDI.
+      - Whether VMs may only read the VDI. M(xenstack.image_services.xen_vm) then gives it to VMs read-only, and boots them from clones of it alone.
+      - This is a note in the C(other_config) of the VDI, which other clients of the pool do not obey. XAPI lets no client write its own field C(read_only),
+        and a VDI that the pool itself keeps read-only cannot be made writable.
     type: bool
   sharable:
     description:
       - Whether several VMs may write to the VDI at once.
+      - A pool takes this only when a VDI is created, and only for one that the module creates, which excludes O(transport=dom0). A VDI that is there
+        already and says otherwise is an error.
     type: bool
   replaced:
     description:
@@ -252,7 +256,7 @@ vdi:
       type: list
       elements: str
     read_only:
-      description: Whether VMs can only read it.
+      description: Whether VMs may only read it.
       type: bool
     sharable:
       description: Whether several VMs may write to it at once.

@@ -119,7 +119,7 @@ vdis:
       returned: success
       sample: 1181116416
     read_only:
-      description: Whether VMs can only read it.
+      description: Whether VMs may only read it, by the pool itself or by O(xenstack.image_services.xen_vdi_import#module:read_only).
       type: bool
       returned: success
       sample: false

@@ -115,7 +115,7 @@ options:
     description:
       - Name or uuid of the disk (VDI) that it boots from. A new VM needs it, unless O(boot) is given.
       - With O(clone), it is the source of a new VM's boot disk, and says nothing about a VM that is there, which keeps its clone.
-      - Without O(clone), another disk takes the place of the one that the VM boots from, which is detached and kept.
+      - Without O(clone), another disk takes the place of the one that the VM boots from, which is detached and kept. A disk that is read-only needs O(clone).
     type: str
   clone:
     description:
@@ -135,7 +135,8 @@ options:
         required: true
       mode:
         description:
-          - Whether the VM may write to it.
+          - Whether the VM may write to it. V(rw) is an error for a disk that O(xenstack.image_services.xen_vdi_import#module:read_only) keeps from being
+            written to.
         type: str
         choices: [rw, ro]
         default: rw

@@ -36,6 +36,13 @@ objects.register_all()
 cinder.privsep.sys_admin_pctxt.set_client_mode(False)
 
 
+@pytest.fixture(autouse=True)
+def _faults_strike() -> Iterator[None]:
+    """A test of a fault that never came about shows nothing."""
+    yield
+    assert not xapi.missed_faults(), "faults that never struck"
+
+
 @pytest.fixture(scope="module")
 def pool(tmp_path_factory: pytest.TempPathFactory) -> Iterator[xapi.PoolUnderTest]:
     yield from xapi.run_pool(tmp_path_factory.mktemp("pool"))

@@ -14,7 +14,7 @@ import pytest
 from backend import MIB, Backend, ImageService
 from cinder import exception
 from cinder_xenapinfs.repository import Repository
-from xapi import PASSWORD, PoolUnderTest
+from xapi import PASSWORD, AskedFault, PoolUnderTest
 
 MOST_CALLS = 60
 DATA = random.Random(1).randbytes(MIB)
@@ -139,14 +139,12 @@ def _impatient(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @contextlib.contextmanager
-def fault(pool: PoolUnderTest, **given: Any) -> Iterator[list[bool]]:
-    """The fault, and whether it has struck."""
-    struck: list[bool] = []
-    pool.fault(**given)
+def fault(pool: PoolUnderTest, **given: Any) -> Iterator[AskedFault]:
+    """The fault, for as long as the block."""
     try:
-        yield struck
+        yield pool.fault(**given)
     finally:
-        struck.append(not pool.clear_faults())
+        pool.clear_faults()
 
 
 def attempt(operation: Operation) -> bool:
@@ -165,25 +163,28 @@ def attempt(operation: Operation) -> bool:
 def test_each_call_in_turn(backend: Backend, pool: PoolUnderTest, what: type[Operation], kind: str) -> None:
     backend.set_up()
     operation = what(backend)
-    failures = 0
+    failures = strikes = 0
     for after in points(what, kind):
         operation.prepare()
         before = set(backend.share)
         # A session whose reference never arrived cannot be ended by anybody.
         unknown = ["session"] if kind == "lose_answer" and after == 0 else []
         with pool.nothing_left(*unknown):
-            with fault(pool, kind=kind, after=after) as struck:
+            # The one behind the last call does not strike.
+            with fault(pool, kind=kind, after=after, sure=False) as planned:
                 done = attempt(operation)
             if not done:
                 failures += 1
                 assert set(backend.share) <= before
                 operation.run()
         operation.undo()
-        if not struck[0]:
+        if not planned.struck:
             break
+        strikes += 1
     else:
         raise AssertionError("the operation makes more calls than that")
     operation.close()
+    assert strikes
     # Who loses a session logs in again.
     assert bool(failures) is (kind != "session_lost")
     assert backend.share == []
@@ -209,9 +210,8 @@ def test_a_stream_breaks(backend: Backend, pool: PoolUnderTest, what: type[Opera
     if given["kind"] == "sr_full" and what is ToImage:
         given = {"kind": "drop", "after": 600_000}
     with pool.nothing_left():
-        with fault(pool, **given) as struck:
+        with fault(pool, **given):
             assert not attempt(operation)
-        assert struck == [True]
         operation.run()
     operation.close()
 
@@ -267,10 +267,14 @@ def test_what_a_dead_process_had_introduced_is_let_go(make_backend: Callable[...
     backend = make_backend()
     backend.set_up()
     volume = backend.made(1)
-    with pool.nothing_left():
-        with backend.driver.pool.session() as session:
-            backend.driver.repositories.attach(session, Repository(volume.provider_location.split("/")[0]))
-        make_backend().set_up()
+    with pool.nothing_left(), backend.driver.pool.session() as session:
+        backend.driver.repositories.attach(session, Repository(volume.provider_location.split("/")[0]))
+        left = [session.call("task.create", "theirs", f"{session.originator} {number}") for number in range(2)]
+        session.call("task.set_status", left[0], "success")
+        with session.task("ours") as ours:
+            make_backend().set_up()
+            assert not {*left} & {*pool.api.task.get_all()}
+            assert pool.api.task.get_status(ours) == "pending"
     assert backend.share == [f"{volume.provider_location}.vhd"]
     with pool.nothing_left():
         backend.driver.delete_volume(volume)
@@ -283,5 +287,6 @@ def test_strangers_are_not_touched(make_backend: Callable[..., Backend], pool: P
     task = api.task.create("theirs", "cinder_xenapinfs another@backend 1")
     with pool.nothing_left():
         make_backend().set_up()
+    api.task.set_status(task, "success")
     api.task.destroy(task)
     api.SR.forget(sr)

@@ -295,7 +295,7 @@ def test_a_refusal_of_the_pool_is_said_and_taken_back(pool: PoolUnderTest, name:
     assert ensure(pool, given)["changed"]
 
 
-@pytest.mark.parametrize("after", range(0, 40, 2))
+@pytest.mark.parametrize("after", range(0, 24, 2))
 def test_a_lost_session_leaves_nothing_half_made(pool: PoolUnderTest, name: str, after: int) -> None:
     with pool.nothing_left():
         pool.fault(kind="session_lost", after=after)

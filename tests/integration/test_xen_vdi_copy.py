@@ -49,7 +49,7 @@ def test_a_copy_that_fails_is_removed_and_the_next_one_is_whole(pool: PoolUnderT
         with pool.nothing_left(), pytest.raises(ImageServicesError, match=r"^Cannot copy VDI 'copied': .*no such luck"):
             copy(pool, source)
         assert pool.clear_faults() == [], method
-    for after in range(0, 24, 2):
+    for after in range(0, 20, 2):
         with pool.nothing_left("VDI"):
             before = pool.census()["VDI"]
             pool.fault(kind="session_lost", after=after)

@@ -186,7 +186,7 @@ def test_a_disk_that_a_vm_uses_is_never_lost(pool: PoolUnderTest, raw: Path, oth
 
 def test_attributes(pool: PoolUnderTest, raw: Path) -> None:
     imported(pool, src=str(raw))
-    for options in ({"description": "d"}, {"tags": ["x"]}, {"tags": []}, {"read_only": True}, {"read_only": False}, {"sharable": True}, {"size": "20M"}):
+    for options in ({"description": "d"}, {"tags": ["x"]}, {"tags": []}, {"read_only": True}, {"read_only": False}, {"sharable": False, "size": "20M"}):
         predicted = imported(pool, check=True, **options)
         done = imported(pool, **options)
         assert predicted["diff"] == done["diff"], options
@@ -199,6 +199,30 @@ def test_attributes(pool: PoolUnderTest, raw: Path) -> None:
         assert again["diff"]["before"] == again["diff"]["after"], options
     assert stored(pool) == raw.read_bytes().ljust(20 * MIB, b"\0")
     refused(pool, "not made smaller", size="16M")
+    refused(pool, "a pool takes it only when a VDI is created. Remove the VDI and import the image again", sharable=True)
+
+
+def test_what_a_pool_takes_at_creation_alone(pool: PoolUnderTest, raw: Path, other: Path) -> None:
+    """It is given to each new disk, by the declaration or by the disk that it replaces."""
+    assert imported(pool, src=str(raw), sharable=True, read_only=True)["vdi"]["sharable"] is True
+    (vdi,) = disks_of(pool)
+    assert (pool.api.VDI.get_sharable(vdi), pool.api.VDI.get_read_only(vdi)) == (True, False)
+    assert imported(pool, src=str(raw), sharable=True, read_only=True)["changed"] is False
+    again = imported(pool, src=str(other), replaced="delete")["vdi"]
+    assert (again["sharable"], again["read_only"]) == (True, True)
+
+
+def test_a_read_only_disk_is_not_given_to_a_vm_for_writing(pool: PoolUnderTest, raw: Path) -> None:
+    imported(pool, src=str(raw), read_only=True)
+    machine = f"{NAME} machine"
+    for options, advice in (({"boot_disk": NAME}, "Set clone: true"), ({"boot": {"order": "c"}, "disks": [{"vdi": NAME}]}, "Set mode: ro")):
+        with pool.nothing_left():
+            sentence = run_module("xen_vm", pool.options(name=machine, **options)).sentence()
+        assert sentence.startswith(f"Cannot create VM '{machine}': the disk '{NAME}' is read-only, and the VM would write to it. {advice}, or import")
+    options = pool.options(name=machine, boot_disk=NAME, clone=True, disks=[{"vdi": NAME, "mode": "ro"}], state="running")
+    made = run_module("xen_vm", options).succeeded()["vm"]
+    assert [disk["mode"] for disk in made["disks"]] == ["rw", "ro"]
+    run_module("xen_vm", pool.options(name=machine, state="absent")).succeeded()
 
 
 def test_a_size_gives_a_new_disk_room(pool: PoolUnderTest, raw: Path) -> None:

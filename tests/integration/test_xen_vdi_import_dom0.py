@@ -68,13 +68,21 @@ def test_what_the_module_has_sent_is_not_pulled(setting: Setting) -> None:
 
 
 def test_attributes_and_size_are_as_declared(setting: Setting) -> None:
-    declared = {"description": "pulled", "tags": ["b", "a"], "size": "33M", "read_only": True, "sharable": True}
+    declared = {"description": "pulled", "tags": ["b", "a"], "size": "33M", "read_only": True}
     done = setting.pull(**declared)
     vdi = done["vdi"]
-    assert (vdi["description"], vdi["tags"], vdi["virtual_size"], vdi["read_only"], vdi["sharable"]) == ("pulled", ["a", "b"], 34 * MIB, True, True)
+    assert (vdi["description"], vdi["tags"], vdi["virtual_size"], vdi["read_only"], vdi["sharable"]) == ("pulled", ["a", "b"], 34 * MIB, True, False)
     assert setting.stored() == setting.paths["raw"].read_bytes().ljust(34 * MIB, b"\0")
     assert setting.pull(**declared)["changed"] is False
     assert setting.pull(**{**declared, "transport": "http"})["changed"] is False
+
+
+def test_a_sharable_disk_is_created_by_the_module(setting: Setting) -> None:
+    text = setting.refused("the VDI is to be sharable, which only a VDI can be that the module creates, and transport is dom0", sharable=True)
+    assert text.endswith("Use transport http.")
+    done = setting.pull(sharable=True, transport="auto")
+    assert (done["transport"], done["vdi"]["sharable"]) == ("http", True)
+    assert "the module creates" in done["transport_reason"]
 
 
 def test_new_content_replaces_the_old_one(setting: Setting) -> None:

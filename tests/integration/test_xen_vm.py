@@ -252,11 +252,11 @@ def test_an_interrupted_run_leaves_nothing(pool: PoolUnderTest, make_disk: MakeD
 def test_a_terminated_task_cleans_up_and_says_so(pool: PoolUnderTest, make_disk: MakeDisk) -> None:
     make_disk("golden")
     make_disk("data")
-    pool.fault(kind="slow", method="VM.start", seconds=3)
+    fault = pool.fault(kind="slow", method="VM.start", seconds=3)
     with pool.nothing_left():
         running = RunningModule("xen_vm", pool.options(**WHOLE))
         patience = time.monotonic() + 60
-        while not pool.api.VM.get_by_name_label("fresh"):  # the snapshot, which comes last before the start
+        while not fault.struck:
             assert time.monotonic() < patience
             time.sleep(0.05)
         running.process.terminate()

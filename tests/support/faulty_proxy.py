@@ -9,8 +9,9 @@ import re
 import socket
 import struct
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
+from typing import Self
 
 BLOCK = 256 * 1024
 
@@ -29,6 +30,35 @@ class Fault:
     lose_answer: bool = False
     # Called when reset_after bytes have been forwarded, or before the request otherwise.
     hook: Callable[[], None] | None = None
+    # Whether the test fails where it never strikes.
+    sure: bool = True
+    struck: int = 0
+
+
+# Of the test that runs.
+PLANNED: list[Fault] = []
+
+
+def missed_faults() -> list[str]:
+    """Those that should have struck since this was asked last, and have not."""
+    planned, PLANNED[:] = list(PLANNED), []
+    return [str(each) for each in planned if each.sure and not each.struck]
+
+
+class Faults(list[Fault]):
+    """The faults of a proxy, each noted as one that has to strike."""
+
+    def append(self, fault: Fault) -> None:
+        PLANNED.append(fault)
+        super().append(fault)
+
+    def extend(self, faults: Iterable[Fault]) -> None:
+        for fault in faults:
+            self.append(fault)
+
+    def __iadd__(self, faults: Iterable[Fault]) -> Self:
+        self.extend(faults)
+        return self
 
 
 @dataclass
@@ -36,7 +66,7 @@ class FaultyProxy:
     """Forwards 127.0.0.1:port to a server; each request gets a connection of its own."""
 
     upstream: tuple[str, int]
-    faults: list[Fault] = field(default_factory=list)
+    faults: Faults = field(default_factory=Faults)
     requests: list[str] = field(default_factory=list)
 
     def __post_init__(self) -> None:
@@ -93,6 +123,8 @@ class FaultyProxy:
             for fault in self.faults:
                 if fault.times > 0 and re.search(fault.pattern, line):
                     fault.times -= 1
+                    # One that ends the connection strikes only when it comes so far.
+                    fault.struck += fault.reset_after is None and not fault.lose_answer
                     return fault
         return None
 
@@ -118,6 +150,7 @@ class FaultyProxy:
 
 
 def _reset(client: socket.socket, server: socket.socket, fault: Fault) -> None:
+    fault.struck += 1
     if fault.reset_after is not None and fault.hook is not None:
         fault.hook()
     for end in (client, server):

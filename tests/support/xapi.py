@@ -29,6 +29,36 @@ MIB = 1 << 20
 
 
 @dataclass
+class AskedFault:
+    """A fault that a test has asked a pool for."""
+
+    server: Server
+    given: dict[str, Any]
+    number: int
+    # Whether the test fails where the fault never strikes.
+    sure: bool
+    last: int | None = None
+
+    @property
+    def struck(self) -> int:
+        """How often it has by now."""
+        if self.last is not None:
+            return self.last
+        told = self.server.side_door("GET", "strikes")
+        return int(told[self.number]["struck"])
+
+
+# Of the test that runs.
+ASKED: list[AskedFault] = []
+
+
+def missed_faults() -> list[str]:
+    """Those that should have struck since this was asked last, and have not."""
+    asked, ASKED[:] = list(ASKED), []
+    return [str(each.given) for each in asked if each.sure and not each.struck]
+
+
+@dataclass
 class Server:
     """A simulated pool that runs, by its addresses."""
 
@@ -63,16 +93,27 @@ class Server:
         assert status == 200, body
         return json.loads(body)
 
-    def fault(self, **given: Any) -> None:
-        connection = self.connect()
-        with contextlib.closing(connection):
-            token = base64.b64encode(f"root:{PASSWORD}".encode()).decode()
-            connection.request("POST", "/simulator/faults", json.dumps(given), {"Authorization": f"Basic {token}"})
-            answer = connection.getresponse()
-            assert (answer.status, bool(answer.read())) == (200, True)
+    def side_door(self, method: str, name: str, body: bytes = b"") -> Any:
+        token = base64.b64encode(f"root:{PASSWORD}".encode()).decode()
+        status, answer = self.ask(method, f"/simulator/{name}", body, {"Authorization": f"Basic {token}"})
+        assert status == 200, answer
+        return json.loads(answer)
+
+    def fault(self, *, sure: bool = True, **given: Any) -> AskedFault:
+        """What the pool is to do wrong. A test fails at its end where it did not, unless it says that it is not sure."""
+        made = self.side_door("POST", "faults", json.dumps(given).encode())
+        ASKED.append(AskedFault(self, given, made["number"], sure))
+        return ASKED[-1]
+
+    def count_faults(self) -> None:
+        """For the last time, before the server ends."""
+        for each in ASKED:
+            if each.server is self and each.last is None:
+                each.last = each.struck if self.process.poll() is None else 0
 
     def kill(self) -> None:
         """As a power cut."""
+        self.count_faults()
         self.process.kill()
         self.process.wait()
         self.forget()
@@ -83,6 +124,7 @@ class Server:
         self.sessions.clear()
 
     def stop(self) -> None:
+        self.count_faults()
         self.forget()
         self.process.terminate()
         assert self.process.wait(10) == 0
@@ -188,24 +230,18 @@ class PoolUnderTest:
         self.server = start(self.server.state, "--listen", parts.netloc)
         self.session = self.server.login()
 
-    def fault(self, **given: Any) -> None:
-        self.server.fault(**given)
+    def fault(self, **given: Any) -> AskedFault:
+        return self.server.fault(**given)
 
     def waiting_faults(self) -> list[Any]:
         """Those that have not struck as often as they will."""
-        return self._side_door("GET", "faults")
+        return list(self.server.side_door("GET", "faults"))
 
     def clear_faults(self) -> list[Any]:
         """Takes back the faults that have not struck, and returns them."""
-        left = self._side_door("GET", "faults")
-        self._side_door("DELETE", "faults")
+        left = self.waiting_faults()
+        self.server.side_door("DELETE", "faults")
         return left
-
-    def _side_door(self, method: str, name: str) -> list[Any]:
-        token = base64.b64encode(f"root:{PASSWORD}".encode()).decode()
-        status, body = self.server.ask(method, f"/simulator/{name}", headers={"Authorization": f"Basic {token}"})
-        assert status == 200, body
-        return json.loads(body)
 
     def await_object(self, cls: str, fits: Callable[[dict[str, Any]], bool], timeout: float = 30) -> None:
         """Until the pool has an object of the class whose record fits."""
@@ -224,7 +260,7 @@ class PoolUnderTest:
         for event in seen["events"]:
             found[next(name for name in COUNTED if name.lower() == event["class"].lower())].add(event["ref"])
         ours = self.api.session.get_uuid(self.session.handle)
-        found["session"] = {each["uuid"] for each in self._side_door("GET", "sessions")} - {ours}
+        found["session"] = {each["uuid"] for each in self.server.side_door("GET", "sessions")} - {ours}
         return {name: frozenset(refs) for name, refs in found.items()}
 
     @contextlib.contextmanager

@@ -146,6 +146,11 @@ def unfit_sr(name: str, kind: str) -> Unfit | None:
     return Unfit(f"SR '{name}' is of type {kind}, and a host can put files only into SRs of the types {', '.join(FILE_BASED)}")
 
 
+def unfit_sharable(sharable: bool) -> Unfit | None:
+    """XAPI takes this field at VDI.create alone, and a host makes a VDI as a file that the SR then finds."""
+    return Unfit("the VDI is to be sharable, which only a VDI can be that the module creates", code="sharable") if sharable else None
+
+
 def unfit_hosts(hosts: Sequence[HostFacts], needed: Iterable[str]) -> Unfit | None:
     """Every host that sees the SR must have the same plugin, since each may be the one to use the disk or to go on with it."""
     found = [(host, host.plugin(PULLER)) for host in hosts]

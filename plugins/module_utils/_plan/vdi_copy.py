@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from .._common.errors import cannot
-from .vdi_import import DIGEST, FINGERPRINT, INCOMING, REPLACES, SOURCE, Record, Selection, Vdi
+from .vdi_import import DIGEST, FINGERPRINT, INCOMING, READ_ONLY, REPLACES, SOURCE, Record, Selection, Vdi, is_read_only
 
 # On a copy: the uuid of the VDI that it was made of.
 COPIED_FROM = "image_services_copied_from"
@@ -37,6 +37,8 @@ class CopyPlan:
 def marks_of_copy(source: Record, replaces: Vdi | None = None) -> dict[str, str]:
     """What the copy says of its content: the same as the source, so that an import finds it as well."""
     kept = {key: value for key, value in source["other_config"].items() if key in (SOURCE, DIGEST, FINGERPRINT)}
+    if is_read_only(source):
+        kept[READ_ONLY] = "true"
     return {**kept, COPIED_FROM: source["uuid"], **({} if replaces is None else {REPLACES: replaces.uuid})}
 
 

@@ -26,7 +26,9 @@ REPLACES = "image_services_replaces"
 # On a VDI that stands in a name's place while a host pulls the content: the uuid of the VDI that comes of it, and that of the task of the host's call.
 PULLS = "image_services_pulls"
 TASK = "image_services_task"
-MARKS = frozenset({SOURCE, DIGEST, FINGERPRINT, INCOMING, REPLACES, PULLS, TASK})
+# On a VDI that VMs are not to write to: XAPI lets no session but a storage manager's write the field of that name.
+READ_ONLY = "image_services_read_only"
+MARKS = frozenset({SOURCE, DIGEST, FINGERPRINT, INCOMING, REPLACES, PULLS, TASK, READ_ONLY})
 # The digest of a disk whatever its format; see _image/disk_digest.py.
 DISK = "disk"
 
@@ -37,7 +39,7 @@ UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
 # The oldest API of which it is certain that its hosts take raw data in records (XenServer 7.2).
 CHUNKED_SINCE = (2, 7)
 ATTRIBUTES = ("description", "tags", "read_only", "sharable", "size")
-_FIELDS = {"description": "name_description", "tags": "tags", "read_only": "read_only", "sharable": "sharable", "size": "virtual_size"}
+_FIELDS = {"description": "name_description", "tags": "tags", "sharable": "sharable", "size": "virtual_size"}
 
 
 @dataclass(frozen=True)
@@ -63,6 +65,8 @@ class Vdi:
 
     def attribute(self, name: str) -> Any:
         """One of ATTRIBUTES, as a task declares it."""
+        if name == "read_only":
+            return is_read_only(self.record)
         value = self.record[_FIELDS[name]]
         if name == "tags":
             return sorted(value)
@@ -127,6 +131,11 @@ class Plan:
 def foreign(other_config: Mapping[str, str]) -> dict[str, str]:
     """What is not ours in other_config, which a successor or a copy takes along."""
     return {key: value for key, value in other_config.items() if key not in MARKS}
+
+
+def is_read_only(record: Record) -> bool:
+    """Whether VMs are not to write to a VDI: by a mark of ours, or because the pool says so itself."""
+    return bool(record.get("read_only")) or record.get("other_config", {}).get(READ_ONLY) == "true"
 
 
 def incoming_name(name: str) -> str:
@@ -210,10 +219,10 @@ def _digest_mark(vdi: Vdi) -> tuple[str, str]:
     return (DISK, mark.partition(":")[2]) if mark.startswith(f"{DISK}:") else split_digest(mark) or ("", "")
 
 
-def marks_of(content: Content, replaces: Iterable[Vdi] = ()) -> dict[str, str]:
+def marks_of(content: Content, replaces: Iterable[Vdi] = (), read_only: bool = False) -> dict[str, str]:
     """The marks of a VDI that is complete."""
     uuids = ",".join(vdi.uuid for vdi in replaces)
-    found = {SOURCE: content.source, DIGEST: content.digest, FINGERPRINT: content.fingerprint, REPLACES: uuids}
+    found = {SOURCE: content.source, DIGEST: content.digest, FINGERPRINT: content.fingerprint, REPLACES: uuids, READ_ONLY: "true" if read_only else ""}
     return {key: value for key, value in found.items() if value}
 
 
@@ -232,6 +241,7 @@ def plan(desired: Desired, selection: Selection, same: bool | None) -> Plan:
     patch = {} if upload or current is None else {name: value for name, value in attributes.items() if current.attribute(name) != value}
     if current is not None:
         _refuse_size(desired.name, current, patch)
+        _refuse_fixed(desired.name, current, patch)
     before, after = _shown(desired, current, attributes, upload)
     left = tuple(vdi for vdi in selection.incoming if not vdi.attached)
     successor = current if current is not None and REPLACES in current.marks else None
@@ -300,6 +310,16 @@ def _refuse_size(name: str, current: Vdi, patch: Mapping[str, Any]) -> None:
         raise refuse_small(name, size, current.attribute("size"), "VDI")
     if current.attached:
         raise cannot("grow", "VDI", name, "it is attached to a running VM", "Shut the VM down or detach the disk, then run the task again", code="in_use")
+
+
+def _refuse_fixed(name: str, current: Vdi, patch: Mapping[str, Any]) -> None:
+    """What XAPI lets nobody change who is not a storage manager."""
+    if "sharable" in patch:
+        cause = f"sharable of VDI {current.uuid} is {str(current.attribute('sharable')).lower()}, and a pool takes it only when a VDI is created"
+        raise cannot("change", "VDI", name, cause, "Remove the VDI and import the image again, or leave sharable out", code="not_changeable")
+    if patch.get("read_only") is False and current.record["read_only"]:
+        cause = f"the pool itself says that VDI {current.uuid} is read-only, and only the storage manager of its SR may change that"
+        raise cannot("change", "VDI", name, cause, "Import the image under another name, or leave read_only out", code="not_changeable")
 
 
 def refuse_small(name: str, size: int, least: int, what: str) -> ImageServicesError:

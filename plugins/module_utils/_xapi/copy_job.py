@@ -80,8 +80,6 @@ class CopyJob:
 
     def _commit(self, ref: str, source: Mapping[str, Any], replaced: Vdi | None) -> None:
         """The copy is complete. What it replaces is in its mark, so that the next run can finish what this one may not."""
-        if source["read_only"]:
-            self._pool.call("VDI.set_read_only", ref, True)
         self._pool.call("VDI.set_name_label", ref, self._name)
         # The last step, by which it counts as complete.
         self._pool.call("VDI.set_other_config", ref, {**foreign(source["other_config"]), **marks_of_copy(source, replaced)})

@@ -16,6 +16,8 @@ from .._common.errors import ImageServicesError, cannot
 from .._common.wait import Stalled, wait_while_moving
 from .._image.image_disk import ImageDisk
 from .._plan.vdi_import import (
+    READ_ONLY,
+    TASK,
     Content,
     Desired,
     Plan,
@@ -23,6 +25,7 @@ from .._plan.vdi_import import (
     Vdi,
     foreign,
     incoming_record,
+    is_read_only,
     marks_of,
     same_content,
 )
@@ -30,6 +33,7 @@ from .failure import XapiFailure, explaining
 from .import_source import Origin
 from .import_way import Way
 from .session import Pool
+from .task import drop_by_uuid
 from .vdi_removal import destroy, destroy_half_made, finish_replacing
 
 LOCK = "image_services_lock"
@@ -67,6 +71,8 @@ class VdiImporter:
         for vdi in plan.remove:
             with explaining("remove", "VDI", vdi.uuid):
                 destroy(self._pool, vdi.ref)
+            if TASK in vdi.marks:
+                drop_by_uuid(self._pool, vdi.marks[TASK])
         if plan.upload and origin is not None and image is not None and self._way is not None:
             self._import(self._way, plan.replaces, origin, image)
         elif current is not None and current not in plan.remove:
@@ -116,11 +122,10 @@ class VdiImporter:
                 cause = f"another task has imported something else under this name meanwhile (VDI {other.uuid})"
                 raise cannot("import", "image", self._name, cause, "Run the task again if this content is to replace it", code="overtaken")
             self._pool.call("VDI.set_tags", ref, self._wanted("tags", kept.get("tags", [])))
-            if self._wanted("read_only", kept.get("read_only", False)):
-                self._pool.call("VDI.set_read_only", ref, True)
             self._pool.call("VDI.set_name_label", ref, name)
+            marks = marks_of(content, others, bool(self._wanted("read_only", is_read_only(kept))))
             # The last step, by which it counts as complete.
-            self._pool.call("VDI.set_other_config", ref, {**foreign(kept.get("other_config", {})), **marks_of(content, others)})
+            self._pool.call("VDI.set_other_config", ref, {**foreign(kept.get("other_config", {})), **marks})
         return None
 
     def _wanted(self, attribute: str, otherwise: Any) -> Any:
@@ -130,18 +135,16 @@ class VdiImporter:
     # VDIs that are there
 
     def _update(self, ref: str, patch: Mapping[str, Any]) -> None:
-        if patch.get("read_only") is False:
-            self._pool.call("VDI.set_read_only", ref, False)
         if "size" in patch:
             self._pool.run("VDI.resize", ref, patch["size"], what=f"growing of VDI {self._name}")
         if "description" in patch:
             self._pool.call("VDI.set_name_description", ref, patch["description"])
         if "tags" in patch:
             self._pool.call("VDI.set_tags", ref, patch["tags"])
-        if "sharable" in patch:
-            self._pool.call("VDI.set_sharable", ref, patch["sharable"])
-        if patch.get("read_only"):
-            self._pool.call("VDI.set_read_only", ref, True)
+        if "read_only" in patch:
+            self._pool.call("VDI.remove_from_other_config", ref, READ_ONLY)
+            if patch["read_only"]:
+                self._pool.call("VDI.add_to_other_config", ref, READ_ONLY, "true")
 
     def _finish_replacing(self, successor: str | None, superseded: Iterable[Vdi]) -> None:
         with explaining("replace", "VDI", self._name):

@@ -11,7 +11,7 @@ from typing import Any
 
 from .._common.errors import ImageServicesError, cannot
 from .._image.image_disk import ImageDisk
-from .._plan.dom0 import PULLER, HostFacts, Unfit, choose_host, unfit_data, unfit_hosts, unfit_image, unfit_source, unfit_sr
+from .._plan.dom0 import PULLER, HostFacts, Unfit, choose_host, unfit_data, unfit_hosts, unfit_image, unfit_sharable, unfit_source, unfit_sr
 from .._plan.vdi_import import choose_route
 from .failure import XapiFailure, sentence
 from .import_dom0 import Dom0Way
@@ -64,9 +64,11 @@ class WayChoice:
             return
         self._refuse(unfit_source(self._params) or unfit_image(origin.disk_format, origin.container_format, next(iter(origin.expected), None)))
 
-    def choose(self, pool: Pool, sr: Mapping[str, Any], origin: Origin, image: ImageDisk, size: int | None) -> Way:
+    def choose(self, pool: Pool, sr: Mapping[str, Any], origin: Origin, image: ImageDisk, size: int | None, sharable: bool) -> Way:
         """The way of an import that has to be made; nothing is changed here."""
         name, proved = str(self._params["name"]), bool(self._params["verify"])
+        if self._wanted != "http" and self._unfit is None:
+            self._refuse(unfit_sharable(sharable))
         if self._wanted != "http":
             way = self._dom0(pool, sr, origin, image, size)
             if way is not None:

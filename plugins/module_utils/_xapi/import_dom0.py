@@ -160,14 +160,12 @@ class Dom0Way:
     # The VDI that came of it
 
     def _adopt(self, leaf: str, given: Mapping[str, Any]) -> str:
-        """Give it the notes and the name of one that is not complete, and the attributes that its stand-in has."""
+        """Give it the notes and the name of one that is not complete, and the description of its stand-in."""
         ref = str(self.pool.call("VDI.get_by_uuid", leaf))
         self.pool.call("VDI.set_other_config", ref, given["other_config"])
         self.pool.call("VDI.set_name_label", ref, given["name_label"])
         if given["name_description"]:
             self.pool.call("VDI.set_name_description", ref, given["name_description"])
-        if given["sharable"]:
-            self.pool.call("VDI.set_sharable", ref, True)
         return ref
 
     def _size(self, ref: str) -> int:

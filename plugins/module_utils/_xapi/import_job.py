@@ -17,11 +17,13 @@ from .._image.body import Progress
 from .._image.image_disk import ImageDisk
 from .._plan.vdi_import import (
     ATTRIBUTES,
+    READ_ONLY,
     Desired,
     Plan,
     Selection,
     Vdi,
     algorithm_to_compare,
+    is_read_only,
     plan,
     same_content,
 )
@@ -68,7 +70,9 @@ class ImportJob:
         self.plan = plan(self._desired, selection, same)
         if self.plan.upload and origin is not None:
             self._image = origin.open(self._progress)
-            self._way = self._choice.choose(pool, self._sr_record, origin, self._image, self._size)
+            sharable = bool(self.plan.replaces.attribute("sharable")) if self.plan.replaces is not None else False
+            sharable = bool(self._attributes.get("sharable", sharable))
+            self._way = self._choice.choose(pool, self._sr_record, origin, self._image, self._size, sharable)
         self._current = current
         return self.plan
 
@@ -138,6 +142,9 @@ class ImportJob:
         record = dict(self._current.record) if self._current is not None else {}
         shown = self._present({"name_label": self._name, **record})
         shown |= {"virtual_size" if name == "size" else name: value for name, value in self.plan.after.items() if name in ATTRIBUTES}
+        if "read_only" in self.plan.patch:
+            kept = {key: value for key, value in shown["other_config"].items() if key != READ_ONLY}
+            shown["other_config"] = {**kept, READ_ONLY: "true"} if shown["read_only"] else kept
         return {**shown, "uuid": None} if self.plan.upload else shown
 
     def _present(self, record: Mapping[str, Any]) -> dict[str, Any]:
@@ -150,7 +157,7 @@ class ImportJob:
             "sr_name": self._sr_record["name_label"],
             "virtual_size": None if size is None else int(size),
             "tags": sorted(record.get("tags", [])),
-            "read_only": bool(record.get("read_only", False)),
+            "read_only": is_read_only(record),
             "sharable": bool(record.get("sharable", False)),
             "other_config": dict(record.get("other_config", {})),
         }

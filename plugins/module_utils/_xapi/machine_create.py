@@ -69,13 +69,16 @@ class MachineMaker:
     def make(self, changes: Mapping[str, Any]) -> str:
         """The reference of the VM, halted and complete."""
         self.ref = self._shell()
+        provisioned = self._origin.template is not None or self._origin.boot is None
         config = dict(self._pool.call("VM.get_other_config", self.ref))
         # The disks that the template describes; ours stand in their place.
         config.pop("disks", None)
         if self._origin.source is not None:
             config[CLONED_FROM] = self._origin.source
         self._pool.call("VM.set_other_config", self.ref, config)
-        self._pool.run("VM.provision", self.ref)
+        # Only what was cloned from a template is a template that the pool provisions.
+        if provisioned:
+            self._pool.run("VM.provision", self.ref)
         self._boot_from()
         machine = Machines(self._pool).read(self.ref)
         # A template's description says nothing about the VM.

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from .._plan.vdi_import import is_read_only
 from .._plan.xen_sr import masked
 
 Record = Mapping[str, Any]
@@ -87,7 +88,7 @@ def present_vdi(record: Record, vdis: Records, repositories: Records, vbds: Reco
         "type": record["type"].lower(),
         "virtual_size": int(record["virtual_size"]),
         "physical_utilisation": int(record["physical_utilisation"]),
-        "read_only": bool(record["read_only"]),
+        "read_only": is_read_only(record),
         "sharable": bool(record["sharable"]),
         "managed": bool(record["managed"]),
         "missing": bool(record["missing"]),

@@ -10,6 +10,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from html import unescape
 from typing import TYPE_CHECKING, Any, Protocol, Union
+from uuid import uuid4
 
 from .._common.errors import ImageServicesError, cannot
 from .._common.interrupt import undisturbed
@@ -43,7 +44,8 @@ class Task:
 
     def __init__(self, pool: Caller, label: str, description: str = "") -> None:
         self._pool = pool
-        self._named = (label, description)
+        # By the description it is found when the answer to its creation is lost.
+        self._named = (label, description or f"xenstack.image_services {uuid4()}")
         self.ref = ""
 
     def __enter__(self) -> Task:
@@ -51,10 +53,15 @@ class Task:
             with undisturbed():
                 self.ref = self._pool.call("task.create", *self._named)
         except BaseException:
-            if self.ref:
-                drop(self._pool, self.ref)
+            with suppress(XapiFailure, ImageServicesError):
+                for ref in [self.ref] if self.ref else self._lost():
+                    drop(self._pool, ref)
             raise
         return self
+
+    def _lost(self) -> list[str]:
+        label, description = self._named
+        return [ref for ref in self._pool.call("task.get_by_name_label", label) if self._pool.call("task.get_name_description", ref) == description]
 
     def wait(self, what: str) -> str:
         """Its result, once it has one; ``what`` says in an error what was going on."""
@@ -95,24 +102,31 @@ def result_text(result: str) -> str:
 
 
 def drop(pool: Caller, ref: str) -> None:
-    """Destroy a task; one that still runs is asked to stop first."""
+    """Destroy a task, with a second attempt where the first does not succeed; an interruption is raised afterwards."""
     try:
-        with suppress(XapiFailure, ImageServicesError):
-            if pool.call("task.get_status", ref) in UNFINISHED:
-                pool.call("task.cancel", ref)
-    finally:
         _destroy(pool, ref)
+    except BaseException as exc:
+        with suppress(XapiFailure, ImageServicesError):
+            _destroy(pool, ref)
+        if not isinstance(exc, (XapiFailure, ImageServicesError)):
+            raise
 
 
 def _destroy(pool: Caller, ref: str) -> None:
-    """Twice where it has to be; an interruption goes on afterwards."""
-    try:
-        pool.call("task.destroy", ref)
-    except BaseException as exc:
-        with suppress(XapiFailure, ImageServicesError):
-            pool.call("task.destroy", ref)
-        if not isinstance(exc, (XapiFailure, ImageServicesError)):
-            raise
+    """A pool only marks a task that is not over, and keeps it when its work ends, so such a task is ended first."""
+    if pool.call("task.get_status", ref) in UNFINISHED:
+        with suppress(XapiFailure):
+            pool.call("task.cancel", ref)
+        # Pools older than this call keep the task until they remove what has been pending for a day.
+        with suppress(XapiFailure):
+            pool.call("task.set_status", ref, "cancelled")
+    pool.call("task.destroy", ref)
+
+
+def drop_by_uuid(pool: Caller, uuid: str) -> None:
+    """Destroy a task that an earlier run has left, if the pool still has it."""
+    with suppress(XapiFailure, ImageServicesError):
+        drop(pool, pool.call("task.get_by_uuid", uuid))
 
 
 def give_up(pool: Caller, ref: str, undo: Undo) -> None:

@@ -10,6 +10,7 @@ from typing import Any
 
 from .._common.errors import cannot
 from .._common.interrupt import cleaning_up
+from .._plan.vdi_import import is_read_only
 from .._plan.xen_machine import Machine, present
 from .._plan.xen_vm import Desired, Plan, plan
 from .._plan.xen_vm_predicted import predicted
@@ -35,6 +36,7 @@ class VmJob:
         self._attributes = plain_attributes(self._label, params)
         self._networks: dict[str, str] = {}
         self._vdis: dict[str, str] = {}
+        self._read_only: set[str] = set()
         self._origin = Origin()
 
     def run(self, pool: Pool, check_mode: bool) -> dict[str, Any]:
@@ -86,6 +88,9 @@ class VmJob:
         if params["disks"] is not None:
             attributes["disks"] = [(self._vdi(pool, each["vdi"]), each["mode"]) for each in params["disks"]]
             self._check_disks(attributes, current)
+            for each, (uuid, mode) in zip(params["disks"], attributes["disks"]):
+                if mode == "rw":
+                    self._refuse_writing(uuid, each["vdi"], "Set mode: ro, or import the disk with read_only: false")
         self._origin = Origin(
             template=params["template"],
             boot=attributes.get("boot"),
@@ -103,8 +108,13 @@ class VmJob:
         uuid = self._vdi(pool, name)
         if self._params["clone"]:
             return uuid
+        self._refuse_writing(uuid, name, "Set clone: true, or import the disk with read_only: false")
         attributes["boot_disk"] = uuid
         return None
+
+    def _refuse_writing(self, uuid: str, name: str, advice: str) -> None:
+        if uuid in self._read_only:
+            raise cannot(self._verb, "VM", self._label, f"the disk '{name}' is read-only, and the VM would write to it", advice, code="read_only")
 
     def _check_disks(self, attributes: Mapping[str, Any], current: Machine | None) -> None:
         uuids = [vdi for vdi, _mode in attributes["disks"]]
@@ -116,7 +126,10 @@ class VmJob:
         return self._found(pool.find("network", name, verb="use"), self._networks)
 
     def _vdi(self, pool: Pool, name: str) -> str:
-        return self._found(find_disk(pool, name, verb="use"), self._vdis)
+        found = find_disk(pool, name, verb="use")
+        if is_read_only(found[1]):
+            self._read_only.add(found[1]["uuid"])
+        return self._found(found, self._vdis)
 
     @staticmethod
     def _found(found: tuple[str, Mapping[str, Any]], into: dict[str, str]) -> str:

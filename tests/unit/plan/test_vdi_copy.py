@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from ansible_collections.xenstack.image_services.plugins.module_utils._common.errors import ImageServicesError
 from ansible_collections.xenstack.image_services.plugins.module_utils._plan.vdi_copy import COPIED_FROM, marks_of_copy, plan
-from ansible_collections.xenstack.image_services.plugins.module_utils._plan.vdi_import import DIGEST, INCOMING, REPLACES, SOURCE, Selection, Vdi
+from ansible_collections.xenstack.image_services.plugins.module_utils._plan.vdi_import import DIGEST, INCOMING, READ_ONLY, REPLACES, SOURCE, Selection, Vdi
 
 
 def record(uuid: str, **other_config: str) -> dict[str, Any]:
@@ -46,6 +46,7 @@ def test_the_same_content_is_copied_once(source: dict[str, Any], current: Vdi | 
 def test_a_copy_tells_its_content_as_the_source_does() -> None:
     assert marks_of_copy(MARKED) == {SOURCE: "glance:1", DIGEST: "sha256:1", COPIED_FROM: "source"}
     assert marks_of_copy(PLAIN) == {COPIED_FROM: "source"}
+    assert marks_of_copy({**PLAIN, "read_only": True}) == marks_of_copy(record("source", **{READ_ONLY: "true"})) == {COPIED_FROM: "source", READ_ONLY: "true"}
 
 
 def test_what_an_interrupted_run_has_replaced_is_treated_by_the_next() -> None:

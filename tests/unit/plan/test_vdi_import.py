@@ -13,6 +13,7 @@ from ansible_collections.xenstack.image_services.plugins.module_utils._plan.vdi_
     DIGEST,
     FINGERPRINT,
     INCOMING,
+    READ_ONLY,
     REPLACES,
     SIZE_STEP,
     SOURCE,
@@ -23,6 +24,7 @@ from ansible_collections.xenstack.image_services.plugins.module_utils._plan.vdi_
     algorithm_to_compare,
     choose_route,
     incoming_name,
+    is_read_only,
     marks_of,
     plan,
     retired_name,
@@ -160,6 +162,26 @@ def test_what_is_refused() -> None:
         plan(Desired(NAME, attributes={"size": MIB}), Selection(vdi()), None)
     with pytest.raises(ImageServicesError, match="attached to a running VM"):
         plan(Desired(NAME, attributes={"size": 8 * MIB}), Selection(vdi(attached=True)), None)
+    with pytest.raises(ImageServicesError, match=r"sharable of VDI 00000001-\S+ is false, and a pool takes it only when a VDI is created"):
+        plan(Desired(NAME, attributes={"sharable": True}), Selection(vdi()), None)
+    pools_own = replace(vdi(), record={**vdi().record, "read_only": True})
+    with pytest.raises(ImageServicesError, match="the pool itself says that VDI 00000001-\\S+ is read-only"):
+        plan(Desired(NAME, attributes={"read_only": False}), Selection(pools_own), None)
+
+
+def test_what_a_pool_takes_at_creation_only_is_given_to_new_content() -> None:
+    current = vdi(**marks_of(CONTENT))
+    made = plan(Desired(NAME, content=Content("glance:2", {"sha512": "bb"}), attributes={"sharable": True}), Selection(current), False)
+    assert (made.upload, made.replaces, made.after["sharable"]) == (True, current, True)
+    assert not plan(Desired(NAME, attributes={"sharable": False}), Selection(current), None).changed
+
+
+def test_a_disk_is_read_only_by_a_mark_or_by_the_pool() -> None:
+    marked, pools_own = vdi(**marks_of(CONTENT, read_only=True)), replace(vdi(), record={**vdi().record, "read_only": True})
+    for each, wanted in ((vdi(), False), (marked, True), (pools_own, True), (vdi(**{READ_ONLY: "false"}), False)):
+        assert is_read_only(each.record) is each.attribute("read_only") is wanted
+        assert not plan(Desired(NAME, attributes={"read_only": wanted}), Selection(each), None).changed
+    assert plan(Desired(NAME, attributes={"read_only": False}), Selection(marked), None).patch == {"read_only": False}
 
 
 def test_names() -> None:
@@ -227,14 +249,21 @@ def applied(vdis: list[Vdi], desired: Desired) -> list[Vdi] | None:
         kept = {key: value for key, value in found[made.successor.ref].marks.items() if key != REPLACES}
         changed(found[made.successor.ref], other_config=kept)
     fields = {"description": "name_description", "size": "virtual_size"}
+
+    def set_all(each: Vdi, values: dict[str, Any]) -> None:
+        marks = {key: value for key, value in each.marks.items() if key != READ_ONLY or "read_only" not in values}
+        if values.get("read_only"):
+            marks[READ_ONLY] = "true"
+        changed(each, other_config=marks, **{fields.get(key, key): value for key, value in values.items() if key != "read_only"})
+
     if made.upload and desired.content is not None:
         new = vdi("9", **marks_of(desired.content))
-        values = {fields.get(key, key): value for key, value in made.after.items() if key in ("description", "tags", "read_only", "sharable", "size")}
-        found["9"] = replace(new, record={**new.record, **values})
+        set_all(new, {key: value for key, value in made.after.items() if key in ("description", "tags", "read_only", "sharable", "size")})
         if made.replaces is not None:
             retire(made.replaces)
     elif selection.current is not None and selection.current.ref in found:
-        changed(found[selection.current.ref], **{fields.get(key, key): value for key, value in made.patch.items()})
+        assert "sharable" not in made.patch
+        set_all(found[selection.current.ref], dict(made.patch))
     return list(found.values())
 
 

@@ -10,9 +10,12 @@ from __future__ import annotations
 import contextlib
 import http.client
 import os
+import socket
 import ssl
 import struct
 import time
+import uuid
+import xmlrpc.client
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -69,9 +72,9 @@ def sr(api: Any) -> str:
 def make_vdi(api: Any, sr: str) -> Iterator[Callable[..., str]]:
     made = []
 
-    def make(size: int = 8 * MIB) -> str:
+    def make(size: int = 8 * MIB, **fields: Any) -> str:
         given = {"SR": sr, "virtual_size": str(size), "type": "user", "sharable": False, "read_only": False, "other_config": {}}
-        made.append(api.VDI.create(given | {"name_label": "conformance"}))
+        made.append(api.VDI.create(given | {"name_label": "conformance"} | fields))
         return made[-1]
 
     yield make
@@ -84,7 +87,9 @@ def make_vdi(api: Any, sr: str) -> Iterator[Callable[..., str]]:
 def task(api: Any) -> Iterator[str]:
     made = api.task.create("conformance", "")
     yield made
-    api.task.destroy(made)
+    if made in api.task.get_all():
+        api.task.set_status(made, "cancelled")
+        api.task.destroy(made)
 
 
 @pytest.fixture
@@ -127,8 +132,136 @@ def test_errors(api: Any, call: Callable[[Any], Any], expected: list[str]) -> No
 
 def test_a_wrong_password(target: Target) -> None:
     other = XenAPI.Session(target.url, ignore_ssl=True)
-    assert error(other.xenapi.login_with_password, target.user, "certainly wrong", "2.21", "conformance") == ["SESSION_AUTHENTICATION_FAILED"]
+    for user in (target.user, "nobody-of-this-name"):
+        details = error(other.xenapi.login_with_password, user, "certainly wrong", "2.21", "conformance")
+        assert details == ["SESSION_AUTHENTICATION_FAILED", user, "Authentication failure"]
     other("close")()
+
+
+DENIED: dict[str, tuple[Any, ...]] = {
+    "VDI.set_read_only": (True,),
+    "VDI.set_sharable": (True,),
+    "VDI.set_managed": (False,),
+    "VDI.set_missing": (True,),
+    "VDI.set_virtual_size": ("1",),
+    "VDI.set_physical_utilisation": ("1",),
+    "VDI.set_is_a_snapshot": (True,),
+    "VDI.set_cbt_enabled": (True,),
+    "VDI.db_forget": (),
+    "SR.set_physical_size": ("1",),
+    "SR.set_physical_utilisation": ("1",),
+    "SR.set_virtual_allocation": ("1",),
+    "PBD.set_device_config": ({},),
+}
+
+
+@pytest.mark.parametrize("method", DENIED)
+def test_what_only_storage_managers_may_write(api: Any, sr: str, make_vdi: Callable[..., str], method: str) -> None:
+    cls = method.partition(".")[0]
+    ref = make_vdi() if cls == "VDI" else sr if cls == "SR" else api.SR.get_PBDs(sr)[0]
+    before = getattr(api, cls).get_record(ref)
+    assert error(getattr(getattr(api, cls), method.partition(".")[2]), ref, *DENIED[method]) == ["PERMISSION_DENIED", ""]
+    assert getattr(api, cls).get_record(ref) == before
+
+
+def test_a_disk_is_introduced_into_the_database_by_storage_managers_only(api: Any, sr: str) -> None:
+    identity = str(uuid.uuid4())
+    first = (identity, "conformance", "", sr, "user", False, False, {}, identity, {}, {}, True, "0", "0", NULL, False)
+    assert error(api.VDI.db_introduce, *first, xmlrpc.client.DateTime("19700101T00:00:00Z"), NULL) == ["PERMISSION_DENIED", ""]
+
+
+def test_what_others_may_not_write_can_be_given_at_creation(api: Any, make_vdi: Callable[..., str]) -> None:
+    assert api.VDI.get_sharable(make_vdi(sharable=True)) is True
+    assert api.VDI.get_read_only(make_vdi(read_only=True)) is True
+
+
+def test_only_a_template_is_provisioned(api: Any) -> None:
+    memory = {f"memory_{name}": str(1 << 30) for name in ("static_min", "dynamic_min", "dynamic_max", "static_max")}
+    texts = dict.fromkeys(("PV_bootloader", "PV_kernel", "PV_ramdisk", "PV_args", "PV_bootloader_args", "PV_legacy_args", "PCI_bus", "recommendations"), "")
+    actions = {"actions_after_shutdown": "destroy", "actions_after_reboot": "restart", "actions_after_crash": "restart"}
+    boot = {"HVM_boot_policy": "BIOS order", "HVM_boot_params": {"order": "c"}, "platform": {}, "other_config": {}}
+    processors = {"VCPUs_params": {}, "VCPUs_max": "1", "VCPUs_at_startup": "1"}
+    given = {"name_label": "conformance", "user_version": "1", "is_a_template": False, "affinity": NULL}
+    vm = api.VM.create({**given, **memory, **texts, **actions, **boot, **processors})
+    try:
+        assert error(api.VM.provision, vm)[0] == "PROVISION_ONLY_ALLOWED_ON_TEMPLATE"
+        api.VM.set_is_a_template(vm, True)
+        api.VM.provision(vm)
+        assert api.VM.get_is_a_template(vm) is False
+    finally:
+        api.VM.destroy(vm)
+
+
+def test_a_task_that_is_not_over_is_only_marked(api: Any, task: str) -> None:
+    api.task.destroy(task)
+    assert (api.task.get_status(task), api.task.get_current_operations(task)) == ("pending", {"task": "destroy"})
+    assert error(api.task.destroy, task) == ["MAP_DUPLICATE_KEY", "task", "current_operations", task, "task"]
+    api.task.cancel(task)
+    assert api.task.get_status(task) == "pending"
+    api.task.set_status(task, "cancelled")
+    api.task.destroy(task)
+    assert error(api.task.get_record, task) == ["HANDLE_INVALID", "task", task]
+
+
+def test_a_marked_task_stays_when_its_import_ends(api: Any, make_vdi: Callable[..., str], task: str, ask: Callable[..., Any]) -> None:
+    api.task.destroy(task)
+    assert ask("PUT", "/import_raw_vdi", record(0, bytes(4096)) + END, vdi=make_vdi(), task_id=task, chunked="true")[0] == 200
+    assert wait(api, task, 60)["status"] == "success"
+    api.task.destroy(task)
+    assert task not in api.task.get_all()
+
+
+def test_a_session_that_is_none_leaves_the_task_pending(target: Target, api: Any, make_vdi: Callable[..., str], task: str, ask: Callable[..., Any]) -> None:
+    status = ask("PUT", "/import_raw_vdi", END, vdi=make_vdi(), task_id=task, chunked="true", session_id="OpaqueRef:nothing")[0]
+    assert (status, api.task.get_status(task)) == (401, "pending")
+
+
+def test_a_task_without_a_name_and_a_disk_that_is_none(api: Any, make_vdi: Callable[..., str], task: str, ask: Callable[..., Any]) -> None:
+    assert ask("PUT", "/import_raw_vdi", END, vdi=make_vdi(), task_id="", chunked="true")[0] == 500
+    assert ask("PUT", "/import_raw_vdi", END, vdi="OpaqueRef:nothing", task_id=task, chunked="true")[0] == 500
+    failed = wait(api, task, 60)
+    assert (failed["status"], *failed["error_info"][:2]) == ("failure", "RBAC_PERMISSION_DENIED", "http/put_import_raw_vdi")
+    assert "UUID_INVALID" in failed["error_info"][2]
+
+
+def test_an_import_to_nowhere_and_paths_that_are_none(api: Any, task: str, ask: Callable[..., Any]) -> None:
+    assert ask("PUT", "/import_raw_vdi", END, task_id=task, chunked="true")[0] == 400
+    assert wait(api, task, 60)["error_info"][0] == "VDI_MISSING"
+    assert ask("GET", "/no_such_thing")[0] == 403
+    assert ask("POST", "/import_raw_vdi")[0] == 500
+
+
+def test_a_finished_task_never_changes(api: Any, make_vdi: Callable[..., str], task: str, ask: Callable[..., Any]) -> None:
+    vdi = make_vdi()
+    assert ask("PUT", "/import_raw_vdi", END, vdi=vdi, task_id=task, chunked="true")[0] == 200
+    assert wait(api, task, 60)["status"] == "success"
+    ask("PUT", "/import_raw_vdi", record(1, b"x" * 512) + END, vdi=vdi, task_id=task, chunked="true")
+    assert api.task.get_record(task)["status"] == "success"
+
+
+def test_records_by_an_expression(api: Any, sr: str, make_vdi: Callable[..., str]) -> None:
+    label = f"conformance {uuid.uuid4()}"
+    one, other = make_vdi(name_label=label), make_vdi(name_label=label, sharable=True)
+    named = f'field "name__label" = "{label}"'
+
+    def found(expression: str) -> set[str]:
+        return set(api.VDI.get_all_records_where(expression))
+
+    assert found(named) == {one, other}
+    assert api.VDI.get_all_records_where(f'{named} and field "sharable"="true"') == {other: api.VDI.get_record(other)}
+    assert found(f'({named}) and (field "SR" = "{sr}") and not field "sharable" = "true"') == {one}
+    assert found(f'field "_ref" = "{one}" or field "uuid" = "{api.VDI.get_uuid(other)}"') == {one, other}
+    assert found(f'{named} and field "virtual_size" = "{8 * MIB}"') == {one, other}
+    assert found("false") == found('"a" = "b"') == found("not true or true") == set()
+    assert found("true") >= {one, other}
+
+
+@pytest.mark.parametrize(
+    "expression", ["", "yes", "field", "field name = 'x'", 'field "uuid"', 'field "uuid" == "x"', "true true", "(true", 'field "no_such" = "x"']
+)
+def test_an_expression_that_is_none(api: Any, make_vdi: Callable[..., str], expression: str) -> None:
+    make_vdi()
+    assert error(api.VDI.get_all_records_where, expression)[0] == "INTERNAL_ERROR"
 
 
 def test_the_life_of_a_disk(api: Any, make_vdi: Callable[..., str]) -> None:
@@ -172,6 +305,26 @@ def test_a_stream_that_is_cut_fails_in_its_task(api: Any, make_vdi: Callable[...
     assert (failed["status"], failed["error_info"]) == ("failure", ["VDI_IO_ERROR", "Device I/O errors"])
 
 
+def test_bytes_behind_the_head_tell_of_a_failure(target: Target, session: Any, make_vdi: Callable[..., str]) -> None:
+    """Where the client still listens: the host may reset the connection soon after."""
+    parts = urlsplit(target.url)
+    query = urlencode({"session_id": session.handle, "vdi": make_vdi(), "chunked": "true"})
+    with socket.create_connection((parts.hostname or "", parts.port or (443 if parts.scheme == "https" else 80)), timeout=60) as plain:
+        sock = ssl._create_unverified_context().wrap_socket(plain) if parts.scheme == "https" else plain
+        with sock:
+            sock.sendall(f"PUT /import_raw_vdi?{query} HTTP/1.1\r\nHost: x\r\n\r\n".encode())
+            head = sock.recv(65536)
+            assert head.startswith(b"HTTP/1.1 200 OK\r\n")
+            assert head.endswith(b"\r\n\r\n")
+            sock.sendall(record(1, b"x" * 512))
+            second = b""
+            with contextlib.suppress(OSError):
+                while piece := sock.recv(65536):
+                    second += piece
+    assert second.startswith(b"HTTP/1.1 400 Bad Request\r\n")
+    assert b"VDI_IO_ERROR: [ Device I/O errors ]" in second
+
+
 @pytest.mark.parametrize(("query", "status"), [({"format": "vmdk"}, 404), ({"format": "vhd", "chunked": "true"}, 404)])
 def test_what_cannot_be_imported(make_vdi: Callable[..., str], ask: Callable[..., Any], query: dict[str, str], status: int) -> None:
     assert ask("PUT", "/import_raw_vdi", b"", vdi=make_vdi(), **query)[0] == status
@@ -181,6 +334,7 @@ def test_events_follow_a_task(api: Any, session: Any) -> None:
     made = api.task.create("conformance", "")
     events = getattr(api.event, "from")
     token = events([f"task/{made}"], "", 1.0)["token"]
+    api.task.set_status(made, "cancelled")
     api.task.destroy(made)
     until, seen = time.monotonic() + 30, []
     while not seen and time.monotonic() < until:

@@ -106,7 +106,7 @@ def test_power_follows_its_order(api: Any, vm: str) -> None:
 def test_a_vm_without_processors_or_with_disks_to_be_made_is_refused(api: Any) -> None:
     none = api.VM.create(MACHINE | {"VCPUs_at_startup": "0"})
     assert error(api.VM.start, none, False, False) == ["VM_NO_VCPUS", none]
-    described = api.VM.create(MACHINE | {"other_config": {"disks": "<provision><disk/></provision>"}})
+    described = api.VM.create(MACHINE | {"is_a_template": True, "other_config": {"disks": "<provision><disk/></provision>"}})
     assert error(api.VM.provision, described)[0] == "NOT_IMPLEMENTED"
 
 

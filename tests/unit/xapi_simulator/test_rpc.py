@@ -38,7 +38,7 @@ def test_a_session_ends_with_its_logout(server: Server) -> None:
 
 def test_wrong_credentials_are_refused_without_a_session(server: Server) -> None:
     for user, password in (("root", "wrong"), ("admin", PASSWORD), ("", "")):
-        assert call(server, "session.login_with_password", user, password) == ["SESSION_AUTHENTICATION_FAILED"]
+        assert call(server, "session.login_with_password", user, password) == ["SESSION_AUTHENTICATION_FAILED", user, "Authentication failure"]
 
 
 @pytest.mark.parametrize(

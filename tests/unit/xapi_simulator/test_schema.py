@@ -41,7 +41,7 @@ def test_fields_and_messages_are_the_published_ones(published: dict[str, dict[st
         there = {field["name"]: (field["type"], field["qualifier"], field.get("default")) for field in published[name]["fields"] if not removed(field)}
         assert {field.name: (field.type.text, QUALIFIERS[field.qualifier], field.default) for field in cls.fields.values()} == there
         here = {}
-        for message in cls.messages.values():
+        for message in (each for each in cls.messages.values() if not each.unpublished):
             params = [(param.type.text, param.required) for param in message.params]
             here[message.name] = None if message.kind == "removed" else (params, message.result.text, message.session, message.kind != "custom")
         assert here == published_messages(published[name])

@@ -17,7 +17,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
-from ansible_collections.xenstack.image_services.tests.support.xapi import MIB, PASSWORD, Server, content, disk_file, query, wait
+from ansible_collections.xenstack.image_services.tests.support.xapi import MIB, PASSWORD, Server, content, disk_file, missed_faults, query, wait
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -392,6 +392,30 @@ def test_a_connection_is_dropped_on_demand(server: Server, make_vdi: Callable[..
 def test_a_task_fails_on_demand(server: Server, make_vdi: Callable[..., str], put: Callable[..., Any]) -> None:
     server.fault(kind="fail_task", error=["SR_BACKEND_FAILURE_46", "", "gone", ""])
     assert put(make_vdi(), bytes(512))[1]["error_info"] == ["SR_BACKEND_FAILURE_46", "", "gone", ""]
+
+
+def test_a_fault_counts_only_where_it_strikes(server: Server, make_vdi: Callable[..., str], session: Any) -> None:
+    def run() -> list[str]:
+        task = session.xenapi.task.create("an import", "")
+        server.ask("PUT", query(session, "/import_raw_vdi", vdi=make_vdi(), task_id=task), bytes(512))
+        failed = wait(session.xenapi, task)["error_info"]
+        session.xenapi.task.destroy(task)
+        return failed
+
+    beyond = server.fault(kind="drop", after=1 << 40, sure=False)
+    another = server.fault(kind="fail_task", method="export_raw_vdi", sure=False)
+    assert run() == []
+    here = server.fault(kind="fail_task", method="import_raw_vdi", times=2)
+    for struck in (1, 2):
+        assert run() == IO_ERROR
+        assert here.struck == struck
+    assert run() == []
+    assert (beyond.struck, another.struck, here.struck) == (0, 0, 2)
+    assert missed_faults() == []
+    server.side_door("DELETE", "faults")
+    server.fault(kind="fail_call", method="VDI.resize")
+    assert missed_faults() == [str({"kind": "fail_call", "method": "VDI.resize"})]
+    server.side_door("DELETE", "faults")
 
 
 @pytest.mark.parametrize("after", [0, 1000])

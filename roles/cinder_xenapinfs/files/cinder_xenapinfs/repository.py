@@ -16,7 +16,7 @@ from oslo_log import log as logging
 
 from .errors import PoolError, PoolFailure
 from .options import Settings
-from .session import LONG, Session
+from .session import LIVING, LONG, Session
 
 LOG = logging.getLogger(__name__)
 MARK = "cinder_xenapinfs"
@@ -217,9 +217,7 @@ class Repositories:
             made = record["name_description"] == self.mark("made")
             LOG.warning("SR %s is a leftover of this backend and is removed from the pool.", record["uuid"])
             self.remove(session, Leftover(record["name_label"], by_name=True, destroy=True) if made else Leftover(record["uuid"], by_name=False, destroy=False))
-        for ref, record in session.call("task.get_all_records").items():
-            if record["name_description"].startswith(f"{session.originator} ") and record["status"] != "pending":
-                session.call("task.destroy", ref)
+        session.remove_tasks(lambda each: each.startswith(f"{session.originator} ") and each not in LIVING)
 
     def on_share(self, session: Session) -> set[str]:
         """The SRs that lie on the share, whether the pool knows them or not."""

@@ -27,6 +27,8 @@ QUICK = 300.0
 LONG = 24 * 3600.0
 LOST = (OSError, http.client.HTTPException, xmlrpc.client.Error, ExpatError, TypeError)
 FIRST_DELAY, LAST_DELAY = 0.1, 5.0
+# The descriptions of the tasks that this process still needs.
+LIVING: set[str] = set()
 
 
 class Session:
@@ -119,16 +121,28 @@ class Session:
     def task(self, label: str) -> Iterator[str]:
         """A task of our own, which goes in any case."""
         description = f"{self.originator} {time.time_ns()}"
+        LIVING.add(description)
         try:
             made = self.call("task.create", label, description)
             yield made
         finally:
-            self.patiently("remove a task", lambda: self.remove_tasks(description))
+            LIVING.discard(description)
+            self.patiently("remove a task", lambda: self.remove_tasks(lambda each: each == description))
 
-    def remove_tasks(self, description: str) -> None:
+    def remove_tasks(self, ours: Callable[[str], bool]) -> None:
+        """Those of which the description is ours. A pool only marks one that is not over, so that is ended first."""
         for ref, record in self.call("task.get_all_records").items():
-            if record["name_description"] == description:
+            if not ours(record["name_description"]):
+                continue
+            if record["status"] in ("pending", "cancelling"):
+                with contextlib.suppress(PoolFailure):
+                    self.call("task.set_status", ref, "cancelled")
+            try:
                 self.call("task.destroy", ref)
+            except PoolFailure as exc:
+                # It is gone, or an old pool that cannot end it has marked it before.
+                if exc.code not in ("HANDLE_INVALID", "MAP_DUPLICATE_KEY"):
+                    raise
 
     def query(self, path: str, **given: str) -> str:
         return f"{path}?{urlencode({'session_id': self.client.handle} | given)}"

@@ -32,14 +32,18 @@ class Fault:
     seconds: float = 0.0  # slow
     method: str = ""  # which message, import_raw_vdi or export_raw_vdi; every one that fits the kind when empty
     error: list[str] = field(default_factory=list)  # fail_task, fail_call
+    number: int = field(default=0, init=False)
+    struck: int = field(default=0, init=False)  # how often it has
 
 
 class Faults:
     def __init__(self) -> None:
         self.lock = threading.Lock()
         self.wanted: list[Fault] = []
+        # Every one that was asked for, also those that are used up or taken back.
+        self.known: list[Fault] = []
 
-    def add(self, given: dict[str, Any]) -> None:
+    def add(self, given: dict[str, Any]) -> Fault:
         fault = Fault(**given)
         if fault.kind not in KINDS:
             raise ValueError(f"kind is one of {', '.join(KINDS)}")
@@ -49,14 +53,21 @@ class Faults:
         if fault.times < 0 or fault.after < 0 or fault.seconds < 0 or not all(isinstance(part, str) for part in fault.error):
             raise ValueError("numbers are not negative, and an error is a list of texts")
         with self.lock:
+            fault.number = len(self.known)
+            self.known.append(fault)
             self.wanted.append(fault)
+        return fault
 
     def clear(self) -> None:
         with self.lock:
             self.wanted.clear()
 
-    def take(self, kind: str, method: str = "") -> Fault | None:
-        """The first fault of the kind that fits, counted as used."""
+    def strike(self, fault: Fault) -> None:
+        with self.lock:
+            fault.struck += 1
+
+    def take(self, kind: str, method: str = "", later: bool = False) -> Fault | None:
+        """The first fault of the kind that fits, counted as used; later: it strikes, if at all, when the caller says so."""
         with self.lock:
             for fault in self.wanted:
                 if fault.kind != kind or fault.method not in ("", method):
@@ -68,6 +79,7 @@ class Faults:
                     fault.times -= 1
                     if not fault.times:
                         self.wanted.remove(fault)
+                fault.struck += not later
                 return fault
         return None
 

@@ -6,13 +6,14 @@ from __future__ import annotations
 
 from typing import Any
 
+from . import filters
 from .context import Context
 from .errors import Failure
 from .schema import Class, Field, Message
 
 # Fields that clients write by custom messages which do no more than that.
 PLAIN = frozenset("""
-    PBD.device_config SR.name_description SR.name_label SR.shared VBD.mode VDI.name_description VDI.name_label VDI.read_only VDI.sharable
+    SR.name_description SR.name_label SR.shared VBD.mode VDI.name_description VDI.name_label
     VIF.ipv4_allowed VIF.ipv6_allowed VIF.locking_mode VM.HVM_boot_policy VM.HVM_shadow_multiplier VM.NVRAM VM.VCPUs_at_startup VM.VCPUs_max
     VM.actions_after_crash VM.domain_type VM.has_vendor_device VM.memory_dynamic_max VM.memory_dynamic_min VM.memory_static_max
     VM.memory_static_min VM.other_config VM.platform task.error_info task.other_config task.progress task.result
@@ -57,6 +58,8 @@ def implicit(context: Context, cls: Class, message: Message, args: list[Any]) ->
         return list(db.objects[name])
     if message.name == "get_all_records":
         return {ref: db.record(name, ref) for ref in db.objects[name]}
+    if message.name == "get_all_records_where":
+        return filters.matching(context, cls, args[0])
     if message.name == "get_record":
         return db.record(name, args[0])
     if message.name == "get_by_uuid":

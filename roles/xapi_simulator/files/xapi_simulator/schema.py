@@ -2,7 +2,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The data model: classes, fields, messages and enums, read from schema/*.txt.
 
-A line there is one of: enum, a field (rw, constructor, runtime), implicit, hidden, call (takes a session), open (takes none), removed.
+A line there is one of: enum, a field (rw, constructor, runtime), implicit, hidden, call (takes a session), open (takes none), unpublished (a call that servers
+have and their published model does not), removed.
 The messages of a field follow from its qualifier and type, so they are not listed.
 """
 
@@ -106,7 +107,7 @@ class Param:
 
 @dataclass(frozen=True)
 class Message:
-    """kind: getter, setter (set, add_to, remove_from, add, remove), implicit, custom or removed."""
+    """kind: getter, setter (set, add_to, remove_from, add, remove), implicit, custom or removed. unpublished: servers have it, their data model does not."""
 
     name: str
     params: tuple[Param, ...]
@@ -114,6 +115,7 @@ class Message:
     kind: str
     session: bool = True
     field: Field | None = None
+    unpublished: bool = False
 
     @property
     def required(self) -> int:
@@ -168,14 +170,15 @@ def implicit_message(name: str, verb: str) -> Message:
         "destroy": ((Param("self", ref),), VOID),
         "get_all": ((), Type("set", inner=(ref,))),
         "get_all_records": ((), Type("map", inner=(ref, record))),
+        "get_all_records_where": ((Param("expr", STRING),), Type("map", inner=(ref, record))),
         "get_by_name_label": ((Param("label", STRING),), Type("set", inner=(ref,))),
         "get_by_uuid": ((Param("uuid", STRING),), ref),
         "get_record": ((Param("self", ref),), record),
     }[verb]
-    return Message(verb, params, result, "implicit")
+    return Message(verb, params, result, "implicit", unpublished=verb == "get_all_records_where")
 
 
-SIGNATURE = re.compile(r"(call|open) (\w+)\((.*)\) -> (.*)")
+SIGNATURE = re.compile(r"(call|open|unpublished) (\w+)\((.*)\) -> (.*)")
 
 
 def custom_message(line: str) -> Message:
@@ -188,7 +191,7 @@ def custom_message(line: str) -> Message:
     for part in filter(None, listed.split(", ")):
         label, dummy, text = part.partition(": ")
         params.append(Param(label.rstrip("?"), parse_type(text), not label.endswith("?")))
-    return Message(name, tuple(params), parse_type(result), "custom", kind == "call")
+    return Message(name, tuple(params), parse_type(result), "custom", kind != "open", unpublished=kind == "unpublished")
 
 
 def read_class(path: Path, enums: dict[str, list[str]]) -> Class:
@@ -204,12 +207,14 @@ def read_class(path: Path, enums: dict[str, list[str]]) -> Class:
             name, dummy, text = head.partition(": ")
             made.fields[name] = Field(name, parse_type(text), word, default or None)
         elif word == "implicit":
-            made.messages.update({verb: implicit_message(made.name, verb) for verb in rest.split()})
+            verbs = rest.split()
+            verbs += ["get_all_records_where"] if "get_all_records" in verbs else []
+            made.messages.update({verb: implicit_message(made.name, verb) for verb in verbs})
         elif word == "hidden":
             hidden.update(rest.split())
         elif word == "removed":
             made.messages.update({name: Message(name, (), VOID, "removed") for name in rest.split()})
-        elif word in ("call", "open"):
+        elif word in ("call", "open", "unpublished"):
             message = custom_message(line)
             made.messages[message.name] = message
     for entry in made.fields.values():

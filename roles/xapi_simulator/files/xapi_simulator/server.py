@@ -16,6 +16,7 @@ import socketserver
 import ssl
 import struct
 import time
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qsl
@@ -230,16 +231,23 @@ class Handler(socketserver.BaseRequestHandler):
             client.send(good(json.dumps(open_now).encode(), "application/json", keep))
             return keep
         faults = self.server.pool.faults
+        if (method, path) == ("GET", "/simulator/strikes"):
+            with faults.lock:
+                told = [asdict(fault) for fault in faults.known]
+            client.send(good(json.dumps(told).encode(), "application/json", keep))
+            return keep
         if path != "/simulator/faults" or method not in ("GET", "POST", "DELETE"):
             raise transfer.Answer("404 Not Found")
+        answer: dict[str, Any] | list[dict[str, Any]]
         if method == "POST":
             try:
-                faults.add(json.loads(self.body(client, headers)))
+                answer = asdict(faults.add(json.loads(self.body(client, headers))))
             except (ValueError, TypeError) as exc:
                 raise transfer.Answer("400 Bad Request", str(exc)) from exc
-        elif method == "DELETE":
-            faults.clear()
-        answer: list[dict[str, Any]] = [dict(vars(fault)) for fault in faults.wanted]
+        else:
+            if method == "DELETE":
+                faults.clear()
+            answer = [asdict(fault) for fault in faults.wanted]
         client.send(good(json.dumps(answer).encode(), "application/json", keep))
         return keep
 

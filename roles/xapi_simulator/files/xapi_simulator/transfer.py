@@ -65,28 +65,32 @@ class Counted:
     """The body of a request, of which a fault may let only a part through."""
 
     def __init__(self, connection: Connection, pool: Pool, method: str) -> None:
-        self.connection = connection
-        fault = pool.faults.take("drop", method)
-        self.left = fault.after if fault else None
-        fault = pool.faults.take("sr_full", method)
-        self.room = fault.after if fault else None
+        self.connection, self.faults = connection, pool.faults
+        self.drop = pool.faults.take("drop", method, later=True)
+        self.left = self.drop.after if self.drop else None
+        self.full = pool.faults.take("sr_full", method, later=True)
+        self.room = self.full.after if self.full else None
 
     def read(self, count: int) -> bytes:
-        if self.left == 0:
-            raise Dropped
-        if self.room == 0:
+        self.check_dropped()
+        if self.full and self.room == 0:
+            self.faults.strike(self.full)
             raise OSError("ENOSPC")
         data = self.connection.read(min(limit for limit in (count, self.left, self.room) if limit is not None))
         self.left = None if self.left is None else self.left - len(data)
         self.room = None if self.room is None else self.room - len(data)
         return data
 
+    def check_dropped(self) -> None:
+        if self.drop and self.left == 0:
+            self.faults.strike(self.drop)
+            raise Dropped
+
     def passes(self, data: bytes) -> bytes:
         """The same for what is sent."""
         if self.left is None:
             return data
-        if not self.left:
-            raise Dropped
+        self.check_dropped()
         data = data[: self.left]
         self.left -= len(data)
         return data
@@ -155,8 +159,8 @@ class Transfer:
     def progress(self, share: float) -> None:
         tasks.progress(self.pool, self.context.task, min(share, 0.99))
 
-    def end(self, result: Any) -> None:
-        fault = self.pool.faults.take("fail_task")
+    def end(self, method: str, result: Any) -> None:
+        fault = self.pool.faults.take("fail_task", method)
         if fault:
             raise Failure(*(fault.error or IO_ERROR.description))
         tasks.succeed(self.pool, self.context.task, result)
@@ -243,7 +247,7 @@ class Transfer:
             else:
                 length = target.size if self.request.length is None else self.request.length
                 streams.import_raw(body, target, length, self.progress)
-        self.end(vdi)
+        self.end("import_raw_vdi", vdi)
 
     def give(self) -> Iterator[None]:
         wanted = self.format()
@@ -263,6 +267,8 @@ class Transfer:
             older, parent = None, None
             if wanted == "vhd" and base != NULL:
                 older = stack.enter_context(disk.attach(vdis.path_of(self.context, base), False))
+                if isinstance(source, disk.RawDisk) or isinstance(older, disk.RawDisk):
+                    raise internal('Failure("Cannot compute differences on non-VHD images")')
                 parent = self.pool.db.get("VDI", base)["uuid"]
             pieces = streams.export_raw(source) if wanted == "raw" else streams.export_vhd(source, record["uuid"], older, parent)
             sent = 0
@@ -270,4 +276,4 @@ class Transfer:
                 self.connection.send(body.passes(piece))
                 sent += len(piece)
                 self.progress(sent / (source.size or 1))
-        self.end(None)
+        self.end("export_raw_vdi", None)

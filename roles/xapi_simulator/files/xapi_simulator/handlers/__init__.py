@@ -4,7 +4,7 @@
 
 from __future__ import annotations
 
-from . import devices, event, fields, host, session, sr, task, vdi, vm
+from . import denied, devices, event, fields, host, session, sr, task, vdi, vm
 
 # Each registers what it answers when it is imported.
-__all__ = ["devices", "event", "fields", "host", "session", "sr", "task", "vdi", "vm"]
+__all__ = ["denied", "devices", "event", "fields", "host", "session", "sr", "task", "vdi", "vm"]

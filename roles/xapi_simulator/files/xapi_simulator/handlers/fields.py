@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from ..pool import Pool
 
 POWER = {
-    "Halted": ["start", "start_on", "clone", "copy", "snapshot", "provision", "destroy", "export", "make_into_template", "changing_VCPUs"],
+    "Halted": ["start", "start_on", "clone", "copy", "snapshot", "destroy", "export", "make_into_template", "changing_VCPUs"],
     "Running": ["clean_shutdown", "hard_shutdown", "clean_reboot", "hard_reboot", "pause", "snapshot"],
     "Paused": ["unpause", "hard_shutdown", "hard_reboot"],
     "Suspended": ["hard_shutdown"],

@@ -38,7 +38,7 @@ def authenticate(context: Context, uname: str, pwd: str) -> None:
     settings = context.pool.settings
     fits = hmac.compare_digest(uname.encode(), settings.user.encode()) & hmac.compare_digest(pwd.encode(), settings.password.encode())
     if not fits:
-        raise Failure("SESSION_AUTHENTICATION_FAILED")
+        raise Failure("SESSION_AUTHENTICATION_FAILED", uname, "Authentication failure")
 
 
 def evict(context: Context, field: str, value: str) -> None:

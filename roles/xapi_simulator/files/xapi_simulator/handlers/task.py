@@ -64,7 +64,7 @@ def finish(pool: Pool, ref: str, **fields: Any) -> None:
     with pool.db.lock:
         if pending(pool, ref):
             FINISHED[ref] = time.monotonic()
-            pool.db.set("task", ref, finished=now(), progress=1.0, allowed_operations=[], current_operations={}, **fields)
+            pool.db.set("task", ref, finished=now(), progress=1.0, allowed_operations=[], **fields)
 
 
 def succeed(pool: Pool, ref: str, result: Any) -> None:
@@ -89,15 +89,22 @@ def create_by_client(context: Context, label: str, description: str) -> str:
 
 @handler("task.destroy")
 def destroy(context: Context, ref: str) -> None:
-    context.db.get("task", ref)
-    remove(context.pool, ref)
+    """One that is not over is only marked, and stays when it ends; until then it cannot be marked again."""
+    record = context.db.get("task", ref)
+    if not pending(context.pool, ref):
+        remove(context.pool, ref)
+    elif "task" in record["current_operations"]:
+        raise Failure("MAP_DUPLICATE_KEY", "task", "current_operations", ref, "task")
+    else:
+        context.db.set("task", ref, current_operations=record["current_operations"] | {"task": "destroy"})
 
 
 @handler("task.cancel")
 def cancel(context: Context, ref: str) -> None:
     """Accepted always; a task that does not list the operation goes on as if nothing was said."""
-    if "cancel" in context.db.get("task", ref)["allowed_operations"] and pending(context.pool, ref):
-        context.db.set("task", ref, status="cancelling", current_operations={ref: "cancel"})
+    record = context.db.get("task", ref)
+    if "cancel" in record["allowed_operations"] and pending(context.pool, ref):
+        context.db.set("task", ref, status="cancelling", current_operations=record["current_operations"] | {ref: "cancel"})
 
 
 @handler("task.set_status")

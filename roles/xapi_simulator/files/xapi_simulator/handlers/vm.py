@@ -147,6 +147,8 @@ def unpause(context: Context, vm: str) -> None:
 def provision(context: Context, vm: str) -> None:
     """Makes a VM of a template. The disks that a template only describes are not made."""
     record = require(context, vm, "Halted")
+    if not record["is_a_template"]:
+        raise Failure("PROVISION_ONLY_ALLOWED_ON_TEMPLATE")
     if record["other_config"].get("disks"):
         raise Failure("NOT_IMPLEMENTED", "VM.provision with other_config:disks")
     context.db.set("VM", vm, is_a_template=False)
