@@ -100,9 +100,29 @@ options:
     description:
       - Address of the image, http or https. This host fetches it and sends it on as it arrives, or, with O(import_method=web-download), Glance
         fetches it itself.
+      - A broken transfer is resumed where it stopped if the server answers with exactly the part that is missing, and has a strong C(ETag) or O(checksum)
+        is given; else it is an error.
+      - A user name, password or signature in the address is not shown. They are better given in O(url_username), O(url_password) and O(headers).
       - Whether content has changed is decided by O(checksum), else by the server's C(ETag) or C(Last-Modified), else by reading it all.
         What Glance fetched itself is read again only when O(uri) or O(checksum) changes.
     type: str
+  url_username:
+    description:
+      - User name for HTTP basic authentication at the server of O(uri). A user name in the address itself is used where this is not set.
+    type: str
+    version_added: 0.2.0
+  url_password:
+    description:
+      - Password that belongs to O(url_username).
+    type: str
+    version_added: 0.2.0
+  headers:
+    description:
+      - Headers of the requests to O(uri), for example C(Authorization). Their values are not shown.
+      - Neither these nor O(url_username) and O(url_password) go to another server, whether O(uri) redirects there or O(checksum) names it. A checksum file
+        of a local file gets them as well.
+    type: dict
+    version_added: 0.2.0
   checksum:
     description:
       - Digest of the content, as C(sha256:HEX) or C(sha512:HEX), or a bare MD5.
@@ -126,7 +146,13 @@ options:
   disk_format:
     description:
       - Format of the disk. Data that is not in this format is refused before the upload.
-      - Without it, what the data shows (V(raw) where it shows nothing), and V(qcow2) for an image without data.
+      - Without it, what the data shows, the format of an image that is there, and V(qcow2) for an image without data.
+      - Without it, data is V(raw) only if it begins with a partition table, a boot sector, a file system, an LVM volume or swap space. All else is refused
+        with what was recognised, and so is a name that claims another format, such as a raw disk called C(debian.qcow2).
+      - V(raw) takes any data, except VHD, qcow2, vmdk, vhdx, vdi and Parallels images, which Glance and hypervisors would take apart.
+      - A fixed VHD has its mark at its end, where Glance does not look. Without O(disk_format) it is refused. With V(vhd) it is uploaded, and Glance takes it
+        only if C(require_image_format_match) is off there. With V(raw) it is uploaded with its footer, with a warning;
+        M(xenstack.image_services.xen_vdi_import) reads such an image as the disk that it is.
     type: str
   container_format:
     description:

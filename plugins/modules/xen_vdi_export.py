@@ -88,6 +88,14 @@ options:
     description:
       - Headers of that PUT, for example C(Authorization). Their values are not shown.
     type: dict
+  url_username:
+    description:
+      - User name for HTTP basic authentication of that PUT.
+    type: str
+  url_password:
+    description:
+      - Password that belongs to O(url_username).
+    type: str
 extends_documentation_fragment:
   - xenstack.image_services._image.made
   - xenstack.image_services._pool
@@ -297,6 +305,9 @@ from ansible_collections.xenstack.image_services.plugins.module_utils._glance.pr
 from ansible_collections.xenstack.image_services.plugins.module_utils._host.place import (
     AnsiblePlace,
 )
+from ansible_collections.xenstack.image_services.plugins.module_utils._image.web import (
+    create_access_argspec,
+)
 from ansible_collections.xenstack.image_services.plugins.module_utils._xapi.argspec import (
     PoolModule,
     create_glance_option,
@@ -319,12 +330,11 @@ def create_export_argspec() -> ArgumentSpec:
             "compression_level": {"type": "int", "default": 1},
             "dest": {"type": "path"},
             "uri": {"type": "str"},
-            "headers": {"type": "dict", "no_log": True},
         },
         mutually_exclusive=[("vdi", "vm"), ("image", "dest", "uri"), ("image", "base")],
         required_one_of=[("vdi", "vm"), ("image", "dest", "uri")],
-        required_by={"device": "vm", "headers": "uri"},
-    )
+        required_by={"device": "vm", "headers": "uri", "url_username": "uri"},
+    ).merge(create_access_argspec())
 
 
 def main() -> None:

@@ -49,8 +49,24 @@ options:
     type: path
   uri:
     description:
-      - An C(http) or C(https) address of an image. A broken transfer goes on where it stopped if the server can do that.
+      - An C(http) or C(https) address of an image. A broken transfer is resumed where it stopped if the server answers with exactly the part that is
+        missing, and has a strong C(ETag) or O(checksum) is given; else it is an error.
+      - A user name, password or signature in the address is not shown. They are better given in O(url_username), O(url_password) and O(headers).
     type: str
+  url_username:
+    description:
+      - User name for HTTP basic authentication at the server of O(uri). A user name in the address itself is used where this is not set.
+    type: str
+  url_password:
+    description:
+      - Password that belongs to O(url_username).
+    type: str
+  headers:
+    description:
+      - Headers of the requests to O(uri), for example C(Authorization). Their values are not shown.
+      - Neither these nor O(url_username) and O(url_password) go to another server, whether O(uri) redirects there or O(checksum) names it. A checksum file
+        of a local file gets them as well.
+    type: dict
   checksum:
     description:
       - Digest of the bytes of O(src) or O(uri), as C(algorithm:hex), or as C(algorithm:) and the address of a checksum file, with sha256 or sha512.
@@ -58,7 +74,11 @@ options:
     type: str
   disk_format:
     description:
-      - Format of O(src) or O(uri) below any compression. Without it, the bytes tell. What carries no mark is a raw disk.
+      - Format of O(src) or O(uri) below any compression. Without it, the data tells.
+      - Without it, data is a raw disk only if it begins with a partition table, a boot sector, a file system, an LVM volume or swap space. All else is
+        refused with what was recognised, and so is a name that claims another format, such as a raw disk called C(debian.qcow2).
+      - V(raw) takes any data as a raw disk, except VHD, qcow2, vmdk, vhdx, vdi and Parallels images. A fixed VHD that is declared V(raw), as Glance keeps
+        them, is read as a VHD, with a warning.
     type: str
     choices: [raw, iso, vhd, qcow2, vmdk]
   sr:
@@ -336,6 +356,7 @@ from typing import Any
 from ansible_collections.xenstack.image_services.plugins.module_utils._common.argspec import ArgumentSpec
 from ansible_collections.xenstack.image_services.plugins.module_utils._common.runner import run
 from ansible_collections.xenstack.image_services.plugins.module_utils._glance.progress import ProgressLog, ProgressSink
+from ansible_collections.xenstack.image_services.plugins.module_utils._image.web import create_access_argspec
 from ansible_collections.xenstack.image_services.plugins.module_utils._xapi.argspec import PoolModule, create_glance_option, create_pool_argspec
 from ansible_collections.xenstack.image_services.plugins.module_utils._xapi.import_job import ImportJob
 from ansible_collections.xenstack.image_services.plugins.module_utils._xapi.session import Pool
@@ -365,7 +386,7 @@ def create_import_argspec() -> ArgumentSpec:
             "spool_dir": {"type": "path"},
         },
         mutually_exclusive=[("image", "src", "uri"), ("image", "checksum"), ("image", "disk_format")],
-    )
+    ).merge(create_access_argspec())
 
 
 def main() -> None:

@@ -20,6 +20,7 @@ from ansible_collections.xenstack.image_services.tests.support.cinder import Cin
 from ansible_collections.xenstack.image_services.tests.support.cloud import Cloud
 from ansible_collections.xenstack.image_services.tests.support.deployed import deploy_cloud
 from ansible_collections.xenstack.image_services.tests.support.deployment import control, run_roles
+from ansible_collections.xenstack.image_services.tests.support.disks import partitioned
 from ansible_collections.xenstack.image_services.tests.support.faulty_proxy import Fault, FaultyProxy
 from ansible_collections.xenstack.image_services.tests.support.imports import clear, images_of, small_raw
 from ansible_collections.xenstack.image_services.tests.support.pulls import DEADLINE, FORMS, SIZE, Held, Setting, make_sr
@@ -90,14 +91,14 @@ def image_name(cloud: Cloud, request: pytest.FixtureRequest) -> Iterator[str]:
 def disk(tmp_path: Path) -> Path:
     """A raw disk of 32 MiB that no two tests share."""
     path = tmp_path / "disk.raw"
-    path.write_bytes(os.urandom(32 * 1024 * 1024))
+    path.write_bytes(partitioned(os.urandom(32 * 1024 * 1024)))
     return path
 
 
 @pytest.fixture
 def small_disk(tmp_path: Path) -> Path:
     path = tmp_path / "small.raw"
-    path.write_bytes(os.urandom(64 * 1024))
+    path.write_bytes(partitioned(os.urandom(64 * 1024)))
     return path
 
 

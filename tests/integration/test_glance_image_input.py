@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import gzip
 import hashlib
 import os
 import subprocess
@@ -11,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from ansible_collections.xenstack.image_services.tests.support.cloud import Cloud
+from ansible_collections.xenstack.image_services.tests.support.disks import partitioned, vhd_footer
 from ansible_collections.xenstack.image_services.tests.support.modules import run_module
 
 CHANGES = ("POST", "PUT", "PATCH", "DELETE")
@@ -53,10 +55,49 @@ def test_a_digest_that_is_not_the_files(cloud: Cloud, image_name: str, small_dis
 
 def test_a_format_that_the_bytes_deny(cloud: Cloud, image_name: str, small_disk: Path, tmp_path: Path) -> None:
     sentence = refused(cloud, name=image_name, filename=str(small_disk), disk_format="qcow2")
-    assert f"disk_format is 'qcow2', but the data is in no format that carries a mark (a raw disk?). Declare the format that '{small_disk}' has" in sentence
+    assert f"disk_format is 'qcow2', but the data is a raw disk. Declare the format that '{small_disk}' has" in sentence
     qcow2 = tmp_path / "disk.qcow2"
     subprocess.run(["qemu-img", "create", "-q", "-f", "qcow2", str(qcow2), "1M"], check=True)
     assert "disk_format is 'raw', but the data is qcow2" in refused(cloud, name=image_name, filename=str(qcow2), disk_format="raw")
+
+
+def test_what_is_no_disk_is_named_unless_it_is_declared_raw(cloud: Cloud, image_name: str, tmp_path: Path) -> None:
+    page = tmp_path / "debian.qcow2"
+    page.write_bytes(b"<!DOCTYPE html><title>Log in</title>" * 100)
+    assert "the data is a web page. See what" in refused(cloud, name=image_name, filename=str(page))
+    assert "the data is a web page" in refused(cloud, name=image_name, filename=str(page), disk_format="qcow2")
+    nothing = tmp_path / "disk"
+    nothing.write_bytes(b"\xaa" * 4096)
+    sentence = refused(cloud, name=image_name, filename=str(nothing))
+    assert "it has no partition table" in sentence
+    assert "declare disk_format: raw if it is a raw disk all the same" in sentence
+    auth = cloud.auth("alice")
+    made = run_module("glance_image", {**auth, "name": image_name, "filename": str(nothing), "disk_format": "raw"}).succeeded()
+    assert made["image"]["disk_format"] == "raw"
+    # What a reserved image was declared to be stands.
+    run_module("glance_image", {**auth, "name": f"{image_name} 2", "disk_format": "raw"}).succeeded()
+    assert run_module("glance_image", {**auth, "name": f"{image_name} 2", "filename": str(nothing)}).succeeded()["image"]["disk_format"] == "raw"
+
+
+def test_a_fixed_vhd_is_told_of_as_glance_treats_it(cloud: Cloud, image_name: str, tmp_path: Path) -> None:
+    """Glance looks for the mark at the beginning, where a fixed VHD has none."""
+    disk = partitioned(os.urandom(100 * 512))
+    path, packed = tmp_path / "fixed.vhd", tmp_path / "fixed.vhd.gz"
+    path.write_bytes(disk + vhd_footer(len(disk), kind=2, data_offset=2**64 - 1))
+    packed.write_bytes(gzip.compress(path.read_bytes()))
+    assert "the data is a fixed VHD, which Glance takes for raw data" in refused(cloud, name=image_name, filename=str(path))
+    options = {**cloud.auth("alice"), "name": image_name}
+    declared = run_module("glance_image", {**options, "filename": str(path), "disk_format": "vhd"}).sentence()
+    assert "A fixed VHD has its mark at its end, where Glance does not look. Convert it to a dynamic VHD" in declared
+    assert "require_image_format_match" in declared
+    for undeclared in ({}, {"disk_format": "vhd"}):
+        assert run_module("glance_image", {**options, "filename": str(packed), "decompress": True, **undeclared}).failed
+    assert [image for image in cloud.images("alice") if image["name"] == image_name] == []
+    for source in ({"filename": str(path)}, {"filename": str(packed), "decompress": True}):
+        done = run_module("glance_image", {**options, **source, "disk_format": "raw"}).succeeded()
+        assert done["image"]["size"] == len(disk) + 512
+        if done["changed"]:
+            assert ["ends with the footer of a fixed VHD" in warning for warning in done["warnings"]] == [True]
 
 
 def test_a_store_that_is_not_there(cloud: Cloud, image_name: str, small_disk: Path) -> None:

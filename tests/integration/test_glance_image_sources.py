@@ -14,7 +14,9 @@ from typing import Any
 
 import pytest
 from ansible_collections.xenstack.image_services.tests.support.cloud import Cloud
+from ansible_collections.xenstack.image_services.tests.support.disks import partitioned
 from ansible_collections.xenstack.image_services.tests.support.faulty_proxy import Fault
+from ansible_collections.xenstack.image_services.tests.support.mirror import span
 from ansible_collections.xenstack.image_services.tests.support.modules import run_module
 
 
@@ -40,22 +42,25 @@ class MirrorHandler(BaseHTTPRequestHandler):
     server: Mirror
 
     def do_HEAD(self) -> None:
-        self._head(0)
+        self._head(0, len(self.server.content))
 
     def do_GET(self) -> None:
         ranged = self.headers.get("Range")
-        start = int(ranged.split("=")[1].rstrip("-")) if ranged else 0
-        self._head(start)
-        rest = self.server.content[start:]
+        start, end = span(ranged, len(self.server.content))
+        self._head(start, end)
+        rest = self.server.content[start:end]
         if self.server.break_after is not None:
             rest, self.server.break_after = rest[: self.server.break_after], None
         for offset in range(0, len(rest), 65536):
             self.wfile.write(rest[offset : offset + 65536])
             self.server.served += len(rest[offset : offset + 65536])
 
-    def _head(self, start: int) -> None:
-        self.send_response(206 if start else 200)
-        self.send_header("Content-Length", str(len(self.server.content) - start))
+    def _head(self, start: int, end: int) -> None:
+        whole = len(self.server.content)
+        self.send_response(206 if (start, end) != (0, whole) else 200)
+        self.send_header("Content-Length", str(end - start))
+        if (start, end) != (0, whole):
+            self.send_header("Content-Range", f"bytes {start}-{end - 1}/{whole}")
         self.send_header("Content-Type", "application/octet-stream")
         if self.server.tagged:
             self.send_header("ETag", f'"{hashlib.md5(self.server.content).hexdigest()}"')
@@ -67,7 +72,7 @@ class MirrorHandler(BaseHTTPRequestHandler):
 
 @pytest.fixture
 def mirror() -> Iterator[Mirror]:
-    server = Mirror(os.urandom(8 * 1024 * 1024))
+    server = Mirror(partitioned(os.urandom(8 * 1024 * 1024)))
     thread = threading.Thread(target=server.serve_forever, daemon=True)
     thread.start()
     yield server
@@ -87,7 +92,7 @@ def test_an_address_is_fetched_once_while_its_mark_stays(cloud: Cloud, image_nam
     mirror.served = 0
     assert not keep(cloud, image_name, uri=mirror.uri)["changed"]
     assert mirror.served < len(mirror.content) / 2, "the head alone, and what was on its way"
-    mirror.content = os.urandom(4 * 1024 * 1024)
+    mirror.content = partitioned(os.urandom(4 * 1024 * 1024))
     replaced = keep(cloud, image_name, uri=mirror.uri, replaced="delete")
     assert replaced["replaced_image_id"] == made["image"]["id"]
     assert replaced["image"]["size"] == len(mirror.content)

@@ -19,6 +19,7 @@ from typing import Any
 import pytest
 from ansible_collections.xenstack.image_services.tests.support.cloud import Cloud
 from ansible_collections.xenstack.image_services.tests.support.deployment import ROOT
+from ansible_collections.xenstack.image_services.tests.support.disks import partitioned
 from ansible_collections.xenstack.image_services.tests.support.mirror import Mirror
 
 MIB = 1024 * 1024
@@ -81,7 +82,7 @@ class Playbook:
 @pytest.fixture
 def playbook(cloud: Cloud, tmp_path: Path) -> Iterator[Playbook]:
     with Mirror() as mirror:
-        mirror.files["/disk"] = os.urandom(SIZE)
+        mirror.files["/disk"] = partitioned(os.urandom(SIZE))
         mirror.rate = 2 * MIB
         yield Playbook(cloud, mirror, tmp_path)
 

@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import subprocess
@@ -15,7 +16,10 @@ from typing import Any
 import pytest
 from ansible_collections.xenstack.image_services.tests.support.cloud import Cloud
 from ansible_collections.xenstack.image_services.tests.support.deployment import ROOT, control, run_playbook
+from ansible_collections.xenstack.image_services.tests.support.disks import partitioned
+from ansible_collections.xenstack.image_services.tests.support.mirror import Mirror
 from ansible_collections.xenstack.image_services.tests.support.modules import run_module
+from ansible_collections.xenstack.image_services.tests.support.xapi import PoolUnderTest
 
 
 class ProcessWatch(threading.Thread):
@@ -113,3 +117,121 @@ def test_a_deployment_at_full_verbosity_shows_no_secret(cloud: Cloud, tmp_path: 
     finally:
         for role in ("glance", "keystone"):
             control(role, tmp_path, "stop")
+
+
+# Secrets by which content is fetched, each at its place; none is a part of another word.
+SOURCE_SECRETS = {
+    "password in an address": "pW-of-the-address",
+    "its form in the address": "pW%2Dof-the-address",
+    "signature": "5ig0fTheAddress0123456789abcdef",
+    "SAS": "5as%2BOfTheAddress%3D",
+    "SAS decoded": "5as+OfTheAddress=",
+    "token": "t0ken-of-the-address",
+    "signature of the list": "5ig0fTheList0123456789abcdef",
+    "password": "url-pA55word",
+    "header": "t0ken-of-the-header",
+}
+
+
+def signed(mirror: Mirror, data: bytes) -> dict[str, Any]:
+    """Options that name content by addresses full of secrets, behind which it is."""
+    query = f"X-Amz-Signature={SOURCE_SECRETS['signature']}&sig={SOURCE_SECRETS['SAS']}&access_token={SOURCE_SECRETS['token']}"
+    path, listed = f"/disk.raw?{query}", f"/SHA256SUMS?X-Amz-Signature={SOURCE_SECRETS['signature of the list']}"
+    mirror.files = {path: data, listed: f"{hashlib.sha256(data).hexdigest()}  disk.raw\n".encode()}
+
+    def address(path: str) -> str:
+        return mirror.uri(path).replace("//", f"//reader:{SOURCE_SECRETS['its form in the address']}@")
+
+    given = {"url_username": "reader", "url_password": SOURCE_SECRETS["password"], "headers": {"Authorization-Of-Test": f"Bearer {SOURCE_SECRETS['header']}"}}
+    return {"uri": address(path), "checksum": f"sha256:{address(listed)}", **given}
+
+
+def shows_none(text: str) -> str:
+    assert not [name for name, secret in SOURCE_SECRETS.items() if secret in text]
+    return text
+
+
+def test_no_secret_of_a_source_is_shown_or_kept_by_glance(cloud: Cloud, image_name: str) -> None:
+    data = partitioned(os.urandom(100_000))
+    with Mirror() as mirror:
+        options = {**cloud.auth("alice"), "name": image_name, **signed(mirror, data)}
+        unchecked = {name: value for name, value in options.items() if name != "checksum"}
+        predicted = run_module("glance_image", unchecked, check=True)
+        assert shows_none(predicted.output)
+        assert predicted.succeeded()["diff"]["after"]["content"] == mirror.uri("/disk.raw")
+        assert "reader" in predicted.output, "user names are no secrets and stay readable"
+        made = run_module("glance_image", unchecked)
+        assert shows_none(made.output)
+        assert made.succeeded()["changed"]
+        # Another signature of the same content is no change, and needs no transfer.
+        again = options["uri"].replace(SOURCE_SECRETS["signature"], "0ther5ignature0123456789")
+        mirror.files["/" + again.rpartition("@")[2].partition("/")[2]] = data
+        repeated = run_module("glance_image", {**unchecked, "uri": again}).succeeded()
+        assert (repeated["changed"], repeated["image"]["id"]) == (False, made.values["image"]["id"])
+        item = {name: options[name] for name in ("name", "uri", "checksum")}
+        rest = {name: options[name] for name in ("url_username", "url_password", "headers")}
+        many = run_module("glance_images", {**cloud.auth("alice"), "images": [item], "defaults": rest})
+        assert shows_none(many.output)
+        assert not many.succeeded()["changed"]
+        for images in ([{**item, **rest}], [{**item, **rest, "uri": options["uri"] + "&missing=1", "name": f"{image_name} 2"}], [{**item, **rest, "bad": 1}]):
+            assert shows_none(run_module("glance_images", {**cloud.auth("alice"), "images": images}).output)
+        mirror.files.clear()
+        for missing in (options, unchecked, {**options, "state": "nonsense"}, {**unchecked, "import_method": "web-download"}):
+            assert shows_none(run_module("glance_image", {**missing, "name": f"{image_name} 2"}).sentence())
+            assert shows_none(run_module("glance_image", {**missing, "name": f"{image_name} 2"}).output)
+        (kept,) = [image for image in cloud.images("alice") if image["name"] == image_name]
+        shows_none(json.dumps(kept))
+
+
+def test_glance_fetches_by_itself_from_an_address_whose_secrets_stay_secret(cloud: Cloud, image_name: str) -> None:
+    with Mirror() as mirror:
+        uri = signed(mirror, partitioned(os.urandom(100_000)))["uri"]
+        options = {**cloud.auth("alice"), "name": image_name, "uri": uri, "import_method": "web-download", "disk_format": "raw"}
+        done = run_module("glance_image", options)
+        assert shows_none(done.output)
+        repeated = run_module("glance_image", options)
+        assert shows_none(repeated.output)
+        if not done.failed:
+            assert not repeated.succeeded()["changed"]
+
+
+@pytest.mark.usefixtures("cleared_pool")
+def test_no_secret_of_a_source_is_shown_or_kept_by_a_pool(pool: PoolUnderTest) -> None:
+    with Mirror() as mirror:
+        source = signed(mirror, partitioned(os.urandom(100_000)))
+        unchecked = {name: value for name, value in source.items() if name != "checksum"}
+        for options in (unchecked, source):
+            for check in (True, False):
+                done = run_module("xen_vdi_import", pool.options(name="test image", **options), check=check)
+                assert shows_none(done.output)
+                done.succeeded()
+        vdi = done.values["vdi"]
+        assert vdi["other_config"]["image_services_source"] == mirror.uri("/disk.raw")
+        again = run_module("xen_vdi_import", pool.options(name="test image", **source)).succeeded()
+        assert not again["changed"]
+        mirror.files.clear()
+        for options in (unchecked, source, {**source, "disk_format": "nonsense"}):
+            failed = run_module("xen_vdi_import", pool.options(name="test image 2", **options))
+            assert shows_none(failed.output)
+            assert shows_none(failed.sentence())
+        shows_none(json.dumps([{**record, "snapshot_time": "", "xenstore_data": ""} for record in pool.api.VDI.get_all_records().values()], default=str))
+
+
+def test_a_playbook_at_full_verbosity_shows_no_secret_of_a_source(cloud: Cloud, image_name: str, tmp_path: Path) -> None:
+    with Mirror() as mirror:
+        options = {**cloud.auth("alice"), **signed(mirror, partitioned(os.urandom(100_000)))}
+        item = {"name": image_name, **{name: options[name] for name in ("uri", "checksum", "url_username", "url_password", "headers")}}
+        one, many = {**options, "name": image_name}, {**cloud.auth("alice"), "images": [item]}
+        variables = {"one": one, "many": many, "missing": {**one, "uri": options["uri"] + "&x=1"}}
+        tasks = [
+            {"xenstack.image_services.glance_image": None, "args": "{{ one }}"},
+            {"xenstack.image_services.glance_images": None, "args": "{{ many }}"},
+            {"xenstack.image_services.glance_image": None, "args": "{{ missing | combine({'name': 'no ' ~ one.name}) }}", "ignore_errors": True},
+        ]
+        local = {"ansible_connection": "local", "ansible_python_interpreter": sys.executable}
+        playbook = tmp_path / "play.yml"
+        playbook.write_text(json.dumps([{"hosts": "localhost", "gather_facts": False, "vars": local, "tasks": tasks}]), encoding="utf-8")
+        run = run_playbook(playbook, variables, "-vvv", "--diff", "-i", "localhost,")
+    run.succeeded()
+    shows_none(run.output)
+    assert "no answer" not in run.output

@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 from ansible_collections.xenstack.image_services.tests.support.cloud import Cloud
 from ansible_collections.xenstack.image_services.tests.support.deployment import ROOT, Run, run_playbook
+from ansible_collections.xenstack.image_services.tests.support.disks import partitioned
 from ansible_collections.xenstack.image_services.tests.support.modules import run_module
 from ansible_collections.xenstack.image_services.tests.support.xapi import MIB, PASSWORD, PoolUnderTest
 
@@ -28,7 +29,7 @@ def play(name: str, *arguments: str, **variables: Any) -> Run:
 def machine(pool: PoolUnderTest, tmp_path: Path) -> Iterator[str]:
     """A running VM."""
     data = tmp_path / "data.raw"
-    data.write_bytes(os.urandom(MIB).ljust(4 * MIB, b"\0"))
+    data.write_bytes(partitioned(os.urandom(MIB).ljust(4 * MIB, b"\0")))
     run_module("xen_vdi_import", pool.options(name="golden", src=str(data))).succeeded()
     run_module("xen_vm", pool.options(name="machine", boot_disk="golden", clone=True, state="running")).succeeded()
     yield "machine"

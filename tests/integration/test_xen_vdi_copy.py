@@ -15,6 +15,7 @@ from ansible_collections.xenstack.image_services.plugins.module_utils._common.er
 from ansible_collections.xenstack.image_services.plugins.module_utils._plan.vdi_import import DIGEST, INCOMING
 from ansible_collections.xenstack.image_services.plugins.module_utils._xapi.copy_job import CopyJob
 from ansible_collections.xenstack.image_services.plugins.module_utils._xapi.session import Pool
+from ansible_collections.xenstack.image_services.tests.support.disks import partitioned
 from ansible_collections.xenstack.image_services.tests.support.modules import run_module
 from ansible_collections.xenstack.image_services.tests.support.xapi import MIB, PoolUnderTest, content, disk_file
 
@@ -25,7 +26,7 @@ CALLS = ("VDI.create", "VDI.copy", "VDI.set_name_label", "VDI.set_other_config")
 def source(pool: PoolUnderTest, tmp_path: Path) -> Iterator[str]:
     """An imported disk in the default SR, and a second SR named «second»."""
     data = tmp_path / "data.raw"
-    data.write_bytes(os.urandom(3 * MIB).ljust(4 * MIB, b"\0"))
+    data.write_bytes(partitioned(os.urandom(3 * MIB).ljust(4 * MIB, b"\0")))
     imported = run_module("xen_vdi_import", pool.options(name="copied", src=str(data))).succeeded()["vdi"]["uuid"]
     sr = pool.api.SR.create(pool.api.host.get_all()[0], {"location": "/copies"}, "0", "second", "", "file", "", True, {})
     yield imported

@@ -88,7 +88,7 @@ def test_any_disk_arrives_as_it_is(pool: PoolUnderTest, tmp_path: Path, disk: tu
         source = tmp_path / "disk.vhd"
         with path.open("rb") as stream:
             write_sparse(source, VhdWriter(RawDisk(stream, "disk")))
-    assert imported(pool, src=str(source), route=route, verify=True)["format"] == form
+    assert imported(pool, src=str(source), disk_format=form, route=route, verify=True)["format"] == form
     assert "Images are identical" in qemu_img("compare", "-f", "raw", "-F", "vpc", path, disk_file(pool.server, pool.api, disks_of(pool)[0]))
     assert imported(pool, state="absent")["changed"]
 
@@ -108,7 +108,7 @@ def test_qemu_and_libvhdi_take_the_file_of_the_sr(pool: PoolUnderTest, images: d
 def test_only_data_is_sent(pool: PoolUnderTest, tmp_path: Path) -> None:
     data = os.urandom(3 * MIB)
     sparse = write_raw(tmp_path / "sparse.raw", 40 << 30, [(7 << 30, data), (40 << 30 - 1, b"")])
-    done = imported(pool, src=str(sparse))
+    done = imported(pool, src=str(sparse), disk_format="raw")
     assert len(data) <= done["bytes_transferred"] <= len(data) * 1.02
     assert done["vdi"]["virtual_size"] == 40 << 30
 
@@ -296,9 +296,9 @@ def test_a_snapshot_is_no_second_one(pool: PoolUnderTest, raw: Path) -> None:
 
 def test_disks_that_a_vhd_cannot_hold(pool: PoolUnderTest, tmp_path: Path, images: dict[str, Path]) -> None:
     large = write_raw(tmp_path / "large.raw", 2041 << 30, [(0, b"x")])
-    refused(pool, "a VHD of Xen holds 2040 GiB at most", "as raw or qcow2", src=str(large), route="vhd")
+    refused(pool, "a VHD of Xen holds 2040 GiB at most", "as raw or qcow2", src=str(large), disk_format="raw", route="vhd")
     # By records it can be sent, but this SR keeps VHDs.
-    refused(pool, "VDI size must be between", src=str(large))
+    refused(pool, "VDI size must be between", src=str(large), disk_format="raw")
     refused(pool, "its disk has parents", "by a route that takes the data as it comes", src=str(images["chain"]), route="vhd")
 
 

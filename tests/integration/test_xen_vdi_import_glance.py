@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import gzip
 import uuid
 from pathlib import Path
 from typing import Any
@@ -62,6 +63,21 @@ def test_every_format_of_glance(
     }
     assert stored(pool) == rounded(images["raw"].read_bytes())
     assert imported(pool, image=image["id"], glance=cloud.auth("alice"))["changed"] is False
+
+
+@pytest.mark.parametrize(("packed", "disk_format"), [(False, "raw"), (True, "raw"), (True, "vhd")])
+def test_a_fixed_vhd_of_glance_is_the_disk_in_it(
+    cloud: Cloud, pool: PoolUnderTest, images: dict[str, Path], image_name: str, tmp_path: Path, packed: bool, disk_format: str
+) -> None:
+    """Glance takes one as raw, or compressed, where it does not look; as raw the footer would be in the disk."""
+    path = tmp_path / "fixed"
+    data = images["vhd-fixed"].read_bytes()
+    path.write_bytes(gzip.compress(data, 1) if packed else data)
+    upload(cloud, image_name, path, disk_format, "compressed" if packed else "bare")
+    with cloud.proxy() as proxy:
+        done = imported(pool, image=image_name, glance=cloud.through(proxy, "alice"), verify=True)
+    assert (done["format"], done["verified"], bool(done["warnings"])) == ("vhd", True, disk_format == "raw")
+    assert stored(pool) == rounded(images["raw"].read_bytes())
 
 
 def test_content_that_is_there_is_not_read(cloud: Cloud, pool: PoolUnderTest, images: dict[str, Path], image_name: str) -> None:

@@ -52,6 +52,12 @@ def disks(draw: st.DrawFn, most: int = 3 * 1024 * GIB, most_writes: int = 5) -> 
     return size, writes
 
 
+def partitioned(data: bytes) -> bytes:
+    """The same bytes as a disk of one partition: without a mark of some kind they are no raw disk to anybody."""
+    entry = struct.pack("<B3sB3sII", 0x80, b"\x20\x21\x00", 0x83, b"\xfe\xff\xff", 1, max(1, len(data) // 512 - 1))
+    return data[:446] + entry + bytes(48) + b"\x55\xaa" + data[512:]
+
+
 def write_raw(path: Path, size: int, writes: Writes) -> Path:
     with path.open("wb") as stream:
         stream.truncate(size)

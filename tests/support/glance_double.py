@@ -38,6 +38,8 @@ class Plan:
     # Sends no more after so many bytes until the double ends, or until go is set.
     stall_after: int | None = None
     wrong_range: bool = False
+    # The end of what is sent is told to lie behind the end of all.
+    wrong_end: bool = False
 
 
 @dataclass
@@ -159,7 +161,7 @@ class Handler(BaseHTTPRequestHandler):
         start = int(wanted[1]) if wanted and plan.ranges else 0
         self.send_response(206 if start else 200)
         if start:
-            self.send_header("Content-Range", f"bytes {start + plan.wrong_range}-{len(data) - 1}/{len(data)}")
+            self.send_header("Content-Range", f"bytes {start + plan.wrong_range}-{len(data) - 1 + plan.wrong_end}/{len(data)}")
         if plan.chunked:
             self.send_header("Transfer-Encoding", "chunked")
         elif plan.length:

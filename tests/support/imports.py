@@ -15,7 +15,7 @@ import zstandard
 from ansible_collections.xenstack.image_services.plugins.module_utils._xapi.import_job import ImportJob
 from ansible_collections.xenstack.image_services.plugins.module_utils._xapi.session import Pool
 from ansible_collections.xenstack.image_services.plugins.modules.xen_vdi_import import create_import_argspec
-from ansible_collections.xenstack.image_services.tests.support.disks import MIB, build_vhd, qemu_img, tarball_of, write_raw
+from ansible_collections.xenstack.image_services.tests.support.disks import MIB, build_vhd, partitioned, qemu_img, tarball_of, write_raw
 from ansible_collections.xenstack.image_services.tests.support.xapi import PoolUnderTest, content, disk_file
 
 NAME = "test image"
@@ -146,4 +146,9 @@ def small_raw(folder: Path, size: int, seed: int = 4) -> Path:
 
     data = random.Random(seed).randbytes
     writes = [(0, data(MIB + 512)), (5 * MIB + 511, data(300_001)), (size // 2, data(4096)), (size - 1000, data(1000))]
-    return write_raw(folder / f"disk-{seed}.raw", size, writes)
+    path = write_raw(folder / f"disk-{seed}.raw", size, writes)
+    with path.open("r+b") as stream:
+        beginning = partitioned(stream.read(512))
+        stream.seek(0)
+        stream.write(beginning)
+    return path

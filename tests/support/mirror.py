@@ -49,6 +49,12 @@ class Mirror(ThreadingHTTPServer):
         """A client that has seen enough is no error."""
 
 
+def span(ranged: str | None, size: int) -> tuple[int, int]:
+    """Begin and end of the part that a Range header asks for."""
+    first, _dash, last = ranged.removeprefix("bytes=").partition("-") if ranged else ("0", "", "")
+    return int(first), int(last) + 1 if last else size
+
+
 class _Handler(BaseHTTPRequestHandler):
     server: Mirror
 
@@ -59,11 +65,17 @@ class _Handler(BaseHTTPRequestHandler):
             self.send_error(404)
             return
         ranged = self.headers.get("Range")
-        start = int(ranged.split("=")[1].rstrip("-")) if ranged else 0
+        start, end = span(ranged, len(content))
         self.send_response(206 if ranged else 200)
-        self.send_header("Content-Length", str(len(content) - start))
+        self.send_header("Content-Length", str(end - start))
+        if ranged:
+            self.send_header("Content-Range", f"bytes {start}-{end - 1}/{len(content)}")
         self.send_header("ETag", f'"{hashlib.md5(content).hexdigest()}"')
         self.end_headers()
+        if end < len(content) or start == len(content) - 512:
+            # A look at the end, which is no transfer.
+            self.wfile.write(content[start:end])
+            return
         for offset in range(start, len(content), BLOCK):
             if offset + GATED_BLOCKS * BLOCK >= len(content):
                 opened = self.server.gate.wait(1)

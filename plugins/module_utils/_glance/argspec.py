@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from .._common.address import source_secrets
 from .._common.argspec import ArgumentSpec
 from .._common.module import DiscreetModule
 
@@ -92,8 +93,17 @@ def cloud_secrets(params: Mapping[str, Any]) -> Iterator[str]:
         yield from auth_secrets(cloud.get("auth"))
 
 
+def image_secrets(params: Mapping[str, Any]) -> Iterator[str]:
+    """Secrets among the options of a cloud and of images, those of a list of images included."""
+    yield from cloud_secrets(params)
+    images = params.get("images")
+    for each in (params, params.get("defaults"), *(images if isinstance(images, list) else ())):
+        if isinstance(each, Mapping):
+            yield from source_secrets(each)
+
+
 class CloudModule(DiscreetModule):
     """A module with the options of a cloud."""
 
     def __init__(self, spec: ArgumentSpec, **kwargs: Any) -> None:
-        super().__init__(spec, cloud_secrets, **kwargs)
+        super().__init__(spec, image_secrets, **kwargs)

@@ -10,8 +10,10 @@ from typing import Any
 
 from .._image.body import Progress
 from .._image.decompress import DecompressedSource
+from .._image.formats import RAW, sniff
 from .._image.made_source import MadeSource
 from .._image.source import FileSource, Source
+from .._image.vhd_format import fixed_disk_size
 from .._plan.image_content import USUAL_ALGORITHMS, computable, service_digest
 from .._plan.image_desired import SOURCE_COMPRESSION, SOURCE_DIGEST, SOURCE_FINGERPRINT, Record, SourceFacts
 from .api import Glance
@@ -32,7 +34,9 @@ class Filling:
         patience: float,
         wait: bool,
         progress: Progress | None,
+        disk_format: str | None = None,
     ) -> None:
+        """``disk_format`` is what the task declares."""
         self._glance = glance
         self._facts = facts
         self._source = source
@@ -41,6 +45,7 @@ class Filling:
         self._patience = patience
         self._wait = wait
         self._progress = progress
+        self._disk_format = disk_format
         self.sent = Sent()
         self.warnings: list[str] = []
 
@@ -66,13 +71,19 @@ class Filling:
         if self._decompressed is None and self._facts is not None and self._facts.checksum is not None and self._facts.checksum[0] not in algorithms:
             algorithms.append(self._facts.checksum[0])
         sending = Sending(self._source, algorithms, self._progress, self._patience)
-        if self._import_method is None:
-            store = self._stores[0] if self._stores else None
-            sent = put_data(self._glance, image_id, sending, store)
-            sent.stores = [{"id": name, "status": "active"} for name in self._stores or ()]
-        else:
-            sent = stage_data(self._glance, image_id, sending)
-            sent.stores = run_import(self._glance, image_id, self._import_method, self._stores, self._patience, self._wait)
+        try:
+            if self._import_method is None:
+                store = self._stores[0] if self._stores else None
+                sent = put_data(self._glance, image_id, sending, store)
+                sent.stores = [{"id": name, "status": "active"} for name in self._stores or ()]
+            else:
+                sent = stage_data(self._glance, image_id, sending)
+                sent.stores = run_import(self._glance, image_id, self._import_method, self._stores, self._patience, self._wait)
+        except GlanceError as exc:
+            if exc.status == 400 and self._disk_format == "vhd" and not self._source.head().startswith(b"conectix"):
+                cause = f"{exc}. A fixed VHD has its mark at its end, where Glance does not look"
+                raise GlanceError(cause, request_id=exc.request_id, kind="fixed_vhd") from exc
+            raise
         if isinstance(self._source.origin, FileSource):
             self._source.origin.remember(dict(self._origin_digests(sent)))
         return sent
@@ -91,6 +102,7 @@ class Filling:
             status = "deleted" if image is None else image["status"]
             raise GlanceError(f"the data was sent, and the image is in status '{status}'", kind="not_active")
         self._check_declared_checksum(image)
+        self._check_end(image)
         notes = self._notes(image)
         if notes:
             return self._glance.patch(image_id, [{"op": "add", "path": f"/{key}", "value": value} for key, value in notes.items()])
@@ -107,6 +119,21 @@ class Filling:
             self.warnings.append(f"Glance fetched the content of image {image['id']} itself and keeps no {algorithm} digest, so checksum was not verified.")
         elif found != declared:
             raise GlanceError(f"the content has the {algorithm} digest {found}, and checksum declares {declared}", kind="checksum_mismatch")
+
+    def _check_end(self, image: Record) -> None:
+        """The end of what was sent may show a fixed VHD, or that there is none, where nothing did before."""
+        if self._source is None or isinstance(self._source, MadeSource) or image.get("container_format") != "bare" or not self.sent.size:
+            return
+        fixed = fixed_disk_size(self.sent.tail) == self.sent.size - len(self.sent.tail)
+        if fixed and image.get("disk_format") == RAW:
+            if self._disk_format != RAW:
+                raise GlanceError("the data ends with the footer of a fixed VHD, which Glance takes for raw data", kind="fixed_vhd")
+            self.warnings.append(
+                f"The data of image '{image.get('name')}' is declared raw and ends with the footer of a fixed VHD. It was uploaded as it is: "
+                "what reads it as raw sees one sector more than the disk has."
+            )
+        if self._disk_format == "vhd" and not fixed and sniff(self._source.head()) in (None, RAW):
+            raise GlanceError("disk_format is 'vhd', but the data is in no format that is known here, and does not end as a fixed VHD", kind="format_mismatch")
 
     def _notes(self, image: Record) -> dict[str, str]:
         """Properties by which the next run knows this content again where Glance's own digest cannot tell it."""

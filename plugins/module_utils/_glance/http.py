@@ -40,6 +40,9 @@ ADVICE: Mapping[object, str] = {
     "digest_mismatch": "Run the task again, and look at the store's disk if it happens again",
     "copy_failed": "See Glance's log for what its store said, then run the task again: what was copied stays",
     "import_failed": "Check the source and the stores, Glance's log tells more",
+    "fixed_vhd": "Convert it to a dynamic VHD or to qcow2, declare disk_format: vhd where require_image_format_match is off in Glance, "
+    "or disk_format: raw to keep it with its footer",
+    "format_mismatch": "Declare the format that it has, or convert it first",
     "not_active": "See Glance's log for what became of it",
     "stuck": "Delete that image if it is still there, then run the task again",
     "timeout": "See what Glance is doing, or raise timeout",

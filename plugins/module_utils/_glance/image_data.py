@@ -32,16 +32,15 @@ class ImageData(HttpSource):
     def fingerprint(self) -> str | None:
         return None
 
-    def _validator(self, answer: requests.Response) -> str | None:
-        return str(self._image["id"])
+    @property
+    def _resumable(self) -> bool:
+        return True
 
     def _get(self, headers: dict[str, str]) -> requests.Response:
         import requests
 
-        # Glance knows no If-Range; its ranges are of what never changes.
-        wanted = {name: value for name, value in headers.items() if name != "If-Range"}
         try:
-            return self._glance.download(str(self._image["id"]), wanted)
+            return self._glance.download(str(self._image["id"]), headers)
         except GlanceError as exc:
             if "Range" in headers and exc.retryable:
                 raise requests.ConnectionError(str(exc)) from exc

@@ -26,7 +26,7 @@ from .filling import Filling
 from .http import explaining
 from .image_apply import ImageApplier, Outcome
 from .image_finder import Finder
-from .image_source import look_at, open_source, refuse_format
+from .image_source import file_name, look_at, open_source, refuse_format, refuse_unknown
 from .placement_apply import Placer
 from .present import present_image, present_related
 
@@ -65,6 +65,7 @@ class ImageJob:
             desired, same = self._compared(desired, current)
             relation = self._present_relation(cloud, desired, current, same)
             made = plan(desired, selection, same, self._members(cloud, desired, current, same), self._own_status(cloud, desired, current), relation)
+            self._refuse_unknown(desired, current, made)
             if not self._params["wait"] and current is not None and current.get(LOCK):
                 made = left_to_glance(made)
             self._filling = self._fill_by(cloud, desired, made)
@@ -188,6 +189,13 @@ class ImageJob:
             return False
         return bool(same_content(current, desired.source)) and not mislabelled(desired, current)
 
+    def _refuse_unknown(self, desired: Desired, current: Record | None, made: Plan) -> None:
+        """Content that does not show what it is needs a format that is declared, now or when the image was made."""
+        facts = desired.source
+        if not made.upload or self._source is None or facts is None or desired.disk_format is not None or facts.detected_format is not None:
+            return
+        refuse_unknown(self.label, self._source, (current or {}).get("disk_format"), file_name(self._params))
+
     def _members(self, cloud: Cloud, desired: Desired, current: Record | None, same: bool | None) -> dict[str, str]:
         """Members matter where they are declared, and where new content has to keep them."""
         if current is None or desired.state == "absent" or (desired.members is None and same is not False):
@@ -224,7 +232,7 @@ class ImageJob:
                 raise cannot(
                     "replace", "image", self.label, "wait is false, and the old image stays until the new one is verified", "Set wait: true", code="no_wait"
                 )
-        return Filling(cloud.glance, desired.source, source, method, stores, float(params["timeout"]), params["wait"], self._progress)
+        return Filling(cloud.glance, desired.source, source, method, stores, float(params["timeout"]), params["wait"], self._progress, desired.disk_format)
 
     def _stores(self, cloud: Cloud, desired: Desired, made: Plan) -> tuple[str, ...] | None:
         """Declared stores must exist and take data; undeclared, new content goes where the old one is."""

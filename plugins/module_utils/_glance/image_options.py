@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 from .._common.argspec import ArgumentSpec
+from .._image.web import create_access_argspec
 
 RELATION = ("nova_installation_uuid", "instance_id")
 
@@ -56,7 +57,7 @@ def create_image_argspec() -> ArgumentSpec:
             ("import_method", "glance-download", ["remote_region", "remote_image_id"]),
             ("stores_mode", "exact", ["stores"]),
         ],
-    )
+    ).merge(create_access_argspec())
 
 
 # What may be said of an image whose content comes from elsewhere than the options of images name.

@@ -37,6 +37,7 @@ class Sent:
     size: int | None = None
     bytes_transferred: int = 0
     stores: Sequence[Mapping[str, Any]] = ()
+    tail: bytes = b""
 
 
 @dataclass(frozen=True)
@@ -67,7 +68,7 @@ def _send(glance: Glance, image_id: str, sending: Sending, put: Callable[[Upload
         body = upload_body(sending.source, sending.algorithms, sending.progress)
         try:
             put(body)
-            return Sent(body.digests, body.sent, total + body.sent)
+            return Sent(body.digests, body.sent, total + body.sent, tail=body.tail)
         except (GlanceError, ImageServicesError) as exc:
             total += body.sent
             if body.failure is not None:
@@ -76,7 +77,7 @@ def _send(glance: Glance, image_id: str, sending: Sending, put: Callable[[Upload
                 raise
             status = _settled_status(glance, image_id, done, STORING_PATIENCE if body.digests else SETTLE_PATIENCE)
             if status == done and body.digests:
-                return Sent(body.digests, body.sent, total)
+                return Sent(body.digests, body.sent, total, tail=body.tail)
             if status != "queued":
                 raise Stuck(
                     f"{exc}; after {body.sent} bytes the image is left in status '{status}'", status=exc.status, request_id=exc.request_id, kind="stuck"

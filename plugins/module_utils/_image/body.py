@@ -11,6 +11,7 @@ from concurrent.futures import ThreadPoolExecutor
 from .._common.errors import ImageServicesError
 from .._common.interrupt import refuse_when_ending
 from .digest import Hashes
+from .formats import TAIL_SIZE
 from .source import Source
 
 Progress = Callable[[int, "int | None"], None]
@@ -31,9 +32,11 @@ class UploadBody:
         self.digests: dict[str, str] = {}
         self.sent = 0
         self.failure: ImageServicesError | None = None
+        # The last bytes that were sent.
+        self.tail = b""
 
     def __iter__(self) -> Iterator[bytes]:
-        self.digests, self.sent, self.failure = {}, 0, None
+        self.digests, self.sent, self.failure, self.tail = {}, 0, None, b""
         hashes = Hashes(self._algorithms)
         # Both hashing and sending leave the interpreter's lock, so a block is hashed while it is on its way.
         with ThreadPoolExecutor(max_workers=1) as hasher:
@@ -44,6 +47,7 @@ class UploadBody:
                     yield block
                     hashed.result()
                     self.sent += len(block)
+                    self.tail = bytes(block[-TAIL_SIZE:]) if len(block) >= TAIL_SIZE else (self.tail + block)[-TAIL_SIZE:]
                     if self._progress is not None:
                         self._progress(self.sent, self._source.size)
             except ImageServicesError as exc:

@@ -9,9 +9,10 @@ import threading
 from concurrent.futures import Future
 from urllib.parse import unquote, urlsplit
 
+from .._common.address import shown
 from .._common.errors import ImageServicesError, cannot
 from .checksum_file import MOST_BYTES, NoDigest, digest_of
-from .source import CONNECT_TIMEOUT, READ_TIMEOUT
+from .web import Access
 
 ADVICE = "Check checksum from the host that the task runs on"
 
@@ -21,16 +22,17 @@ class ChecksumFiles:
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._fetched: dict[str, Future[bytes]] = {}
+        self._fetched: dict[tuple[str, Access], Future[bytes]] = {}
 
-    def digest(self, address: str, algorithm: str, name: str | None) -> str:
+    def digest(self, address: str, algorithm: str, name: str | None, access: Access | None = None) -> str:
         """The digest that the file at the address gives for a file name."""
+        key = address, access or Access()
         with self._lock:
-            first = address not in self._fetched
-            future = self._fetched.setdefault(address, Future())
+            first = key not in self._fetched
+            future = self._fetched.setdefault(key, Future())
         if first:
             try:
-                future.set_result(_fetch(address))
+                future.set_result(_fetch(*key))
             except BaseException as exc:
                 future.set_exception(exc)
                 raise
@@ -44,14 +46,14 @@ class ChecksumFiles:
 CHECKSUM_FILES = ChecksumFiles()
 
 
-def _fetch(address: str) -> bytes:
+def _fetch(address: str, access: Access) -> bytes:
     if address.lower().startswith("file:"):
         return _read(address)
     import requests
 
     try:
-        with requests.get(address, stream=True, timeout=(CONNECT_TIMEOUT, READ_TIMEOUT)) as answer:
-            if answer.status_code >= 400:
+        with access.get(address, {}) as answer:
+            if answer.status_code != 200:
                 raise _unusable(address, f"the server answered {answer.status_code} {answer.reason}")
             data = bytearray()
             for block in answer.iter_content(64 * 1024):
@@ -74,4 +76,4 @@ def _read(address: str) -> bytes:
 
 
 def _unusable(address: str, cause: str, advice: str = ADVICE) -> ImageServicesError:
-    return cannot("read", "checksum file", address, cause, advice, code="bad_checksum")
+    return cannot("read", "checksum file", shown(address), cause, advice, code="bad_checksum")

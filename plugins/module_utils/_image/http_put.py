@@ -5,13 +5,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
+from .._common.address import shown
 from .._common.errors import ImageServicesError, cannot
 from .body import Progress, upload_body
-from .source import CONNECT_TIMEOUT, Source
+from .source import Source
+from .web import CONNECT_TIMEOUT, Access
 
 _LEFT = "See that the address takes a PUT, then run the task again; the server may have kept a part"
 
@@ -22,29 +23,24 @@ class Sent:
     sha256: str
 
 
-def shown(uri: str) -> str:
-    """The address without what may be a secret: signed addresses carry theirs behind the question mark."""
-    parts = urlsplit(uri)
-    return f"{parts.scheme}://{parts.netloc}{parts.path}"
-
-
 def check_address(uri: str) -> None:
     parts = urlsplit(uri)
     if parts.scheme not in ("http", "https") or not parts.hostname:
-        raise cannot("send to", "uri", uri.partition("?")[0], "it is no http or https address", "Correct uri", code="bad_uri")
+        raise cannot("send to", "uri", shown(uri), "it is no http or https address", "Correct uri", code="bad_uri")
     if parts.username or parts.password:
-        name = f"{parts.scheme}://{parts.hostname}{parts.path}"
-        raise cannot("send to", "uri", name, "it holds a user name or password, which would be shown", "Give them in headers", code="bad_uri")
+        raise cannot(
+            "send to", "uri", shown(uri), "it holds a user name or password, which would be shown", "Give them in url_username and url_password", code="bad_uri"
+        )
 
 
-def put(uri: str, source: Source, headers: Mapping[str, str], patience: float, progress: Progress | None = None) -> Sent:
+def put(uri: str, source: Source, access: Access, patience: float, progress: Progress | None = None) -> Sent:
     """Send all of the source; anything but success is an error, and so is being sent elsewhere: half of the bytes would be gone."""
     import requests
 
     body = upload_body(source, ["sha256"], progress)
-    given = {"Content-Type": "application/octet-stream", **headers}
+    given = {"Content-Type": "application/octet-stream", **dict(access.headers)}
     try:
-        with requests.put(uri, data=body, headers=given, timeout=(CONNECT_TIMEOUT, patience), allow_redirects=False) as answer:
+        with requests.put(uri, data=body, headers=given, auth=access.auth, timeout=(CONNECT_TIMEOUT, patience), allow_redirects=False) as answer:
             status, reason, location = answer.status_code, answer.reason, answer.headers.get("Location", "")
     except ImageServicesError:
         raise

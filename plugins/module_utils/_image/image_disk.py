@@ -14,17 +14,22 @@ from .._common.errors import ImageServicesError, cannot
 from .body import Progress, UploadBody
 from .decompress import DecompressedSource
 from .disk import BlockStream, RawDisk, RawStream, broken
-from .formats import COMPRESSIONS, sniff
+from .extents import Block
+from .formats import COMPRESSIONS, RAW, TAIL_SIZE, TARBALLS, described, fixed_vhd, sniff, undeclared
 from .qcow2 import Qcow2File
 from .source import FileSource, Source
 from .spool import fill, spool
-from .vhd_reader import VhdFile, VhdStream
+from .vhd_format import fixed_disk_size, is_footer
+from .vhd_reader import VhdFile, VhdStream, raw_parent
 from .vhd_tar import VhdTarball
 from .vmdk import VmdkFile
 from .vmdk_stream import VmdkStream, is_streamable
 
 DISK_FORMATS = ("raw", "iso", "vhd", "qcow2", "vmdk")
 TARBALL = "vhd tarball"
+# What is never taken for a raw disk, whatever is declared: it is read as what it is, or not at all.
+READ_AS_MARKED = frozenset({"vhd", "qcow2", "vmdk"})
+UNREAD = frozenset({"vhdx", "vdi", "ploop"})
 _PACKED = frozenset({"ovf", "ova"})
 
 
@@ -85,10 +90,12 @@ class ImageDisk:
         self.compression = found if packed else None
         if packed:
             self._plain = DecompressedSource(cast(Source, self._passing), str(found), ())
-        inner = sniff(self._plain.head(), self._plain.tail()) if packed else found
-        # A fixed VHD has its mark at an end that a stream does not show.
-        hidden = not isinstance(source, FileSource) or packed
-        self.format = self._kind(disk_format, container_format, str(found) if packed else None, inner, hidden)
+        head, tail = self._plain.head(), self._plain.tail()
+        self._warnings: list[str] = []
+        self._declared = disk_format
+        self.fixed = fixed_vhd(head, tail)
+        # A fixed VHD has its mark at an end that not every stream shows.
+        self.format = self._kind(disk_format, container_format, str(found) if packed else None, sniff(head, tail), hidden=not tail)
 
     @property
     def at_any_place(self) -> bool:
@@ -99,6 +106,11 @@ class ImageDisk:
     def scattered(self) -> bool:
         """Whether parts of one page may come apart from each other."""
         return isinstance(self.disk, VhdTarball) and self.disk.scattered
+
+    @property
+    def warnings(self) -> list[str]:
+        """For the user, once the image was read."""
+        return [*self._warnings, *getattr(getattr(self, "disk", None), "warnings", ())]
 
     def __enter__(self) -> ImageDisk:
         with ExitStack() as opening:
@@ -133,17 +145,28 @@ class ImageDisk:
             raise self._mismatch("container_format is 'compressed', and the data is not", inner)
         if container not in (None, "bare", "compressed") and not (container in _PACKED and declared in (None, "vhd")):
             raise self._mismatch(f"an image of container_format '{container}' and disk_format '{declared}' holds no disk that is read here", None, "Convert it")
-        if container in _PACKED and inner != "tar":
+        if container in _PACKED and inner not in TARBALLS:
             raise self._mismatch(f"container_format is '{container}', and the data is no tarball", inner)
-        shown = {"tar": "vhd", "luks": None}.get(inner or "", inner)
-        if shown not in (None, *DISK_FORMATS):
+        shown = "vhd" if inner == "tar" else inner
+        if declared is None:
+            cause = undeclared(shown, None if container else self._source.label)
+            if cause is not None:
+                raise self._mismatch(cause, inner, "See what it is; declare disk_format: raw if it is a raw disk all the same, or the format that it has")
+        if shown not in (None, *DISK_FORMATS) and (declared != RAW or shown in UNREAD):
             raise self._mismatch(f"the data is {shown}, and {', '.join(DISK_FORMATS)} are read", shown, "Convert it with: qemu-img convert -O qcow2")
-        kind = declared or shown or "raw"
-        unmarked = kind == "raw" and shown in (None, "iso")
-        if not unmarked and shown != kind and not (kind == "vhd" and shown is None and hidden):
-            what = f"the data is {inner}" if inner else "the data is in no format that carries a mark (a raw disk?)"
-            raise self._mismatch(f"disk_format is '{kind}', but {what}", inner)
+        kind = declared or str(shown)
+        if kind == RAW and self.fixed:
+            kind = self._fixed_but_raw()
+        elif kind == RAW and shown in READ_AS_MARKED or kind != RAW and shown != kind and not (kind == "vhd" and shown in (None, RAW) and hidden):
+            raise self._mismatch(f"disk_format is '{kind}', but the data is {described(inner)}", inner)
         return TARBALL if inner == "tar" and kind == "vhd" else kind
+
+    def _fixed_but_raw(self) -> str:
+        """What is declared raw, as Glance has fixed VHDs, is read as what it is."""
+        if self._declared == RAW:
+            self._warnings.append(f"'{self.label}' is declared raw and is a fixed VHD. It was read as that, so its footer is not in the disk.")
+        self.fixed = True
+        return "vhd"
 
     def _mismatch(self, cause: str, found: str | None, advice: str = "Declare the format that it has, or convert it") -> ImageServicesError:
         return cannot("read", "image", self.label, cause, advice, code="format_mismatch", details={"found": found})
@@ -158,13 +181,16 @@ class ImageDisk:
         if self.at_any_place:
             return self._of_file(self._file(opening), opening)
         if self.format in ("raw", "iso") and self._plain.size is not None:
-            return RawStream(self._plain.blocks(), self.label, self._plain.size)
-        if self.format == "vhd":
-            return self._whole(VhdStream(self._plain.blocks(), self.label, self._plain.size))
+            return _RawImage(self._plain.blocks(), self.label, self._plain.size)
+        # A fixed VHD of unknown length is told from its end.
+        if self.format == "vhd" and (is_footer(self._plain.head()) or self._plain.size is not None):
+            return self._whole(VhdStream(self._plain.blocks(), self.label, self._plain.size, lenient=True))
         if self.format == "vmdk" and not self.needs_extents and is_streamable(self._plain.head(), self.label):
             return VmdkStream(self._plain.blocks(), self.label)
         kept = cast(BinaryIO, opening.enter_context(spool(self.spool_dir)))
         fill(kept, self._plain.blocks(), self.label, self.spool_dir)
+        if self.format == RAW and _ends_as_fixed(kept):
+            self.format = self._fixed_but_raw()
         return self._of_file(kept, opening)
 
     def _file(self, opening: ExitStack) -> BinaryIO:
@@ -177,14 +203,38 @@ class ImageDisk:
         if self.format == "qcow2":
             return Qcow2File(stream, self.label)
         if self.format == "vhd":
-            return self._whole(VhdFile(stream, self.label))
+            return self._whole(VhdFile(stream, self.label, lenient=True))
         if self.format == "vmdk":
             return VmdkFile(stream, self.label)
         return RawDisk(stream, self.label)
 
     def _whole(self, vhd: VhdFile | VhdStream) -> BlockStream:
+        if raw_parent(vhd):
+            cause = "it holds only what differs from its parent, which is a raw disk"
+            raise broken("VHD", self.label, cause, "Export the disk as a whole, for example with xen_vdi_export")
         if vhd.parent:
             raise broken(
                 "VHD", self.label, "it holds only what differs from its parent", "Give a tarball of the whole chain: 0.vhd, its parent 1.vhd, and so on"
             )
         return vhd
+
+
+class _RawImage(RawStream):
+    """Refuses what is seen to be a fixed VHD when its end comes: the disk is made by then, larger than it is."""
+
+    def blocks(self) -> Iterator[Block]:
+        tail = b""
+        for offset, data in super().blocks():
+            tail = (tail + data)[-TAIL_SIZE:]
+            if offset + len(data) == self.virtual_size and fixed_disk_size(tail) == self.virtual_size - TAIL_SIZE:
+                cause = "it is a fixed VHD, which is seen at its end alone where a server gives no part of a file"
+                raise broken("image", self.label, cause, "Declare disk_format: vhd, or give it as a file")
+            yield offset, data
+
+
+def _ends_as_fixed(kept: BinaryIO) -> bool:
+    size = kept.seek(0, os.SEEK_END)
+    kept.seek(max(0, size - TAIL_SIZE))
+    tail = kept.read(TAIL_SIZE)
+    kept.seek(0)
+    return fixed_disk_size(tail) == size - TAIL_SIZE

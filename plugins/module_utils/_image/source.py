@@ -15,16 +15,16 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Protocol
 
-from .._common.errors import cannot
+from .._common.address import identity, shown
+from .._common.errors import ImageServicesError, cannot
 from .._common.wait import Clock
 from .digest import BLOCK_SIZE, DigestCache, digests_of
-from .formats import HEAD_SIZE, TAIL_SIZE
+from .formats import HEAD_SIZE, RAW, TAIL_SIZE, sniff
+from .web import Access, content_range, strong_validator, validator
 
 if TYPE_CHECKING:
     import requests
 
-CONNECT_TIMEOUT = 30
-READ_TIMEOUT = 120
 # Attempts in a row that bring nothing.
 HTTP_ATTEMPTS = 5
 # What is read of a block when a connection breaks is lost, so blocks are small here.
@@ -135,10 +135,11 @@ class FileSource:
 
 @dataclass(frozen=True)
 class _Beginning:
-    """What a server's first answer tells of the content."""
+    """What a server's first answer tells of the content; ``strong`` is a validator that vouches for every byte."""
 
     length: str
     validator: str | None
+    strong: str | None
     head: bytes
 
     @property
@@ -147,18 +148,21 @@ class _Beginning:
 
 
 class HttpSource:
-    """An image behind http(s), streamed; a broken transfer goes on where it stopped if the server can do that.
+    """An image behind http(s), streamed; a broken transfer goes on where it stopped if it is certain that the same bytes follow.
 
     The server is asked when first something has to be known.
     """
 
-    def __init__(self, uri: str, clock: Clock | None = None) -> None:
+    def __init__(self, uri: str, clock: Clock | None = None, access: Access | None = None, checked: bool = False) -> None:
+        """``checked`` says that who reads compares a digest afterwards, so that a server without a strong validator may go on in the middle."""
         self._uri = uri
         self._clock = clock or Clock()
+        self._access = access or Access()
+        self._checked = checked
 
     @property
     def label(self) -> str:
-        return self._uri
+        return shown(self._uri)
 
     @property
     def origin(self) -> Source:
@@ -171,7 +175,7 @@ class HttpSource:
     @property
     def fingerprint(self) -> str | None:
         begun = self._beginning
-        marks = "\n".join((self._uri, str(begun.validator), begun.length))
+        marks = "\n".join((identity(self._uri), str(begun.validator), begun.length))
         return hashlib.sha256(marks.encode()).hexdigest() if begun.validator else None
 
     def head(self) -> bytes:
@@ -188,14 +192,33 @@ class HttpSource:
                 raise self._unreadable(f"the transfer broke at its start ({type(exc).__name__})") from exc
         if not head:
             raise self._unreadable("it is empty")
-        return _Beginning(answer.headers.get("Content-Length", ""), self._validator(answer), head)
-
-    def _validator(self, answer: requests.Response) -> str | None:
-        """What changes when the content does; without it a broken transfer cannot go on in the middle."""
-        return answer.headers.get("ETag") or answer.headers.get("Last-Modified")
+        return _Beginning(answer.headers.get("Content-Length", ""), validator(answer), strong_validator(answer), head)
 
     def tail(self) -> bytes:
-        return b""
+        return self._tail
+
+    @cached_property
+    def _tail(self) -> bytes:
+        """Asked for where the beginning may be that of a fixed VHD; nothing where the server does not give a part of the content."""
+        import requests
+
+        size = self.size
+        if size is None or size <= len(self.head()) or sniff(self.head()) not in (None, RAW):
+            return self.head()[-TAIL_SIZE:] if size == len(self.head()) else b""
+        begun, wanted = self._beginning, (size - TAIL_SIZE, size - 1, size)
+        try:
+            with self._get({"Accept-Encoding": "identity", "Range": f"bytes={wanted[0]}-{wanted[1]}"}) as answer:
+                same = validator(answer) in (begun.validator, None)
+                if answer.status_code != 206 or content_range(answer) != wanted or not same:
+                    return b""
+                data = bytearray()
+                for block in answer.iter_content(TAIL_SIZE):
+                    data += block
+                    if len(data) > TAIL_SIZE:
+                        return b""
+                return bytes(data) if len(data) == TAIL_SIZE else b""
+        except (requests.RequestException, ImageServicesError, ValueError):
+            return b""
 
     def blocks(self) -> Iterator[bytes]:
         import requests
@@ -206,6 +229,10 @@ class HttpSource:
             try:
                 with self._request(start=done) as answer:
                     for block in answer.iter_content(HTTP_BLOCK_SIZE):
+                        if size is not None and done + len(block) > size:
+                            raise self._unreadable(f"the server sends more than the {size} bytes that it has told")
+                        if self.head()[done : done + len(block)] != block[: max(0, len(self.head()) - done)]:
+                            raise self._unreadable("the content changed between two requests")
                         yield block
                         done += len(block)
                 if size is None or done == size:
@@ -214,9 +241,15 @@ class HttpSource:
             except requests.RequestException as exc:
                 cause = f"the transfer broke after {done} bytes ({type(exc).__name__})"
             attempt = 1 if done > began_at else attempt + 1
-            if attempt == HTTP_ATTEMPTS or (done and self._beginning.validator is None):
+            if done and not self._resumable:
+                raise self._unreadable(f"{cause}, and nothing vouches for the same bytes to follow: it has no strong ETag, and no checksum is declared")
+            if attempt == HTTP_ATTEMPTS:
                 raise self._unreadable(cause)
             self._clock.sleep(min(2.0**attempt, 15.0))
+
+    @property
+    def _resumable(self) -> bool:
+        return self._checked or self._beginning.strong is not None
 
     def digests(self, algorithms: Iterable[str]) -> dict[str, str]:
         return digests_of(self.blocks(), algorithms)
@@ -226,7 +259,9 @@ class HttpSource:
 
         headers = {"Accept-Encoding": "identity"}
         if start:
-            headers.update({"Range": f"bytes={start}-", "If-Range": str(self._beginning.validator)})
+            headers["Range"] = f"bytes={start}-"
+            if self._beginning.strong is not None:
+                headers["If-Range"] = self._beginning.strong
         try:
             answer = self._get(headers)
         except requests.ConnectionError as exc:
@@ -235,21 +270,34 @@ class HttpSource:
             raise self._unreadable("no answer from the server") from exc
         except (requests.RequestException, ValueError) as exc:
             raise self._unreadable(f"the request failed ({type(exc).__name__})") from exc
-        if answer.status_code >= 400:
+        cause = self._unusable(answer, start)
+        if cause is not None:
             answer.close()
-            raise self._unreadable(f"the server answered {answer.status_code} {answer.reason}")
-        if start and answer.status_code != 206:
-            answer.close()
-            raise self._unreadable("the transfer broke, and the content changed or the server cannot go on in the middle")
+            raise self._unreadable(cause)
         return answer
 
-    def _get(self, headers: dict[str, str]) -> requests.Response:
-        import requests
+    def _unusable(self, answer: requests.Response, start: int) -> str | None:
+        """Why an answer is not what was asked for, or None."""
+        if answer.status_code >= 400:
+            return f"the server answered {answer.status_code} {answer.reason}"
+        if not start:
+            return None if answer.status_code == 200 else f"the server answered {answer.status_code} {answer.reason} where all of it was asked for"
+        begun = self._beginning
+        if answer.status_code != 206:
+            return "the transfer broke, and the content changed or the server cannot go on in the middle"
+        told = content_range(answer)
+        if told is None or told[0] != start or (begun.size is not None and told[2] not in (None, begun.size)) or (begun.size or told[1] + 1) <= told[1]:
+            said = " ".join(answer.headers.get("Content-Range", "no Content-Range").split())[:60]
+            return f"the transfer broke, and the server goes on with another part of it than the one from byte {start} that was asked for ({said})"
+        if begun.strong is not None and validator(answer) not in (begun.strong, begun.validator, None):
+            return "the transfer broke, and the content changed"
+        return None
 
-        return requests.get(self._uri, headers=headers, stream=True, timeout=(CONNECT_TIMEOUT, READ_TIMEOUT))
+    def _get(self, headers: dict[str, str]) -> requests.Response:
+        return self._access.get(self._uri, headers)
 
     def _unreadable(self, cause: str) -> Exception:
-        return cannot("read", "uri", self._uri, cause, "Check uri from the host that the task runs on", code="bad_source")
+        return cannot("read", "uri", self.label, cause, "Check uri from the host that the task runs on", code="bad_source")
 
 
 def _first_bytes(answer: requests.Response) -> bytes:

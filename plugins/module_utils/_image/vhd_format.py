@@ -79,7 +79,7 @@ def is_footer(data: bytes) -> bool:
 
 
 def parse_footer(data: bytes, broken: Broken, where: str) -> Footer:
-    if not is_footer(data):
+    if not is_footer(data) or len(data) != SECTOR:
         raise broken(f"no VHD footer is at {where}")
     if _sum(data, _FOOTER_CHECKSUM) != int.from_bytes(data[_FOOTER_CHECKSUM : _FOOTER_CHECKSUM + 4], "big"):
         raise broken(f"the footer at {where} has a wrong checksum")
@@ -93,6 +93,17 @@ def parse_footer(data: bytes, broken: Broken, where: str) -> Footer:
     if size == 0 or size % SECTOR or size > MOST_SIZE:
         raise broken(f"the footer at {where} gives a size of {size} bytes; a VHD holds whole sectors, and {MOST_SIZE // GIB} GiB at most")
     return Footer(kind, size, data_offset, UUID(bytes=uuid), timestamp)
+
+
+def fixed_disk_size(tail: bytes) -> int | None:
+    """Bytes of the disk whose fixed VHD ends with ``tail``, its last sector; None where no fixed VHD ends so."""
+    if len(tail) != SECTOR or not is_footer(tail):
+        return None
+    try:
+        footer = parse_footer(tail, ImageServicesError, "its end")
+    except ImageServicesError:
+        return None
+    return footer.size if footer.kind == FIXED else None
 
 
 def parse_header(data: bytes, size: int, broken: Broken) -> Header:

@@ -19,6 +19,8 @@ from .extents import MIB, PIECE, Block, Extent, merged, pieces
 from .vhd_format import DIFFERENCING, FIXED, HEADER_SIZE, SECTOR, BlockTable, Broken, Footer, Header, is_footer, parse_footer, parse_header
 
 _AS_FILE = "Give the VHD as a file"
+# What was open, or on a host that crashed, may lack it; all else of the disk is there, or told to be missing.
+NO_FOOTER = "'{0}' has no footer at its end, as a VHD that was in use when it was copied. It was read by the copy of the footer at its beginning."
 
 
 def needed_table(header: Header, size: int) -> int:
@@ -44,16 +46,24 @@ class VhdFile:
 
     ordered = True
 
-    def __init__(self, stream: BinaryIO, label: str) -> None:
+    def __init__(self, stream: BinaryIO, label: str, lenient: bool = False) -> None:
+        """``lenient`` takes a dynamic VHD without its footer at the end, with a warning."""
         self.label = label
         self._stream = stream
         self._file = ImageFile(stream, "VHD", label)
         if self._file.size < 2 * SECTOR:
             raise self._file.broken(f"it has {self._file.size} bytes")
+        self.warnings: list[str] = []
         head = self._file.read(0, SECTOR, "its footer's copy")
-        self.footer = parse_footer(self._file.read(self._file.size - SECTOR, SECTOR, "its footer"), self._file.broken, "its end")
+        last = self._file.read(self._file.size - SECTOR, SECTOR, "its footer")
+        ended = not lenient or is_footer(last) or not is_footer(head)
+        if not ended:
+            self.warnings.append(NO_FOOTER.format(label))
+        self.footer = parse_footer(*(last, self._file.broken, "its end") if ended else (head, self._file.broken, "its beginning"))
         self.virtual_size = self.footer.size
         self._table: BlockTable | None = None
+        if self.footer.kind == FIXED and not ended:
+            raise self._file.broken("it is a fixed VHD, yet begins with a footer")
         if self.footer.kind == FIXED:
             if self._file.size - SECTOR != self.footer.size:
                 raise self._file.broken(f"its footer gives {self.footer.size} bytes, but it holds {self._file.size - SECTOR}")
@@ -64,7 +74,7 @@ class VhdFile:
         length = needed_table(self.header, self.footer.size)
         table = self._file.read(self.header.table_offset, length, "its block table")
         begin = max(self.footer.data_offset + HEADER_SIZE, self.header.table_offset + length)
-        self._table = BlockTable(table, self.header, begin, self._file.size - SECTOR, self._file.broken)
+        self._table = BlockTable(table, self.header, begin, self._file.size - (SECTOR if ended else 0), self._file.broken)
 
     @property
     def parent(self) -> bool:
@@ -97,9 +107,12 @@ class VhdStream:
     So Dom0, qemu-img and `vhd_writer` write dynamic VHDs. A fixed one has its mark at its end, so its length must be known.
     """
 
-    def __init__(self, blocks: Iterable[bytes], label: str, length: int | None = None) -> None:
+    def __init__(self, blocks: Iterable[bytes], label: str, length: int | None = None, lenient: bool = False) -> None:
+        """``lenient`` takes a dynamic VHD without its footer at the end, with a warning."""
         self.label = label
+        self.warnings: list[str] = []
         self._length = length
+        self._lenient = lenient
         self._stream = ByteStream(blocks, self._broken)
         head = self._stream.exactly(SECTOR, "its beginning")
         self._table: BlockTable | None = None
@@ -124,7 +137,7 @@ class VhdStream:
         self.header = parse_header(self._stream.exactly(HEADER_SIZE, "its dynamic header"), footer.size, self._broken)
         self._forward(self.header.table_offset, "its block table")
         table = self._stream.exactly(needed_table(self.header, footer.size), "its block table")
-        end = length - SECTOR if length is not None else self._limit
+        end = length - (0 if lenient else SECTOR) if length is not None else self._limit
         self._table = BlockTable(table, self.header, self._stream.position, end, self._broken)
 
     @property
@@ -162,7 +175,7 @@ class VhdStream:
         offset = SECTOR
         for offset, length in pieces(SECTOR, self.virtual_size - SECTOR):
             yield offset, self._stream.exactly(length, "its data")
-        footer = self._end()
+        footer = parse_footer(self._last(), self._broken, "its end")
         if footer.kind != FIXED or footer.size != self.virtual_size:
             raise self._broken(f"its footer does not tell of a fixed VHD of {self.virtual_size} bytes")
         self.footer = footer
@@ -178,7 +191,11 @@ class VhdStream:
                 for offset, part in pieces(begin + start, length):
                     yield offset, self._stream.exactly(part, name)
             self._stream.skip(data + self.header.block_size - self._stream.position)
-        agree(self._end(), footer, self._broken)
+        last = self._last()
+        if self._lenient and not (is_footer(last) and len(last) == SECTOR):
+            self.warnings.append(NO_FOOTER.format(self.label))
+        else:
+            agree(parse_footer(last, self._broken, "its end"), footer, self._broken)
 
     def _forward(self, place: int, what: str) -> None:
         if place < self._stream.position:
@@ -187,19 +204,25 @@ class VhdStream:
             raise self._broken(f"{what} lies at {place}, further than a VHD of {self.virtual_size} bytes goes")
         self._stream.skip(place - self._stream.position)
 
-    def _end(self) -> Footer:
+    def _last(self) -> bytes:
+        """The sector with which it ends."""
         last = bytearray()
         for piece in self._stream.pieces(self._limit - self._stream.position if self._table is not None else PIECE):
             last += piece
             del last[:-SECTOR]
-        if len(last) < SECTOR:
+        if len(last) < SECTOR and not (self._lenient and self._table is not None):
             raise self._broken(f"it ends after {self._stream.position} bytes, without its footer: it is cut off")
         if any(self._stream.pieces(1)):
             raise self._broken("it does not end where a VHD of its size does")
-        return parse_footer(bytes(last), self._broken, "its end")
+        return bytes(last)
 
     def _broken(self, cause: str, advice: str = "") -> ImageServicesError:
         return broken("VHD", self.label, cause, advice) if advice else broken("VHD", self.label, cause)
+
+
+def raw_parent(vhd: VhdFile | VhdStream) -> bool:
+    """Whether its parent is a raw disk: such a parent has no uuid, as Xen writes it."""
+    return vhd.parent and not vhd.header.parent.int
 
 
 def agree(end: Footer, beginning: Footer, error: Broken) -> None:

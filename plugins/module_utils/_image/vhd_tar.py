@@ -25,7 +25,7 @@ from .formats import COMPRESSIONS, HEAD_SIZE, sniff
 from .tar_stream import Entry, TarStream
 from .vhd_chain import Covered, uncovered
 from .vhd_format import MOST_SIZE
-from .vhd_reader import VhdStream, most_length
+from .vhd_reader import VhdStream, most_length, raw_parent
 
 # Xen's own limit.
 MOST_MEMBERS = 30
@@ -51,6 +51,7 @@ class VhdTarball:
         self._waiting: dict[int, IO[bytes]] = {}
         self._seen: set[int] = set()
         self._base_alone = False
+        self.warnings: list[str] = []
         try:
             leaf = self._member(0)
             if leaf is None:
@@ -97,9 +98,12 @@ class VhdTarball:
         number = 0
         while member is not None:
             self._check_name(member, named, number)
+            if raw_parent(member):
+                raise self._broken(f"{number}.vhd holds only what differs from a raw disk, and a tarball holds VHDs alone")
             # A disk without children or parents hides nothing, so that nothing must be kept in mind.
             yield from uncovered(member.blocks(), covered, self.virtual_size) if number or member.parent else member.blocks()
             self._check_name(member, named, number)
+            self.warnings += member.warnings
             if member.footer is not None and member.footer.uuid in uuids:
                 raise self._broken(f"{number}.vhd has the id of a VHD before it: the chain goes round in a loop")
             uuids |= {member.footer.uuid} if member.footer is not None else set()
@@ -121,13 +125,13 @@ class VhdTarball:
     def _member(self, number: int) -> VhdStream | None:
         """The VHD of that number, from what was kept or from what comes next."""
         if number in self._waiting:
-            return VhdStream(_read(self._waiting.pop(number)), f"{self.label}:{number}.vhd")
+            return VhdStream(_read(self._waiting.pop(number)), f"{self.label}:{number}.vhd", lenient=True)
         for entry in self._entries:
             found = self._number(entry)
             if found is None:
                 continue
             if found == number:
-                return VhdStream(self._tar.content(), f"{self.label}:{number}.vhd", entry.size)
+                return VhdStream(self._tar.content(), f"{self.label}:{number}.vhd", entry.size, lenient=True)
             self._keep(found, entry)
         return None
 

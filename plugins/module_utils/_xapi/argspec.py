@@ -10,6 +10,7 @@ from typing import Any
 
 from ansible.module_utils.basic import env_fallback
 
+from .._common.address import source_secrets
 from .._common.argspec import ArgumentSpec
 from .._common.module import DiscreetModule
 from .._glance.argspec import cloud_secrets, create_cloud_argspec
@@ -44,6 +45,7 @@ def pool_secrets(params: Mapping[str, Any]) -> Iterator[str]:
     """Secrets among the options of a pool, and of the cloud beside it."""
     if params.get("password"):
         yield str(params["password"])
+    yield from source_secrets(params)
     device_config = params.get("device_config")
     if isinstance(device_config, Mapping):
         yield from (str(value) for key, value in device_config.items() if is_secret(key) and value)

@@ -17,6 +17,7 @@ from .._common.interrupt import cleaning_up
 from .._image.body import Progress
 from .._image.http_put import check_address
 from .._image.made_source import MadeSource, Recipe
+from .._image.web import access_of
 from .._plan.image_desired import SOURCE_VDI, SOURCE_VDI_TIME
 from .._plan.vdi_export import TARBALL, VHD, Exported, ExportPlan, plan_export
 from .export_targets import AddressTarget, FileTarget, Place
@@ -79,7 +80,7 @@ class ExportJob:
         if params["dest"] is not None:
             return FileTarget(params["dest"], place, progress)
         check_address(params["uri"])
-        return AddressTarget(params["uri"], params["headers"] or {}, float(params["timeout"]), progress)
+        return AddressTarget(params["uri"], access_of(params), float(params["timeout"]), progress)
 
 
 def _now() -> str:

@@ -5,14 +5,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any, Protocol
 
-from .._common.errors import cannot
+from .._common.address import shown
 from .._host.made_file import can_mark, look_at, same_bytes, write
 from .._image.body import Progress
-from .._image.http_put import put, shown
+from .._image.http_put import put
 from .._image.made_source import MadeSource
+from .._image.web import Access
 from .._plan.vdi_export import Exported, ExportPlan, plan_file
 
 
@@ -61,12 +61,9 @@ class FileTarget:
 class AddressTarget:
     """An address that takes a PUT. What lies there is not known, so the disk is sent each time."""
 
-    def __init__(self, uri: str, headers: Mapping[str, Any], patience: float, progress: Progress) -> None:
-        for name, value in headers.items():
-            if any(character in f"{name}{value}" for character in "\r\n"):
-                raise cannot("send to", "uri", shown(uri), "a header holds a line break", "Correct headers", code="bad_option")
+    def __init__(self, uri: str, access: Access, patience: float, progress: Progress) -> None:
         self._uri = uri
-        self._headers = {name: str(value) for name, value in headers.items()}
+        self._access = access
         self._patience = patience
         self._progress = progress
 
@@ -78,7 +75,7 @@ class AddressTarget:
     def finish(self, check_mode: bool) -> dict[str, Any]:
         sent, checksum = 0, None
         if not check_mode:
-            done = put(self._uri, self._source, self._headers, self._patience, self._progress)
+            done = put(self._uri, self._source, self._access, self._patience, self._progress)
             sent, checksum = done.size, done.sha256
         diff = {"before": {}, "after": self._holds}
         return {"changed": True, "uri": shown(self._uri), "checksum": checksum, "diff": diff, "bytes_transferred": sent}

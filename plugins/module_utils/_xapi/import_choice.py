@@ -85,7 +85,7 @@ class WayChoice:
 
     def _dom0(self, pool: Pool, sr: Mapping[str, Any], origin: Origin, image: ImageDisk, size: int | None) -> Dom0Way | None:
         if self._unfit is None:
-            self._refuse(unfit_data(image.format, image.compression) or unfit_sr(sr["name_label"], sr["type"]))
+            self._refuse(unfit_data("a fixed VHD" if image.fixed else image.format, image.compression) or unfit_sr(sr["name_label"], sr["type"]))
         if self._unfit is not None or origin.direct is None:
             return None
         hosts = with_plugins(pool, hosts_that_see(pool, sr), [PULLER])

@@ -127,7 +127,7 @@ class ImportJob:
             "replaced_vdi": self.plan.replaces.uuid if self.plan.replaces is not None and outcome.changed else None,
             "bytes_transferred": outcome.bytes_transferred,
             "elapsed": round(time.monotonic() - self._started, 3),
-            "warnings": list(outcome.warnings),
+            "warnings": [*outcome.warnings, *(self._image.warnings if self._image is not None else ())],
         }
 
     def _shown(self, ref: str | None) -> dict[str, Any] | None:

@@ -10,8 +10,9 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
-from urllib.parse import unquote, urlsplit
+from urllib.parse import unquote
 
+from .._common.address import shown
 from .._common.errors import ImageServicesError, cannot
 from .._glance.direct import DirectData
 from .._glance.http import explaining
@@ -24,6 +25,7 @@ from .._image.disk_digest import DiskDigest
 from .._image.image_disk import ImageDisk
 from .._image.pages import whole_pages
 from .._image.source import FileSource, HttpSource, Source
+from .._image.web import access_of, checksum_access
 from .._plan.image_content import service_digest
 from .._plan.image_desired import INCOMING, parse_checksum
 from .._plan.image_select import UUID
@@ -129,10 +131,10 @@ def _file(params: Mapping[str, Any]) -> Origin:
 
 
 def _address(params: Mapping[str, Any]) -> Origin:
-    source = HttpSource(params["uri"])
+    source = HttpSource(params["uri"], access=access_of(params), checked=bool(params["checksum"]))
     declared = _declared(params, unquote(re.split("[?#]", params["uri"], maxsplit=1)[0]))
     # An address with a checksum is not asked before its content is needed.
-    content = Content(_shown(params["uri"]), declared, None if declared else source.fingerprint)
+    content = Content(shown(params["uri"]), declared, None if declared else source.fingerprint)
     return Origin(source, content, declared, params["disk_format"], None)
 
 
@@ -142,13 +144,7 @@ def _declared(params: Mapping[str, Any], path: str) -> dict[str, str]:
     named = reference(params["checksum"])
     if named is None:
         return dict([parse_checksum(params["checksum"])])
-    return {named[0]: CHECKSUM_FILES.digest(named[1], named[0], path.rpartition("/")[2] or None)}
-
-
-def _shown(uri: str) -> str:
-    """An address as everybody in the pool may read it: secrets stand before the host and behind the path."""
-    parts = urlsplit(uri)
-    return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}"
+    return {named[0]: CHECKSUM_FILES.digest(named[1], named[0], path.rpartition("/")[2] or None, checksum_access(params, named[1]))}
 
 
 def _other(kind: str, name: str, algorithm: str, found: str, wanted: str) -> ImageServicesError:

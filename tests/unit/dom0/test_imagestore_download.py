@@ -144,9 +144,10 @@ def test_tries_without_progress_end(dom0: Dom0, glance: GlanceDouble, images: di
     assert len(glance.asked("GET")) == 3
 
 
-def test_another_part_than_the_one_asked_for_is_not_taken(dom0: Dom0, glance: GlanceDouble, images: dict[str, bytes]) -> None:
+@pytest.mark.parametrize("wrong", [{"wrong_range": True}, {"wrong_end": True}], ids=str)
+def test_another_part_than_the_one_asked_for_is_not_taken(dom0: Dom0, glance: GlanceDouble, images: dict[str, bytes], wrong: dict[str, bool]) -> None:
     image = glance.put("part", images["raw"])
-    glance.plans += [Plan(drop_after=2 * MIB), Plan(wrong_range=True)]
+    glance.plans += [Plan(drop_after=2 * MIB), Plan(**wrong)]
     assert "another part" in dom0.refused_download("IMAGESTORE_SOURCE", image, glance.source("part"), form="raw")
 
 

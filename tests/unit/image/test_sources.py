@@ -18,8 +18,10 @@ from ansible_collections.xenstack.image_services.plugins.module_utils._common.er
 from ansible_collections.xenstack.image_services.plugins.module_utils._image import digest
 from ansible_collections.xenstack.image_services.plugins.module_utils._image.body import SizedUploadBody, upload_body
 from ansible_collections.xenstack.image_services.plugins.module_utils._image.digest import DigestCache
+from ansible_collections.xenstack.image_services.plugins.module_utils._image.formats import HEAD_SIZE
 from ansible_collections.xenstack.image_services.plugins.module_utils._image.source import FileSource, HttpSource
 from ansible_collections.xenstack.image_services.tests.support.clocks import JumpingClock
+from ansible_collections.xenstack.image_services.tests.support.mirror import span
 
 CONTENT = os.urandom(3 * 1024 * 1024 + 7)
 
@@ -143,13 +145,15 @@ class ImageServer(BaseHTTPRequestHandler):
             self.send_error(404)
             return
         ranged = self.headers.get("Range") if self.path != "/dumb" else None
-        start = int(ranged.split("=")[1].rstrip("-")) if ranged else 0
+        start, end = span(ranged, len(CONTENT))
         self.send_response(206 if ranged else 200)
-        self.send_header("Content-Length", str(len(CONTENT) - start))
+        self.send_header("Content-Length", str(end - start))
+        if ranged:
+            self.send_header("Content-Range", f"bytes {start}-{end - 1}/{len(CONTENT)}")
         if self.path != "/plain":
             self.send_header("ETag", self.validator)
         self.end_headers()
-        rest = CONTENT[start:]
+        rest = CONTENT[start:end]
         if self.path in ("/broken", "/dumb") and len(rest) > 300_000:
             rest = rest[: len(rest) // 3]
         try:
@@ -176,7 +180,7 @@ def test_an_address_is_read_with_its_size_and_mark(server: str) -> None:
     source = HttpSource(server + "/image", JumpingClock())
     assert source.size == len(CONTENT)
     assert source.fingerprint is not None
-    assert source.head() == CONTENT[: 64 * 1024]
+    assert source.head() == CONTENT[:HEAD_SIZE]
     assert b"".join(source.blocks()) == CONTENT
     assert HttpSource(server + "/plain", JumpingClock()).fingerprint is None
 

@@ -13,7 +13,7 @@ from tempfile import TemporaryDirectory
 
 import pytest
 from ansible_collections.xenstack.image_services.plugins.module_utils._common.errors import ImageServicesError
-from ansible_collections.xenstack.image_services.plugins.module_utils._image.vhd_reader import VhdFile, VhdStream
+from ansible_collections.xenstack.image_services.plugins.module_utils._image.vhd_reader import VhdFile, VhdStream, raw_parent
 from ansible_collections.xenstack.image_services.tests.support.disks import (
     GIB,
     MIB,
@@ -200,3 +200,48 @@ def test_a_stream_whose_tables_come_last_is_asked_for_as_a_file() -> None:
     with pytest.raises(ImageServicesError) as excinfo:
         VhdStream([data], "disk")
     refused(excinfo, "not in the order of a stream", "Give the VHD as a file")
+
+
+LEFT = {"cut off": PLAIN[:-512], "zeroed": PLAIN[:-512] + bytes(512), "something else": PLAIN + bytes(512), "half of it": PLAIN[:-256]}
+
+
+@pytest.mark.parametrize("way", ["file", "stream", "stream of known length"])
+@pytest.mark.parametrize("case", LEFT)
+def test_a_vhd_without_its_footer_at_the_end_is_read_with_a_warning(case: str, way: str) -> None:
+    data = LEFT[case]
+    readers: dict[str, Callable[[bool], VhdFile | VhdStream]] = {
+        "file": lambda lenient: VhdFile(io.BytesIO(data), "disk", lenient),
+        "stream": lambda lenient: VhdStream(cut(data), "disk", lenient=lenient),
+        "stream of known length": lambda lenient: VhdStream(cut(data), "disk", len(data), lenient),
+    }
+    found = readers[way](True)
+    assert content(found.blocks(), found.virtual_size) == expected(6 * MIB, PLAIN_WRITES)
+    (warning,) = found.warnings
+    assert "'disk' has no footer at its end" in warning
+    with pytest.raises(ImageServicesError):
+        list(readers[way](False).blocks())
+
+
+@pytest.mark.parametrize(
+    "case", ["cut in a block", "first footer damaged", "footer damaged", "footer of another disk", "header damaged", "block beyond the end"]
+)
+def test_more_than_the_missing_footer_is_an_error_all_the_same(case: str) -> None:
+    data, words = WRONG[case]
+    for found in (lambda: VhdFile(io.BytesIO(data), "disk", lenient=True), lambda: VhdStream(cut(data), "disk", len(data), lenient=True)):
+        with pytest.raises(ImageServicesError) as excinfo:
+            list(found().blocks())  # type: ignore[no-untyped-call]
+        refused(excinfo, "read VHD 'disk'", words)
+
+
+def test_a_whole_vhd_has_no_warning() -> None:
+    for found in (VhdFile(io.BytesIO(PLAIN), "disk", lenient=True), VhdStream(cut(PLAIN), "disk", lenient=True)):
+        list(found.blocks())
+        assert found.warnings == []
+
+
+def test_a_raw_parent_is_told_from_a_vhd() -> None:
+    over_raw, over_vhd = (build_vhd(4 * MIB, {}, kind=4, parent=parent) for parent in (bytes(16), b"P" * 16))
+    assert raw_parent(VhdStream([over_raw], "disk"))
+    assert raw_parent(VhdFile(io.BytesIO(over_raw), "disk"))
+    assert not raw_parent(VhdStream([over_vhd], "disk"))
+    assert not raw_parent(VhdFile(io.BytesIO(PLAIN), "disk"))

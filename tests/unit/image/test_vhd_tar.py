@@ -207,10 +207,11 @@ WRONG: dict[str, tuple[Members, str]] = {
     "a whole disk with a parent": ([("0.vhd", BASE), ("1.vhd", BASE)], "is a whole disk, and yet 1.vhd follows"),
     "another parent": ([("0.vhd", CHAIN[0]), ("1.vhd", CHAIN[2])], "1.vhd is not the parent that 0.vhd names"),
     "loop": (
-        [(f"{number}.vhd", build_vhd(SIZE, {}, kind=4, uuid=bytes([number % 2]) * 16, parent=bytes([1 - number % 2]) * 16)) for number in range(3)],
+        [(f"{number}.vhd", build_vhd(SIZE, {}, kind=4, uuid=bytes([1 + number % 2]) * 16, parent=bytes([2 - number % 2]) * 16)) for number in range(3)],
         "goes round in a loop",
     ),
     "its own parent": ([(f"{number}.vhd", build_vhd(SIZE, {}, kind=4, uuid=b"S" * 16, parent=b"S" * 16)) for number in range(2)], "loop"),
+    "a raw parent": ([("0.vhd", build_vhd(SIZE, {}, kind=4, parent=bytes(16))), ("1.vhd", BASE)], "only what differs from a raw disk"),
     "too long": ([("30.vhd", BASE)], "longer than 30"),
     "absolute": ([("/0.vhd", BASE)], "outside of the tarball's own directory"),
     "traversal": ([("../0.vhd", BASE)], "outside of the tarball's own directory"),

@@ -101,7 +101,8 @@ class Fetch(object):
         self._connection, response = request(source, "GET", headers, self.watch)
         if response.status == 206 and self.position:
             found = RANGE.match(response.getheader("content-range") or "")
-            if not found or int(found.group(1)) != self.position:
+            first, last = (int(found.group(1)), int(found.group(2))) if found else (-1, -1)
+            if first != self.position or last < first or found.group(3) != "*" and last >= int(found.group(3)):
                 raise Untrusted("it answers with another part of the image than the one asked for")
             self._sized(None if found.group(3) == "*" else int(found.group(3)))
             self._skip = 0
