@@ -80,8 +80,8 @@ class Filling:
                 sent = stage_data(self._glance, image_id, sending)
                 sent.stores = run_import(self._glance, image_id, self._import_method, self._stores, self._patience, self._wait)
         except GlanceError as exc:
-            if exc.status == 400 and self._disk_format == "vhd" and not self._source.head().startswith(b"conectix"):
-                cause = f"{exc}. A fixed VHD has its mark at its end, where Glance does not look"
+            if exc.status in (400, 415) and self._disk_format == "vhd" and not self._source.head().startswith(b"conectix"):
+                cause = f"{str(exc).rstrip('.')}. A fixed VHD has its mark at its end, where Glance does not look"
                 raise GlanceError(cause, request_id=exc.request_id, kind="fixed_vhd") from exc
             raise
         if isinstance(self._source.origin, FileSource):
