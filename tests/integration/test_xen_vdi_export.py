@@ -317,7 +317,7 @@ def test_an_address_that_does_not_take_it(pool: PoolUnderTest, disks: PoolDisks,
     receiver.status, receiver.most = 201, MIB
     assert "the transfer broke" in refused(pool, **options)
     assert "no http or https address" in refused(pool, vdi="a disk", uri="ftp://example.com/disk")
-    assert "Give them in headers" in refused(pool, vdi="a disk", uri="https://me:pass-word@example.com/disk")
+    assert "Give them in url_username and url_password" in refused(pool, vdi="a disk", uri="https://me:pass-word@example.com/disk")
 
 
 def test_bad_input_is_refused(pool: PoolUnderTest, disks: PoolDisks, tmp_path: Path) -> None:
