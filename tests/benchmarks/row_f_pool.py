@@ -46,7 +46,7 @@ def _kind(bench: Bench, port: int, kind: str, path: Path, raw: Path, idle: int) 
 
     def ours() -> float:
         before = _taken(port)
-        finished.append(run_module(MODULE, {**_pool(port), "src": str(path)}, changed=True))
+        finished.append(run_module(MODULE, {**_pool(port), "src": str(path), "disk_format": kind}, changed=True))
         wire.append(_taken(port) - before)
         return finished[-1].seconds
 

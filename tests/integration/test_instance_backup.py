@@ -38,7 +38,7 @@ def vms(pool_of_the_run: PoolUnderTest, tmp_path_factory: pytest.TempPathFactory
     for name, content in contents.items():
         path = tmp_path_factory.mktemp("disks") / "disk.raw"
         path.write_bytes(content)
-        run_module("xen_vdi_import", pool.options(name=name, src=str(path))).succeeded()
+        run_module("xen_vdi_import", pool.options(name=name, src=str(path), disk_format="raw")).succeeded()
     run_module("xen_vm", pool.options(name="web", boot_disk="web root", state="running")).succeeded()
     run_module("xen_vm", pool.options(name="db", boot_disk="db root", disks=[{"vdi": "db data"}], state="running")).succeeded()
     yield contents
