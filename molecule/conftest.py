@@ -74,4 +74,4 @@ def admin(nobody: Api) -> Api:
 @pytest.fixture(scope="module")
 def service(nobody: Api) -> Api:
     """The service user, who is known to Keystone as declared."""
-    return nobody.login("glance", "molecule-glance", "service")
+    return nobody.login("glance", "molecule-gl%nce$ecret{x}", "service")

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 PORTS = {"keystone": 5000, "glance": 9292}
 LOCKS = {"keystone": "requirements-30.0.0.txt", "glance": "requirements-33.0.0.txt"}
 INSTALLED = "import importlib.metadata, json; print(json.dumps({dist.metadata['Name']: dist.version for dist in importlib.metadata.distributions()}))"
-SECRETS = ("molecule-admin", "molecule-glance")
+SECRETS = ("molecule-admin", "molecule-gl%nce$ecret{x}")
 
 
 def main_process(host: Host, unit: str) -> int:

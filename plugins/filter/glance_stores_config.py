@@ -33,6 +33,10 @@ options:
     description: Text of the configuration that is in place, to tell which stores are no longer wanted.
     type: str
     default: ""
+  unit:
+    description: Text of the addition to Glance's systemd unit that is in place, to tell which directories it could write.
+    type: str
+    default: ""
 """
 
 EXAMPLES = r"""
@@ -48,7 +52,8 @@ RETURN = r"""
 _value:
   description: >-
     C(stores) and C(swift), the texts of the two files; C(ceph), a list of C(name) and C(text) for every file of Ceph's clients; C(directories),
-    a list of C(name), C(path) and C(settings) for every directory that the stores need; C(removed), the names of deployed stores that are not
+    a list of C(name), C(path) and C(settings) for every directory that the stores need; C(former), paths that the
+    configuration or unit in place names and the new one does not; C(removed), the names of deployed stores that are not
     declared any more; C(expected), the stores as M(xenstack.image_services.glance_store_proof) wants them.
   type: dict
 """
@@ -57,6 +62,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from ansible_collections.xenstack.image_services.plugins.module_utils._plan.stores import Declaration, expected_stores, managed_directories
+from ansible_collections.xenstack.image_services.plugins.module_utils._plan.stores_former import former_directories
 from ansible_collections.xenstack.image_services.plugins.module_utils._plan.stores_ini import backends
 from ansible_collections.xenstack.image_services.plugins.module_utils._plan.stores_render import render_ceph, render_stores, render_swift_accounts
 
@@ -66,6 +72,7 @@ def glance_stores_config(
     header: str = "",
     swift_file: str = "/etc/glance/glance-swift.conf",
     deployed: str = "",
+    unit: str = "",
     **settings: Any,
 ) -> dict[str, Any]:
     declaration = Declaration(stores=stores, **settings)
@@ -75,6 +82,7 @@ def glance_stores_config(
         "swift": render_swift_accounts(declaration, header) if declaration.swift_accounts else "",
         "ceph": render_ceph(declaration, header),
         "directories": managed_directories(declaration),
+        "former": former_directories([each["path"] for each in managed_directories(declaration)], deployed, unit),
         "expected": expected_stores(declaration),
         "removed": sorted(set(backends(deployed)) - declared),
     }

@@ -114,7 +114,7 @@ def variables(cloud: Cloud) -> Iterator[dict[str, Any]]:
         "glance_user": str(given["fast"][0]),
         "glance_group": str(given["fast"][1]),
         "glance_stores_cloud": cloud.auth("admin")["cloud"],
-        "glance_stores_backup": False,
+        "glance_stores_config_backups": 0,
         "glance_stores": [
             {
                 "name": store,

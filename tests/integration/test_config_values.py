@@ -8,6 +8,7 @@ import json
 import random
 import subprocess
 
+from ansible_collections.xenstack.image_services.plugins.module_utils._glance.connection import Cloud as Connection
 from ansible_collections.xenstack.image_services.plugins.module_utils._plan.config_file import written_value
 from ansible_collections.xenstack.image_services.tests.support.cloud import Cloud
 
@@ -50,3 +51,11 @@ def test_supervisor_itself_gives_every_argument_back(cloud: Cloud) -> None:
     lists = [["/usr/bin/env", *("".join(draw.choices("ab$%{}()'\"\\ \t#;:=,.|", k=draw.randrange(8))) for _ in range(3))] for _ in range(300)]
     texts = [written_value(arguments, "supervisor_command") for arguments in lists]
     assert json.loads(python(cloud, SUPERVISOR, stdin=json.dumps(texts))) == lists
+
+
+def test_glance_offers_the_metadata_definitions_that_come_with_it(cloud: Cloud) -> None:
+    answer = Connection(cloud.auth("admin")).glance.http.get("/v2/metadefs/namespaces", {"limit": 100})
+    namespaces = {each["namespace"] for each in answer.json()["namespaces"]}
+    files = (cloud.base / "glance" / "current" / "etc" / "glance" / "metadefs").glob("*.json")
+    assert namespaces == {json.loads(path.read_text())["namespace"] for path in files}
+    assert len(namespaces) == 32

@@ -69,6 +69,27 @@ def test_a_removal_that_nobody_can_judge_is_refused(variables: dict[str, Any]) -
     assert "there are no credentials to ask Glance for images" in refusal(stores(kept, glance_stores_cloud="", glance_stores_proof=False))
 
 
+def test_a_changed_directory_leaves_images_that_are_counted_and_can_be_deleted(
+    cloud: Cloud, variables: dict[str, Any], extra: dict[str, Any], small_disk: Path, image_name: str
+) -> None:
+    stores(variables, extra).succeeded()
+    image = {**cloud.auth("alice"), "name": image_name, "filename": str(small_disk), "disk_format": "raw", "stores": ["extra"]}
+    ident = run_module("glance_image", image).succeeded()["image"]["id"]
+    former = Path(extra["filesystem_store_datadir"])
+    (former / "not-an-image").write_text("")
+    new = former.with_name("extra new")
+    try:
+        moved = stores(variables, {**extra, "filesystem_store_datadir": str(new)}).succeeded().output
+        assert f"1 image(s) lie in '{former}', which no store names any more." in " ".join(moved.split())
+        assert (former / ident).exists()
+        run_module("glance_image", {**cloud.auth("alice"), "name": image_name, "state": "absent"}).succeeded()
+        assert not (former / ident).exists()
+        assert stores(variables).succeeded().changed
+    finally:
+        (former / "not-an-image").unlink(missing_ok=True)
+        run_module("glance_store_dir", {"path": str(new), "state": "absent"}).succeeded()
+
+
 def test_a_proof_that_failed_is_made_again(cloud: Cloud, variables: dict[str, Any], extra: dict[str, Any]) -> None:
     """The restart is forgotten: Glance does not offer the store, the next run restarts and proves although no file changes."""
     failed = stores(variables, extra, glance_stores_restart_command=["true"])

@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import sqlite3
@@ -62,6 +63,15 @@ class Deployment:
             assert answer.status == 200
         return serving_processes("glance", self.base)
 
+    def namespaces(self, removed: str | None = None) -> set[str]:
+        """Namespaces of metadata definitions in the database, after removing one if it is given."""
+        with sqlite3.connect(self.database) as database:
+            if removed is not None:
+                database.execute("DELETE FROM metadef_namespaces WHERE namespace = ?", (removed,))
+            rows = database.execute("SELECT namespace FROM metadef_namespaces").fetchall()
+        database.close()
+        return {row[0] for row in rows}
+
     def schema(self, revision: str | None = None) -> list[str]:
         """Revisions that the database says it has, after setting them if one is given."""
         with sqlite3.connect(self.database) as database:
@@ -101,6 +111,38 @@ def test_the_old_version_serves_and_a_second_run_changes_nothing(glance: Deploym
     assert set(before.values()) == {OLD}
     assert glance.deploy(OLD).succeeded().changed == 0
     assert glance.serving() == before
+
+
+def test_metadata_definitions_are_loaded_once_and_reported_when_they_are(glance: Deployment) -> None:
+    names = {json.loads(path.read_text())["namespace"] for path in (glance.base / "glance" / "current" / "etc" / "glance" / "metadefs").glob("*.json")}
+    assert len(names) > 30
+    assert glance.namespaces() == names
+    [stamp] = (glance.base / "glance" / "state").glob(".metadefs-*")
+    # As on a second host with the same database.
+    stamp.unlink()
+    assert glance.deploy(OLD).succeeded().changed == 0
+    assert stamp.exists()
+    stamp.unlink()
+    glance.namespaces("OS::Compute::Watchdog")
+    assert glance.deploy(OLD).succeeded().changed == 1
+    assert glance.namespaces() == names
+    # What somebody has removed does not come back.
+    glance.namespaces("OS::Compute::Watchdog")
+    assert glance.deploy(OLD).succeeded().changed == 0
+    assert glance.namespaces() == names - {"OS::Compute::Watchdog"}
+
+
+def test_few_backups_of_the_configuration_are_kept(glance: Deployment) -> None:
+    config = glance.base / "glance" / "config"
+    for number in range(5):
+        (config / f"glance-api.conf.{number}.2026-01-0{number + 1}@00:00:00~").write_text(PASSWORD)
+        (config / f"glance-api.conf.{number}.2026-01-0{number + 1}@00:00:00~").chmod(0o640)
+    assert glance.deploy(OLD).succeeded().changed == 1
+    assert sorted(path.name for path in config.glob("glance-api.conf.*~")) == [
+        f"glance-api.conf.{number}.2026-01-0{number + 1}@00:00:00~" for number in (2, 3, 4)
+    ]
+    assert glance.deploy(OLD, glance_config_backups=0).succeeded().changed == 1
+    assert list(config.glob("*~")) == []
 
 
 def test_check_mode_announces_the_upgrade_and_does_not_do_it(glance: Deployment) -> None:

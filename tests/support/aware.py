@@ -43,7 +43,7 @@ def aware_variables(cloud: Cloud) -> dict[str, Any]:
         "glance_user": str(status.st_uid),
         "glance_group": str(status.st_gid),
         "glance_instance_aware_cloud": cloud.auth("admin")["cloud"],
-        "glance_instance_aware_backup": False,
+        "glance_instance_aware_config_backups": 0,
         "glance_instance_aware_installations": [
             {"kind": "project", "name": "alpha", "uuid": A},
             {"kind": "project", "name": "beta", "uuid": B},

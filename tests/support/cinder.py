@@ -292,7 +292,7 @@ def role_variables(cloud: Cloud, cinder: Cinder, pool: PoolUnderTest, **more: An
         "cinder_xenapinfs_config_file": str(cinder.configuration),
         "cinder_xenapinfs_config_owner": str(mine),
         "cinder_xenapinfs_config_group": str(mine),
-        "cinder_xenapinfs_backup": False,
+        "cinder_xenapinfs_config_backups": 0,
         "cinder_xenapinfs_restart_command": cinder.control("restart"),
         "cinder_xenapinfs_cloud": cloud.auth("admin")["cloud"],
         "cinder_xenapinfs_api_python": sys.executable,

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from conftest import Api
     from testinfra.host import Host
 
-DIRECTORIES = {"fast": "/var/lib/glance/images", "archive": "/srv/images/archive"}
+DIRECTORIES = {"fast": "/var/lib/glance/images", "archive": "/srv/images/100% $archive"}
 
 
 def test_glance_has_exactly_the_declared_stores(service: Api) -> None:
@@ -45,3 +45,13 @@ def test_an_image_lies_in_the_store_that_was_asked_for(host: Host, admin: Api, s
     finally:
         assert admin.glance("DELETE", f"/v2/images/{image['id']}").status == 204
     assert not host.file(f"{DIRECTORIES[store]}/{image['id']}").exists
+
+
+def test_the_service_may_write_to_its_directories_and_to_a_former_one_that_holds_an_image(host: Host) -> None:
+    pid = host.check_output("systemctl show --property MainPID --value glance")
+    mounts = [line.split(" ") for line in host.file(f"/proc/{pid}/mountinfo").content_string.splitlines()]
+    # A blank in a path is written as an octal number there.
+    writable = {fields[4].replace("\\040", " ") for fields in mounts if "rw" in fields[5].split(",")}
+    assert {DIRECTORIES["archive"], "/srv/images/former"} <= writable
+    assert "/srv/images/emptied" not in writable
+    assert "emptied" not in host.check_output("systemctl cat glance")

@@ -97,7 +97,7 @@ def held(host: Host, admin: Api, store: str) -> list[str]:
     if store == "objects":
         return [entry["name"] for entry in json.loads(host.check_output("radosgw-admin bucket list --bucket=glance"))]
     project = admin.call("GET", "http://127.0.0.1:5000/v3/projects?name=service").json()["projects"][0]["id"]
-    owner = admin.login("glance", "molecule-glance", "service")
+    owner = admin.login("glance", "molecule-gl%nce$ecret{x}", "service")
     return owner.call("GET", f"http://127.0.0.1:8080/v1/AUTH_{project}/glance").body.split()
 
 

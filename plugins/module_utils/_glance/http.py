@@ -27,6 +27,13 @@ READ_ATTEMPTS = 6
 LONGEST_PAUSE = 15.0
 DEFAULT_TIMEOUT = 120.0
 
+# What glance_store says where its process may not remove the file of an image.
+FILE_KEPT = re.compile(r"cannot delete file ", re.IGNORECASE)
+FILE_ADVICE = (
+    "Glance's service itself may not remove it, whoever asks: let the role glance_stores run, which keeps former directories of stores writable, "
+    "or correct owner, mode or mount of the directory on Glance's host"
+)
+
 # By HTTP status, and by the word for what this collection found.
 ADVICE: Mapping[object, str] = {
     400: "Correct the option that Glance names",
@@ -71,6 +78,9 @@ class GlanceError(ImageServicesError, Exception):
     def advice(self) -> str:
         if self.retryable:
             return "See that Glance answers, then run the task again"
+        if self.status == 403 and FILE_KEPT.search(str(self)):
+            # Not for want of a role: the service itself may not remove the file of a store.
+            return FILE_ADVICE
         return ADVICE.get(self.code, "See Glance's log for the request id" if self.request_id else "Check the cloud's settings")
 
 

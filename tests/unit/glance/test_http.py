@@ -117,3 +117,16 @@ def test_what_may_be_a_secret_of_an_auth_dictionary_is_one() -> None:
     auth = {"auth_url": "http://k", "username": "alice", "password": "p1", "new_plugin_thing": {"deep": ["p2", 3]}, "mfa": True, "token": ""}
     assert sorted(auth_secrets(auth)) == ["3", "p1", "p2"]
     assert list(auth_secrets(None)) == []
+
+
+@pytest.mark.parametrize(
+    ("body", "words"),
+    [
+        (b"<html><body><h1>403 Forbidden</h1>You cannot delete file /srv/old/1<br /></body></html>", "Glance's service itself may not remove it, whoever asks"),
+        (b"<html><body><h1>403 Forbidden</h1>You are not permitted<br /></body></html>", "Use a project or a role that may do this"),
+    ],
+)
+def test_a_file_that_glance_may_not_remove_is_no_matter_of_roles(body: bytes, words: str) -> None:
+    session = Script((403, body))
+    with pytest.raises(ImageServicesError, match=words), explaining("delete", "image", "a"):
+        HttpClient(session, "http://glance", clock=JumpingClock()).request("DELETE", "/v2/images/1")
