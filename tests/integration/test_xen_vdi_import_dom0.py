@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 from ansible_collections.xenstack.image_services.plugins.module_utils._glance.connection import Cloud as Connection
 from ansible_collections.xenstack.image_services.tests.support.deployment import free_port
-from ansible_collections.xenstack.image_services.tests.support.disks import MIB, build_vhd, qemu_img, summed, vhd_header
+from ansible_collections.xenstack.image_services.tests.support.disks import MIB, build_vhd, qemu_img, summed, tarball_of
 from ansible_collections.xenstack.image_services.tests.support.imports import NAME, disks_of, imported
 from ansible_collections.xenstack.image_services.tests.support.pulls import SR, Setting, rounded, scripted
 
@@ -190,8 +190,8 @@ def test_a_size_that_is_too_small(setting: Setting) -> None:
 # What a host does not read, and the module does
 
 
-def refused_by_hosts(folder: Path, raw: bytes) -> dict[str, tuple[bytes, str]]:
-    """VHDs that the plugin refuses, each with its words for it."""
+def refused_by_hosts(folder: Path, raw: bytes) -> dict[str, tuple[bytes, str, str]]:
+    """Images of the disk that the plugin refuses, each with its container format and the words for it."""
     sectors = {start: raw[start : start + 512] for start in range(0, len(raw), 512) if any(raw[start : start + 512])}
 
     def blocks(size: int) -> dict[int, dict[int, bytes]]:
@@ -200,26 +200,22 @@ def refused_by_hosts(folder: Path, raw: bytes) -> dict[str, tuple[bytes, str]]:
             found.setdefault(start // size, {})[start % size // 512] = data
         return found
 
-    plain = build_vhd(len(raw), blocks(2 * MIB))
-    # The table behind all blocks, where nothing keeps a writer from putting it.
-    far = bytearray(plain[:-512])
-    table = far[1536 : 1536 + 4 * (-(-len(raw) // (2 * MIB)))]
-    far += bytes(17 * MIB - len(far)) + bytes(table).ljust(512, b"\xff") + plain[-512:]
-    far[512:1536] = vhd_header(len(table) // 4, 17 * MIB)
+    small = build_vhd(len(raw), blocks(512 * 1024), block_size=512 * 1024)
     path = folder / "fixed.vhd"
     qemu_img("convert", "-f", "raw", "-O", "vpc", "-o", "subformat=fixed,force_size=on", folder / "disk.raw", path)
+    fixed = path.read_bytes()
+    leaf = build_vhd(len(raw), {}, kind=4, parent=fixed[-512:][68:84])
     return {
-        "small blocks": (build_vhd(len(raw), blocks(512 * 1024), block_size=512 * 1024), "has blocks of 524288 bytes; Xen reads blocks of 2 MiB"),
-        "far table": (bytes(far), "do not lie at its beginning"),
-        "fixed": (path.read_bytes(), "is missing"),
+        "small blocks": (small, "bare", "has blocks of 524288 bytes; Xen reads blocks of 2 MiB"),
+        "fixed base": (tarball_of([("0.vhd", leaf), ("1.vhd", fixed)]), "ovf", "The footer of 1.vhd is missing"),
     }
 
 
 def test_auto_sends_what_the_host_refuses(setting: Setting, tmp_path: Path, uploaded: Upload) -> None:
     raw = setting.paths["raw"].read_bytes()
     (tmp_path / "disk.raw").write_bytes(raw)
-    for name, (data, words) in refused_by_hosts(tmp_path, raw).items():
-        image = uploaded(data, "vhd", "bare")
+    for name, (data, container, words) in refused_by_hosts(tmp_path, raw).items():
+        image = uploaded(data, "vhd", container)
         text = setting.refused(words, image=image)
         assert text.endswith("Use transport auto, by which the module sends what hosts do not read, or give another image."), text
         with setting.pool.nothing_left("VDI"):

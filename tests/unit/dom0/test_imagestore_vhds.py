@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 from ansible_collections.xenstack.image_services.plugins.module_utils._image.vhd_tar import VhdTarball
-from ansible_collections.xenstack.image_services.tests.support.disks import MIB, build_vhd, content, qemu_img, summed, tarball_of, write_raw
+from ansible_collections.xenstack.image_services.tests.support.disks import MIB, build_vhd, content, qemu_img, summed, tarball_of, vhd_header, write_raw
 from ansible_collections.xenstack.image_services.tests.support.dom0 import Dom0, install, pythons, run_inside
 from ansible_collections.xenstack.image_services.tests.support.glance_double import GlanceDouble
 from ansible_collections.xenstack.image_services.tests.support.sweep import sample
@@ -64,6 +64,12 @@ def more_entries(size: int) -> bytes:
     return with_footer(bytes(data), sizes=(40, sizes))
 
 
+def endless(size: int) -> bytes:
+    """A table that claims to end far behind the file."""
+    data = one(size)
+    return data[:512] + vhd_header(0xFFFFFFF0) + data[1536:]
+
+
 def of_qemu(folder: Path, size: int) -> bytes:
     raw = write_raw(folder / "raw", size, [(0, b"the start"), (size - 512, b"the end")])
     qemu_img("convert", "-f", "raw", "-O", "vpc", "-o", "force_size=on", raw, folder / "qemu.vhd")
@@ -105,6 +111,7 @@ def cases(folder: Path) -> dict[str, Case]:
         "without the map its creator promises": Case([with_footer(one(ODD), creator=(28, b"tap\0\0\1\0\3"))], ODD, 100 * MIB),
         "of the future": Case([with_footer(one(ODD), stamp=(24, b"\xff\xff\xff\xff"))], ODD, 100 * MIB),
         "with its table far behind": Case([one(ODD, table=MIB)], ODD, 100 * MIB),
+        "with a table that ends behind the file": Case([endless(ODD)], ODD, 100 * MIB),
         "with a table for more": Case([more_entries(4 * MIB + 512)], 4 * MIB + 512, 100 * MIB, end=False),
         "without its end": Case([one(ODD)[:-512]], ODD, 100 * MIB, warned=True),
         "with zeros at its end": Case([one(ODD)[:-512] + bytes(512)], ODD, 100 * MIB, warned=True),
@@ -165,7 +172,7 @@ def expected_size(case: Case) -> int:
 
 
 def test_every_vhd_becomes_xens_own_of_the_size_that_was_asked_for(relinked: Relinked) -> None:
-    assert len(relinked) == 17
+    assert len(relinked) == 18
     for name, (case, paths, warnings) in relinked.items():
         check_own(paths[0], expected_size(case), tuple(paths[1:]))
         for parent in paths[1:]:

@@ -97,7 +97,7 @@ def relink(path, uuid, parent=None, hidden=False, size=0):
     if size > MOST_SIZE:
         raise bad_image("The disk of %d bytes is larger than the 2040 GiB that a VHD of Xen holds." % size)
     used = -(-old // BLOCK)
-    places = array("I", tables.places[:used]) + array("I", [UNUSED]) * (size // BLOCK - used)
+    places = tables.places + array("I", [UNUSED]) * (size // BLOCK - used)
     needed = TABLE + len(packed_table(places))
     needed += len(packed_batmap(needed, places, False)) + (0 if parent is None else LOCATORS * SECTOR)
     stamp = min(tables.footer.stamp, max(0, int(time.time()) - EPOCH))

@@ -116,19 +116,21 @@ class Tables(object):
             raise bad_image("The header of %s is of an unknown version." % what)
         if block != BLOCK:
             raise bad_image("%s has blocks of %d bytes; Xen reads blocks of 2 MiB." % (what, block))
-        if self.entries < -(-self.footer.size // BLOCK):
+        # More entries than the disk has blocks are nobody's.
+        used = -(-self.footer.size // BLOCK)
+        if self.entries < used:
             raise bad_image("The table of %s has %d entries, too few for %d bytes." % (what, self.entries, self.footer.size))
-        self._inside(self.table_offset, 4 * self.entries)
-        table = read(self.table_offset, 4 * self.entries)
+        self._inside(self.table_offset, 4 * used)
+        table = read(self.table_offset, 4 * used)
         self.places = array("I")
         (getattr(self.places, "frombytes", None) or self.places.fromstring)(table)
         if struct.pack("=I", 1) != struct.pack(">I", 1):
             self.places.byteswap()
-        self.table_end = max(self.footer.data_offset + HEADER.size, up(self.table_offset + 4 * self.entries, SECTOR))
+        self.table_end = max(self.footer.data_offset + HEADER.size, up(self.table_offset + 4 * used, SECTOR))
         self._batmap(read)
-        used = sorted(place for place in self.places if place != UNUSED)
+        taken = sorted(place for place in self.places if place != UNUSED)
         last = self.table_end // SECTOR
-        for place in used:
+        for place in taken:
             if place < last:
                 raise bad_image("Two blocks of %s overlap, or one lies in its tables." % what)
             last = place + STRIDE
