@@ -11,7 +11,8 @@ version_added: 0.2.0
 author:
   - xenstack.image_services contributors (@xenstack)
 description:
-  - Puts the filter right after C(context) into the one pipeline that Glance takes for its flavor, and adds its section at the end.
+  - Puts the filter right after C(context) into the pipeline that Glance takes for its flavor, and into those of the other flavors that have a C(context), so
+    that the file stays right when the flavor changes. Adds its section at the end.
   - Every other byte stays as it is. Pipelines of their own sections and those of C(glance.api:pipeline_factory) are known.
 positional: _input
 options:

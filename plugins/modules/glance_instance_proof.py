@@ -36,6 +36,10 @@ options:
     description:
       - Seconds for which Glance may run in the other state, because another host behind a load balancer has not been restarted yet.
     default: 30
+  url:
+    description:
+      - Address of the Glance to ask, without a version, instead of the one that the catalogue names, which may be another one behind a load balancer.
+    type: str
 extends_documentation_fragment:
   - xenstack.image_services._cloud
 seealso:
@@ -59,6 +63,11 @@ image:
   returned: success
   type: str
   sample: 8b7d9a52-3c33-4a5e-9a57-0b3e0d8f6c21
+url:
+  description: Address that answered.
+  returned: success
+  type: str
+  sample: http://127.0.0.1:9292
 """
 
 from typing import Any
@@ -71,7 +80,7 @@ from ansible_collections.xenstack.image_services.plugins.module_utils._glance.in
 
 
 def create_proof_argspec() -> ArgumentSpec:
-    return ArgumentSpec(options={"state": {"type": "str", "choices": ["present", "absent"], "default": "present"}})
+    return ArgumentSpec(options={"state": {"type": "str", "choices": ["present", "absent"], "default": "present"}, "url": {"type": "str"}})
 
 
 def main() -> None:

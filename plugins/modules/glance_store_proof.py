@@ -83,6 +83,11 @@ options:
     description:
       - Seconds without any progress after which Glance's list of stores counts as final.
     default: 30
+  url:
+    description:
+      - Address of the Glance to ask, without a version, instead of the one that the catalogue names, which may be another one behind a load balancer.
+    type: str
+    version_added: 0.2.0
 extends_documentation_fragment:
   - xenstack.image_services._cloud
 seealso:
@@ -131,6 +136,11 @@ proofs:
       type: int
       returned: success
       sample: 42424
+url:
+  description: Address that answered.
+  returned: success
+  type: str
+  sample: http://127.0.0.1:9292
 """
 
 from typing import Any
@@ -160,6 +170,7 @@ def create_store_proof_argspec() -> ArgumentSpec:
             },
             "config_files": {"type": "list", "elements": "path", "default": []},
             "size": {"type": "int", "default": 65536},
+            "url": {"type": "str"},
         }
     )
 

@@ -129,7 +129,7 @@ def test_the_proof_sees_the_filter_and_leaves_nothing(aware_cloud: AwareCloud) -
     assert (proved["changed"], proved["image"] is None) == (False, False)
     assert {image["id"] for image in cloud.images("admin")} == before
     sentence = run_module("glance_instance_proof", {**cloud.auth("admin"), "state": "absent", "wait": False}).sentence()
-    assert sentence.startswith("Cannot prove filter 'instance_aware': Glance still runs with it.")
+    assert sentence.startswith(f"Cannot prove filter 'instance_aware': Glance at http://127.0.0.1:{cloud.glance_port} still runs with it.")
 
 
 def test_a_second_run_changes_nothing_and_new_settings_are_shown_first(aware_cloud: AwareCloud) -> None:

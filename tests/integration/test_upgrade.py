@@ -45,6 +45,8 @@ class Deployment:
             "glance_constraints": str(self.base / "constraints.txt") if version == OLD else "",
             "glance_listen_port": self.port,
             "glance_workers": 1,
+            "glance_verify": False,
+            "__glance_versions": [OLD, NEW],
             "glance_keystone_auth": {"auth_url": "http://127.0.0.1:9/v3", "username": "glance", "password": PASSWORD},
         }
         return run_roles(["glance"], {**defaults, **variables}, *arguments)

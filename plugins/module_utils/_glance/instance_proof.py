@@ -31,7 +31,8 @@ def prove_relations(params: Params, check_mode: bool, connect: Callable[[Params]
         version = proof.await_filter()
         if params["state"] == "absent":
             proof.glance.http.get("/v2/images", {"limit": 1})
-        return {"changed": False, "version": version, "image": proof.run() if version is not None and not check_mode else None}
+        image = proof.run() if version is not None and not check_mode else None
+        return {"changed": False, "version": version, "image": image, "url": proof.glance.http.base_url}
 
 
 class Proof:
@@ -48,7 +49,7 @@ class Proof:
         try:
             return wait_while_moving(self._version, lambda version: (version is not None) == self.present, self.patience, self.clock)
         except Stalled:
-            cause = "Glance runs without it" if self.present else "Glance still runs with it"
+            cause = f"Glance at {self.glance.http.base_url} {'runs without it' if self.present else 'still runs with it'}"
             raise self._broken(cause, "See that the service was restarted on every host and reads the file with the filter last", "not_there") from None
 
     def _version(self) -> str | None:

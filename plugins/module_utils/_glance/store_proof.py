@@ -38,7 +38,7 @@ def prove_stores(params: Params, connect: Callable[[Params], Cloud], check_mode:
                 failures.append(exc)
     if failures:
         raise _together(failures)
-    return {"changed": False, "proofs": proofs}
+    return {"changed": False, "proofs": proofs, "url": glance.http.base_url}
 
 
 def _together(failures: Sequence[ImageServicesError]) -> ImageServicesError:
@@ -65,7 +65,7 @@ def _prove_listing(glance: Glance, params: Params, clock: Clock | None) -> None:
             wait_while_moving(difference, lambda found: found is None, params["timeout"] if params["wait"] else 0, clock)
         except Stalled as exc:
             advice = "See that the service was restarted and reads the file with the stores last"
-            raise cannot("prove", "stores", ", ".join(wanted), str(exc.state), advice, code="not_offered") from exc
+            raise cannot("prove", "stores", ", ".join(wanted), f"{exc.state}, at {glance.http.base_url}", advice, code="not_offered") from exc
 
 
 def _prove_store(glance: Glance, store: Params, size: int, config_files: Sequence[str]) -> dict[str, Any]:

@@ -1,7 +1,7 @@
 # SPDX-FileCopyrightText: 2026 xenstack.image_services contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
 # Private to this collection: no compatibility is promised to other importers.
-"""A paste file of Glance with one filter more, right after its context; every other byte stays as it is. No I/O."""
+"""A paste file of Glance with one filter more, right after the context of each flavor's pipeline; every other byte stays as it is. No I/O."""
 
 from __future__ import annotations
 
@@ -42,20 +42,45 @@ class Option:
 
 
 def derive(text: str, flavor: str, added: Filter) -> str:
-    """The file with the filter in the pipeline that Glance takes for this flavor."""
+    """The file with the filter in the pipeline that Glance takes for this flavor, and in those of the others, so that it holds when the flavor changes."""
     options = list(_options(text))
     sections = set(re.findall(r"^\[([^\]\r\n]+)\]", text, re.MULTILINE))
     _refuse_foreign(text, sections, options, added)
-    pipeline = _pipeline(text, sections, options, flavor)
+    ends = {_place(_pipeline(text, sections, options, flavor), text, options)}
+    for other in _flavors(sections, options):
+        try:
+            ends.add(_place(_pipeline(text, sections, options, other), text, options))
+        except NotDerivable:
+            # A flavor that is not in use may be without a context, like the one that asks nobody who he is.
+            continue
+    filtered = text
+    for end in sorted(ends, reverse=True):
+        filtered = f"{filtered[:end]} {added.name}{filtered[end:]}"
+    ending = "\r\n" if "\r\n" in text else "\n"
+    gap = "" if text.endswith(("\n", "\r")) else ending
+    lines = ["", *([added.comment] if added.comment else []), f"[filter:{added.name}]", f"paste.filter_factory = {added.factory}", ""]
+    return filtered + gap + ending.join(lines)
+
+
+def _flavors(sections: set[str], options: Sequence[Option]) -> Iterator[str]:
+    """All that Glance may be told to take."""
+    for section in sections:
+        found = re.fullmatch(rf"(?:pipeline|composite):{APPLICATION}(?:-(.+))?", section)
+        if found:
+            yield found[1] or ""
+    for option in options:
+        # Such a composite has the pipeline of each flavor as an option; the names of others are paths.
+        if option.section.startswith("composite:") and not option.name.startswith(("/", "paste.")):
+            yield "" if option.name == "default" else option.name
+
+
+def _place(pipeline: Option, text: str, options: Sequence[Option]) -> int:
+    """Where the word ends after which the filter belongs."""
     place = [span for span, word in zip(pipeline.words, pipeline.values(text)) if _is_context(word, text, options)]
     if len(place) != 1:
         many = "no filter 'context'" if not place else "several filters that make the context"
         raise NotDerivable(f"the pipeline '{pipeline.name}' of [{pipeline.section}] has {many}, after which a filter knows who asks")
-    end = place[0][1]
-    ending = "\r\n" if "\r\n" in text else "\n"
-    gap = "" if text.endswith(("\n", "\r")) else ending
-    lines = ["", *([added.comment] if added.comment else []), f"[filter:{added.name}]", f"paste.filter_factory = {added.factory}", ""]
-    return text[:end] + f" {added.name}" + text[end:] + gap + ending.join(lines)
+    return place[0][1]
 
 
 def _refuse_foreign(text: str, sections: set[str], options: Sequence[Option], added: Filter) -> None:

@@ -1,10 +1,19 @@
 # SPDX-FileCopyrightText: 2026 xenstack.image_services contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Start, stop or restart one service and return when that is true; `<this file>.json` says which service and how."""
+"""Start, stop or restart one service and return when that is true; `<this file>.json` says which service and how.
+
+Of the files that the service runs with, two records are kept beside this program. `<this file>.started` tells with which of them the service was started last,
+so that `apply` restarts it where others are there now, whoever wrote them and whether or not he lived to ask for the restart. `<this file>.verified` holds the
+last ones that somebody has seen the service work with: `settle` records them, `verified` tells whether the present ones are the same, and `restore` brings them
+back, to be followed by `apply`.
+"""
 
 from __future__ import annotations
 
 import argparse
+import base64
+import glob
+import hashlib
 import json
 import os
 import signal
@@ -23,6 +32,7 @@ POLL_SECONDS = 0.2
 CRASH_SECONDS = 8.0
 # systemd never gives up, so this many attempts are a crash.
 CRASH_COUNT = 3
+NOTHING_VERIFIED = 4
 
 
 class ControlError(Exception):
@@ -71,6 +81,8 @@ class Systemd:
         return self._systemctl("is-failed") == 0 or self._restarts() >= self._restarts_before + CRASH_COUNT
 
     def start(self) -> None:
+        # Whoever wrote the unit may not have lived to tell systemd.
+        subprocess.run(["systemctl", "daemon-reload"], check=False)
         if self._systemctl("start"):
             raise ControlError("systemd refuses to start it")
         self._restarts_before = self._restarts()
@@ -137,51 +149,174 @@ def _has_child(pid: int) -> bool:
     return False
 
 
-def start(manager: Systemd | Supervisor, settings: dict[str, Any]) -> str:
-    if manager.runs() and answers(settings["health_url"]):
-        return f"{settings['name']} already runs"
-    if not manager.runs():
-        manager.start()
-    up = False
+class Files:
+    """What the service runs with: files of its configuration, the link to its version, and what else it loads."""
 
-    def settled() -> bool:
-        nonlocal up
-        up = answers(settings["health_url"])
-        return up or manager.crashed()
+    def __init__(self, settings: dict[str, Any], program: Path) -> None:
+        self._files: list[str] = settings["files"]
+        self._link: str | None = settings["link"]
+        self._loaded: list[str] = settings["loaded"]
+        self._started = program.with_name(f"{program.name}.started")
+        self._verified = program.with_name(f"{program.name}.verified")
 
-    if not wait_until(settled, settings["start_timeout"]):
-        raise ControlError(f"{settings['health_url']} does not answer within {settings['start_timeout']} s")
-    if not up:
-        raise ControlError("it ends right after its start")
-    return f"{settings['name']} started"
+    def digest(self) -> str:
+        """Of contents alone: a file that is written again as it was is the same."""
+        found = hashlib.sha256()
+        for path in [*self._files, *sorted(path for pattern in self._loaded for path in glob.glob(pattern))]:
+            found.update(json.dumps([path, _target(path), hashlib.sha256(_content(path) or b"").hexdigest(), _content(path) is None]).encode())
+        found.update(json.dumps([self._link, _target(self._link)]).encode())
+        return found.hexdigest()
+
+    def started_with(self) -> str:
+        return (_content(str(self._started)) or b"").decode()
+
+    def record_start(self, digest: str) -> None:
+        _replace(self._started, digest.encode(), 0o644)
+
+    def forget_start(self) -> None:
+        """A start that fails leaves no record, so that the next one is a new one."""
+        self._started.unlink(missing_ok=True)
+
+    def are_verified(self) -> bool:
+        record = self._record()
+        return record is not None and record["digest"] == self.digest()
+
+    def settle(self) -> None:
+        kept = {path: _kept(path) for path in self._files}
+        record = {"digest": self.digest(), "files": kept, "link": self._link and [self._link, _target(self._link)]}
+        # The configuration has passwords.
+        _replace(self._verified, json.dumps(record).encode(), 0o600)
+
+    def restore(self) -> bool:
+        """Whether there was anything to bring back."""
+        record = self._record()
+        if record is None:
+            return False
+        for path in [path for path in self._files if path not in record["files"]]:
+            Path(path).unlink(missing_ok=True)
+        for path, kept in record["files"].items():
+            if kept is None:
+                Path(path).unlink(missing_ok=True)
+            elif kept != _kept(path):
+                _replace(Path(path), base64.b64decode(kept["content"]), kept["mode"], kept["owner"])
+        if record["link"] and _target(record["link"][0]) != record["link"][1]:
+            path, target = record["link"]
+            Path(f"{path}.new").unlink(missing_ok=True)
+            os.symlink(target, f"{path}.new")
+            os.replace(f"{path}.new", path)
+        return True
+
+    def _record(self) -> dict[str, Any] | None:
+        content = _content(str(self._verified))
+        return None if content is None else json.loads(content)
 
 
-def stop(manager: Systemd | Supervisor, settings: dict[str, Any]) -> str:
-    if not manager.runs():
-        return f"{settings['name']} does not run"
-    manager.stop()
-    return f"{settings['name']} stopped"
+def _target(path: str | None) -> str | None:
+    return os.readlink(path) if path and os.path.islink(path) else None
+
+
+def _content(path: str) -> bytes | None:
+    try:
+        return Path(path).read_bytes()
+    except (FileNotFoundError, IsADirectoryError):
+        return None
+
+
+def _kept(path: str) -> dict[str, Any] | None:
+    content = _content(path)
+    if content is None:
+        return None
+    status = os.stat(path)
+    return {"content": base64.b64encode(content).decode(), "mode": status.st_mode & 0o7777, "owner": [status.st_uid, status.st_gid]}
+
+
+def _replace(path: Path, content: bytes, mode: int, owner: list[int] | None = None) -> None:
+    """The whole file or none of it, and nobody reads it meanwhile who may not read it afterwards."""
+    new = path.with_name(f".{path.name}.new")
+    new.unlink(missing_ok=True)
+    with open(os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as stream:
+        if owner is not None and [os.geteuid(), os.getegid()] != owner:
+            os.fchown(stream.fileno(), *owner)
+        os.fchmod(stream.fileno(), mode)
+        stream.write(content)
+    os.replace(new, path)
+
+
+class Service:
+    """One service with its manager and its files."""
+
+    def __init__(self, program: Path) -> None:
+        self.settings: dict[str, Any] = json.loads(program.with_name(f"{program.name}.json").read_text())
+        self.manager: Systemd | Supervisor = {"systemd": Systemd, "supervisor": Supervisor}[self.settings["manager"]](self.settings)
+        self.files = Files(self.settings, program)
+        self.program = program
+
+    @property
+    def name(self) -> str:
+        return str(self.settings["name"])
+
+    def answers(self) -> bool:
+        return answers(self.settings["health_url"])
+
+    def start(self) -> str:
+        if self.manager.runs() and self.answers():
+            return f"{self.name} already runs"
+        # What is written after this moment may or may not be what the service reads.
+        digest, starts = self.files.digest(), not self.manager.runs()
+        if starts:
+            self.files.forget_start()
+            self.manager.start()
+        up = False
+
+        def settled() -> bool:
+            nonlocal up
+            up = self.answers()
+            return up or self.manager.crashed()
+
+        if not wait_until(settled, self.settings["start_timeout"]):
+            raise ControlError(f"{self.settings['health_url']} does not answer within {self.settings['start_timeout']} s")
+        if not up:
+            raise ControlError("it ends right after its start")
+        if starts:
+            self.files.record_start(digest)
+        return f"{self.name} started"
+
+    def stop(self) -> str:
+        if not self.manager.runs():
+            return f"{self.name} does not run"
+        self.manager.stop()
+        return f"{self.name} stopped"
+
+    def restart(self) -> str:
+        return f"{self.stop()}\n{self.start()}"
+
+    def apply(self) -> str:
+        """Let it run with the files that are there now."""
+        return self.restart() if self.manager.runs() and self.files.started_with() != self.files.digest() else self.start()
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("action", choices=["start", "stop", "restart", "status"])
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("action", choices=["start", "stop", "restart", "apply", "status", "verified", "settle", "restore"])
     action = parser.parse_args().action
-    program = Path(__file__).resolve()
-    settings = json.loads(program.with_name(f"{program.name}.json").read_text())
-    manager = {"systemd": Systemd, "supervisor": Supervisor}[settings["manager"]](settings)
+    service = Service(Path(__file__).resolve())
     try:
         if action == "status":
-            print(f"{settings['name']} {'runs' if manager.runs() else 'does not run'}")
-            return 0 if manager.runs() else 3
-        if action in ("stop", "restart"):
-            print(stop(manager, settings))
-        if action in ("start", "restart"):
-            print(start(manager, settings))
+            print(f"{service.name} {'runs' if service.manager.runs() else 'does not run'}")
+            return 0 if service.manager.runs() else 3
+        if action == "verified":
+            print(f"{service.name} is {'verified' if service.files.are_verified() else 'not verified'}")
+            return 0
+        if action == "settle":
+            service.files.settle()
+            return 0
+        if action == "restore":
+            return 0 if service.files.restore() else NOTHING_VERIFIED
+        print(getattr(service, action)())
+        return 0
     except ControlError as error:
-        print(f"Cannot {action} service '{settings['name']}': {error}. Read {settings['log']}.", file=sys.stderr)
+        print(f"Cannot {action} service '{service.name}': {error}. Read {service.settings['log']}.", file=sys.stderr)
         return 1
-    return 0
 
 
 if __name__ == "__main__":

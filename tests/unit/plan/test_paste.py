@@ -21,13 +21,17 @@ PLACES = {
     "a pipeline of the flavor": "[pipeline:glance-api-keystone]\npipeline = cors context| rootapp\n",
     "behind a composite": ROUTED + "[pipeline:api]\npipeline: cors authtoken context| cache rootapp\n",
     "of Glance 33": ROUTED
-    + "[composite:api]\npaste.composite_factory = glance.api:pipeline_factory\nkeystone+caching = context rootapp\nkeystone = cors context| rootapp\n",
+    + ROUTED.replace("-keystone", "-keystone+caching")
+    + "[composite:api]\npaste.composite_factory = glance.api:pipeline_factory\nkeystone+caching = context| rootapp\nkeystone = cors context| rootapp\n",
     "several lines": "[pipeline:glance-api-keystone]\npipeline =\n  cors\n  # context is next\n  context|\n\n  rootapp\n",
     "indented": "[pipeline:glance-api-keystone]\n  pipeline = cors\n    context| rootapp\n  other = context\n",
     "the last one of a name": "[pipeline:glance-api-keystone]\npipeline = context old\n[pipeline:glance-api-keystone]\npipeline = context| rootapp\n",
     "at the end": ROUTED + "[pipeline:api]\npipeline = cors context|",
     "of another name": CONTEXT.replace("filter:context", "filter:who") + "[pipeline:glance-api-keystone]\npipeline = cors who| rootapp\n",
-    "other flavors stay": "[pipeline:glance-api]\npipeline = context rootapp\n[pipeline:glance-api-keystone]\npipeline = auth context| rootapp\n",
+    "the other flavors too": "[pipeline:glance-api]\npipeline = context| rootapp\n[pipeline:glance-api-keystone]\npipeline = auth context| rootapp\n",
+    "a flavor that asks nobody stays": "[pipeline:glance-api]\npipeline = unauthenticated-context rootapp\n"
+    "[pipeline:glance-api-keystone]\npipeline = auth context| rootapp\n",
+    "one pipeline of two flavors": ROUTED + ROUTED.replace("-keystone", "-keystone+caching") + "[pipeline:api]\npipeline = context| rootapp\n",
 }
 
 

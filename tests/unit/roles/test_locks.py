@@ -83,3 +83,11 @@ def test_no_variable_of_a_role_looks_for_files_where_it_is_used(role: str) -> No
     """Variables are evaluated lazily: in a role that this one includes, role_path is that role's."""
     files = [path for name in ("vars", "defaults") for path in (ROLES / role / name).glob("*.yml")]
     assert [str(path) for path in files if re.search(r"\b(role_path|playbook_dir|ansible_role_name)\b", re.sub(r"(?m)^\s*#.*$", "", path.read_text()))] == []
+
+
+@pytest.mark.parametrize("role", LOCKED)
+def test_supported_are_the_versions_that_have_a_lock_and_the_default_is_one(role: str) -> None:
+    supported = load(ROLES / role / "vars" / "main.yml")[f"__{role}_versions"]
+    assert sorted(path.stem.removeprefix("requirements-") for path in (ROLES / role / "files").glob("requirements-*.txt")) == sorted(supported)
+    assert load(ROLES / role / "defaults" / "main.yml")[f"{role}_version"] == max(supported)
+    assert ", ".join(supported) in (ROLES / role / "README.md").read_text()

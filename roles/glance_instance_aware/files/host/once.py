@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 xenstack.image_services contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Runs the program of the package once without installing it, for a host that has it no more.
+"""Runs the program of the package once without installing it, for a host that has it no more or not yet.
 
 Run with Glance's interpreter as its user; the arguments name Glance's configuration, standard input says what to do with which settings besides.
 """
@@ -25,7 +25,10 @@ def main():
         os.mkdir(settings)
         with open(os.path.join(settings, "settings.conf"), "w", encoding="utf-8", opener=lambda path, flags: os.open(path, flags, 0o600)) as stream:
             stream.write(given["settings"])
-        command = [sys.executable, "-m", given["name"], *sys.argv[1:], "--config-dir", settings, *given["command"]]
+        if "load" in given:
+            command = [sys.executable, "-c", f"import {given['load']}"]
+        else:
+            command = [sys.executable, "-m", given["name"], *sys.argv[1:], "--config-dir", settings, *given["command"]]
         return subprocess.run(command, cwd=directory, check=False).returncode
 
 

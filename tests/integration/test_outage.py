@@ -1,0 +1,148 @@
+# SPDX-FileCopyrightText: 2026 xenstack.image_services contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Usual changes of a site leave a Glance that serves: what it is started with is valid at every moment, and a wrong password changes nothing."""
+
+from __future__ import annotations
+
+import urllib.request
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from ansible_collections.xenstack.image_services.tests.support import sweep
+from ansible_collections.xenstack.image_services.tests.support.cloud import Cloud
+from ansible_collections.xenstack.image_services.tests.support.deployment import control
+from ansible_collections.xenstack.image_services.tests.support.modules import run_module
+from ansible_collections.xenstack.image_services.tests.support.site_change import AFTER, BEFORE, Change, Site
+
+WRONG = "wr0ng-s3cret"
+# At least so many tasks change something on the way, and no run may change more than the last of these.
+FEWEST, MOST = 12, 40
+CUTS = sweep.sample(range(1, MOST + 1), 1, "power cut")
+
+
+@pytest.fixture(scope="module")
+def site(cloud: Cloud, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
+    site = Site(cloud, tmp_path_factory.mktemp("site") / "changes")
+    site.run(BEFORE).succeeded()
+    assert site.served() == BEFORE
+    yield site
+    site.run(BEFORE, glance_instance_aware_state="absent", glance_instance_aware_drop_table=True).succeeded()
+    run_module("glance_store_dir", {"path": str(cloud.store_directory("third")), "state": "absent"}).succeeded()
+
+
+def test_all_of_it_changes_in_one_run_and_a_second_run_changes_nothing(site: Site) -> None:
+    site.run(AFTER).succeeded()
+    assert FEWEST <= len(site.changes()) <= MOST, site.changes()
+    assert site.served() == AFTER
+    assert site.run(AFTER).succeeded().changed == 0, site.changes()
+
+
+def test_glance_and_its_stores_alone_keep_the_filter(site: Site) -> None:
+    """The role of the filter is not in the play, and what it has derived is right all the same."""
+    derived = site.config / "glance-api-paste-instance-aware.ini"
+    for state in (BEFORE, AFTER):
+        site.run(state, roles=["glance", "glance_stores"]).succeeded()
+        assert site.served() == Change(state.caching, state.third_store, AFTER.max_instance_ids)
+        base = (site.config / "glance-api-paste.ini").read_text()
+        assert [line.replace(" instance_aware", "") for line in derived.read_text().splitlines()][: len(base.splitlines())] == base.splitlines()
+
+
+@pytest.mark.parametrize("cut", CUTS)
+def test_a_run_that_is_cut_short_leaves_a_glance_that_the_next_run_brings_up(site: Site, cut: int) -> None:
+    before = site.served()
+    wanted = BEFORE if before == AFTER else AFTER
+    cut_run = site.run(wanted, cut_after=cut)
+    changes = site.changes()
+    if len(changes) < cut:
+        # There is no such change on the way from here to there: the run has ended, and this is the same as no cut.
+        assert cut > FEWEST
+        cut_run.succeeded()
+    else:
+        assert (cut_run.returncode, len(changes)) == (-9, cut), cut_run.output
+        # A host that is started again at this very moment comes up with what is there.
+        assert control("glance", site.cloud.base, "restart").endswith("glance started\n")
+        if cut % 2:
+            control("glance", site.cloud.base, "stop")
+    site.run(wanted).succeeded()
+    assert site.served() == wanted
+
+
+WRONG_SETTINGS: dict[str, tuple[dict[str, Any], str]] = {
+    "database": ({"database": {"connection": f"mysql+pymysql://glance:{WRONG}@127.0.0.1:9/glance"}}, "Glance answered 500"),
+    "own password": ({"keystone_authtoken": {"password": WRONG}}, "Glance answered 503"),
+    "flavor": ({"paste_deploy": {"flavor": "none-such"}}, "it ends right after its start"),
+}
+
+
+@pytest.mark.parametrize("case", WRONG_SETTINGS)
+def test_a_change_that_glance_does_not_work_with_is_taken_back(site: Site, case: str) -> None:
+    extra, cause = WRONG_SETTINGS[case]
+    state = site.served()
+    assert state is not None
+    before, processes = site.configuration(), site.cloud.glance_processes()
+    failed = site.run(state, roles=["glance"], glance_extra_config=extra)
+    assert failed.returncode == 2, failed.output
+    said = " ".join(failed.output.replace("\\n", " ").split())
+    assert "Cannot deploy Glance '33.0.0': " in said
+    assert cause in said
+    assert "All files are as before, and Glance serves as before. Repair the cause and run the role again." in said
+    assert WRONG not in failed.output
+    assert "Traceback" not in failed.output
+    assert site.configuration() == before
+    assert set(processes).isdisjoint(site.cloud.glance_processes()), "it was restarted, and restarted again"
+    assert site.served() == state
+
+
+def test_a_wrong_password_of_the_own_user_is_taken_back(site: Site) -> None:
+    state = site.served()
+    assert state is not None
+    before = site.configuration()
+    auth = {"auth_url": site.cloud.auth("admin")["cloud"]["auth"]["auth_url"], "username": "glance", "password": WRONG}
+    failed = site.run(state, roles=["glance"], glance_keystone_auth=auth)
+    said = " ".join(failed.output.replace("\\n", " ").split())
+    assert "gives no token to user 'glance'" in said
+    assert WRONG not in failed.output
+    assert (failed.returncode, site.configuration(), site.served()) == (2, before, state)
+
+
+def test_keystone_comes_back_as_well(site: Site) -> None:
+    base = site.cloud.base
+    file = base / "keystone" / "config" / "keystone.conf"
+    before = file.read_text()
+    wrong = {"identity": {"password_hash_rounds": 4}, "database": {"connection": f"mysql+pymysql://keystone:{WRONG}@127.0.0.1:9/keystone"}}
+    failed = site.run(BEFORE, roles=["keystone"], keystone_extra_config=wrong)
+    said = " ".join(failed.output.replace("\\n", " ").split())
+    assert "Cannot deploy Keystone '30.0.0': " in said
+    assert "All files are as before, and Keystone serves as before." in said
+    assert WRONG not in failed.output
+    assert (failed.returncode, file.read_text()) == (2, before)
+    assert site.served() is not None
+
+
+REFUSED: dict[str, tuple[str, dict[str, Any], str]] = {
+    "a lower version": ("glance", {"glance_version": "32.0.0"}, "this role supports 33.0.0"),
+    "a version that nobody has tried": ("glance", {"glance_version": "34.0.0"}, "Cannot deploy Glance '34.0.0': this role supports 33.0.0"),
+    "lower than what serves": (
+        "glance",
+        {"glance_version": "32.0.0", "__glance_versions": ["32.0.0", "33.0.0"]},
+        "Cannot deploy Glance '32.0.0': version 33.0.0 serves here, and its database cannot go back to a lower one",
+    ),
+    "the distribution's": ("glance", {"glance_install_method": "package"}, "Cannot deploy Glance 'package': version 33.0.0 serves here"),
+    "a Keystone that nobody has tried": ("keystone", {"keystone_version": "29.0.0"}, "Cannot deploy Keystone '29.0.0': this role supports 30.0.0"),
+    "a Keystone lower than what serves": (
+        "keystone",
+        {"keystone_version": "29.0.0", "__keystone_versions": ["29.0.0", "30.0.0"]},
+        "Cannot deploy Keystone '29.0.0': version 30.0.0 serves here",
+    ),
+}
+
+
+@pytest.mark.parametrize("case", sweep.sample(list(REFUSED), 2, "refused versions"))
+def test_a_version_that_would_not_work_is_refused_before_the_first_change(site: Site, case: str) -> None:
+    role, variables, expected = REFUSED[case]
+    failed = site.run(BEFORE, roles=[role], **variables)
+    assert (failed.returncode, site.changes()) == (2, []), failed.output
+    assert expected in " ".join(failed.output.replace("\\n", " ").split())
+    with urllib.request.urlopen(f"http://127.0.0.1:{site.cloud.glance_port}/healthcheck", timeout=30) as answer:
+        assert answer.status == 200
