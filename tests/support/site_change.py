@@ -49,7 +49,8 @@ class Site:
             "connection": "local",
             "gather_facts": False,
             "vars": {"demo_root": str(ROOT)},
-            "vars_files": [str(ROOT / "playbooks" / "vars" / "demo.yml"), str(self.cloud.base / "settings.json")],
+            "vars_files": [str(ROOT / "playbooks" / "vars" / "demo.yml")],
+            "pre_tasks": [{"ansible.builtin.include_tasks": str(ROOT / "tests" / "support" / "cloud_settings.yml")}],
             "roles": [f"xenstack.image_services.{role}" for role in roles],
         }
         environment = {
