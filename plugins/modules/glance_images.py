@@ -45,9 +45,18 @@ options:
   prune:
     description:
       - Delete images in O(prune_scope) that no item declares. Nothing is pruned in a run in which an item failed.
+      - An empty O(images) is refused, and so is a run that would delete more than O(prune_max).
+      - Each image that is deleted, or in check mode would be, is shown without C(-v), as is what O(images[].keep) rotates out.
       - Images that a declared one has replaced are left to O(images[].keep). Protected images and images in use stay and are listed in RV(kept).
     type: bool
     default: false
+  prune_max:
+    description:
+      - How many images one run may prune, as a number or as a share of the images in O(prune_scope), such as V(10%). More of them fail the task before the
+        first change, with their names. Images that stay because they are protected or in use do not count.
+    type: str
+    default: "50%"
+    version_added: 0.2.0
   prune_scope:
     description:
       - Which images O(prune) may delete. Those of one project, and if O(prune_scope.tag) is given, only those with that tag.

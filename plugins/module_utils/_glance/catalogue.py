@@ -16,7 +16,7 @@ from .._common.interrupt import ending
 from .._image.body import Progress
 from .._image.pace import Pace
 from .._plan.catalogue import refuse_twice
-from .catalogue_options import MOST_CONCURRENCY, checked_items, parse_bandwidth, place_of
+from .catalogue_options import MOST_CONCURRENCY, checked_items, parse_bandwidth, parse_prune_max, place_of, refuse_prune_of_everything
 from .connection import Cloud
 from .http import explaining
 from .image_finder import Listed
@@ -62,6 +62,8 @@ class Catalogue:
 
     def run(self, check_mode: bool) -> Result:
         started = time.monotonic()
+        refuse_prune_of_everything(self._params)
+        parse_prune_max(self._params["prune_max"])
         refuse_twice([item.place for item in self._items], [list(item.keys()) for item in self._items])
         self._each(lambda item: item.job.open())
         self._refuse_unless_continuing()
@@ -73,6 +75,9 @@ class Catalogue:
         refuse_twice([item.place for item in self._items], [item.job.touches() for item in self._items])
         surplus = Surplus(cloud, self._params)
         surplus.plan([item.params for item in self._items], {item.number: item.job.plan for item in self._sound()}, listed.records)
+        if not self._failed():
+            # Otherwise nothing is pruned at all.
+            surplus.refuse_too_many()
         self._each(lambda item: self._finish(item, check_mode), stop=not self._continuing)
         try:
             gone = surplus.remove([doomed for doomed in surplus.doomed if self._may_go(doomed)], check_mode)

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -14,7 +15,7 @@ from ansible.module_utils.common.text.formatters import human_to_bytes
 from .._common.argspec import ArgumentSpec
 from .._common.errors import ImageServicesError
 from .._common.identifiers import find_blank
-from .._plan.catalogue import merged
+from .._plan.catalogue import Limit, merged
 from .image_options import create_image_argspec
 
 # What makes an image the one it is cannot be the same for all.
@@ -37,6 +38,7 @@ def create_catalogue_argspec() -> ArgumentSpec:
             "bandwidth": {"type": "str"},
             "continue_on_error": {"type": "bool", "default": False},
             "prune": {"type": "bool", "default": False},
+            "prune_max": {"type": "str", "default": "50%"},
             "prune_scope": {
                 "type": "dict",
                 "options": {"tag": {"type": "str"}, "owner": {"type": "str"}, "owner_domain": {"type": "str"}},
@@ -81,6 +83,24 @@ def checked_items(images: Sequence[Mapping[str, Any]], defaults: Mapping[str, An
             )
         items.append(item)
     return items
+
+
+def parse_prune_max(text: str) -> Limit:
+    """A number of images, or a share of those in the scope such as ``50%``."""
+    found = re.fullmatch(r"\s*([0-9]{1,9})\s*(%?)\s*", text)
+    if found is None or (found[2] and int(found[1]) > 100):
+        raise ImageServicesError(
+            f"Cannot use prune_max '{text}': it is neither a number of images nor a share of up to 100 %. Write it as 10 or 50%, for example.",
+            code="bad_prune_max",
+        )
+    return Limit(int(found[1]), bool(found[2]))
+
+
+def refuse_prune_of_everything(params: Mapping[str, Any]) -> None:
+    """A list that came out empty says that nothing in the scope is wanted, and is hardly ever meant so."""
+    if params["prune"] and not params["images"]:
+        cause = "images is empty, and prune would delete all images in prune_scope"
+        raise ImageServicesError(f"Cannot prune images: {cause}. Declare the images that are to stay, or leave prune out.", code="prune_everything")
 
 
 def parse_bandwidth(text: str | None) -> int | None:

@@ -9,9 +9,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from .._plan.catalogue import Scope, past_rotation, undeclared
+from .._plan.catalogue import Scope, past_rotation, refuse_mass_pruning, undeclared
 from .._plan.image import Plan
 from .._plan.image_desired import Record
+from .catalogue_options import parse_prune_max
 from .connection import Cloud
 from .consumers import Consumers
 from .http import explaining
@@ -34,6 +35,8 @@ class Surplus:
         self._consumers = Consumers(cloud)
         self.doomed: list[Doomed] = []
         self.kept: list[dict[str, Any]] = []
+        self._in_scope = 0
+        self._used: dict[str, list[str]] = {}
 
     @property
     def warnings(self) -> list[str]:
@@ -53,8 +56,14 @@ class Surplus:
             ids = {str(item["id"] or item["name"]) for item in items}
             taken = {str(doomed.image["id"]) for doomed in self.doomed}
             self.doomed += [Doomed(image, None) for image in undeclared(records, scope, ids | taken, names)]
+            self._in_scope = sum(image in scope for image in records)
         # Who may not ask who uses them learns it before the first change.
-        self._consumers.of(self._free(self.doomed))
+        self._used = self._consumers.of(self._free(self.doomed))
+
+    def refuse_too_many(self) -> None:
+        """Before the first change: more undeclared images than ``prune_max`` allows, those aside that stay because they are protected or in use."""
+        images = [one.image for one in self.doomed if one.item is None and not one.image.get("protected") and str(one.image["id"]) not in self._used]
+        refuse_mass_pruning(images, self._in_scope, parse_prune_max(self._params["prune_max"]))
 
     def _owner(self, item: Mapping[str, Any]) -> str | None:
         if item["owner"] is None:

@@ -14,6 +14,8 @@ from .._common.errors import ImageServicesError
 from .image_desired import INCOMING, Record
 from .image_select import retired_name
 
+# Names that a message holds; its details have all.
+MAX_NAMED = 30
 _RETIRED = re.compile(r"(?P<name>.*)-(\d{8}T\d{6}Z)", re.DOTALL)
 
 
@@ -26,6 +28,34 @@ class Scope:
 
     def __contains__(self, image: object) -> bool:
         return isinstance(image, Mapping) and image.get("owner") == self.owner and (self.tag is None or self.tag in image.get("tags", ()))
+
+
+@dataclass(frozen=True)
+class Limit:
+    """How many images of a scope one run may prune: a number, or a share in percent."""
+
+    number: int
+    share: bool = False
+
+    def allows(self, images: int, scope: int) -> bool:
+        return images * 100 <= self.number * scope if self.share else images <= self.number
+
+    def __str__(self) -> str:
+        return f"{self.number}%" if self.share else str(self.number)
+
+
+def refuse_mass_pruning(images: Sequence[Record], scope: int, limit: Limit) -> None:
+    """Stop what a typo in the list or the scope would delete. ``scope`` is the number of images in it."""
+    if limit.allows(len(images), scope):
+        return
+    names = sorted(str(image.get("name") or image["id"]) for image in images)
+    more = f" and {len(names) - MAX_NAMED} more" if len(names) > MAX_NAMED else ""
+    raise ImageServicesError(
+        f"Cannot prune images: {len(names)} of the {scope} in prune_scope would be deleted, more than prune_max ({limit}) allows: "
+        f"{', '.join(names[:MAX_NAMED])}{more}. Correct images or prune_scope, or raise prune_max.",
+        code="prune_max",
+        details={"ids": sorted(str(image["id"]) for image in images), "names": names},
+    )
 
 
 def refuse_twice(places: Sequence[str], keys: Sequence[Iterable[Any]]) -> None:

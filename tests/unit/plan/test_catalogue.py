@@ -8,11 +8,14 @@ from typing import Any
 
 import pytest
 from ansible_collections.xenstack.image_services.plugins.module_utils._common.errors import ImageServicesError
+from ansible_collections.xenstack.image_services.plugins.module_utils._glance.catalogue_options import parse_prune_max, refuse_prune_of_everything
 from ansible_collections.xenstack.image_services.plugins.module_utils._plan.catalogue import (
+    Limit,
     Scope,
     base_name,
     merged,
     past_rotation,
+    refuse_mass_pruning,
     refuse_twice,
     undeclared,
 )
@@ -98,3 +101,50 @@ def test_only_undeclared_images_of_the_scope_are_pruned() -> None:
 def test_a_former_image_of_a_name_that_is_gone_is_pruned_with_it() -> None:
     former = retired(1, "gone", tags=["catalogue"])
     assert undeclared([former], Scope("alpha", "catalogue"), set(), {"declared"}) == [former]
+
+
+@pytest.mark.parametrize(
+    ("text", "images", "scope", "allowed"),
+    [
+        ("50%", 0, 0, True),
+        ("50%", 1, 1, False),
+        ("50%", 1, 2, True),
+        ("50%", 2, 3, False),
+        ("50%", 5, 10, True),
+        ("50 %", 6, 10, False),
+        ("100%", 3, 3, True),
+        ("0%", 1, 100, False),
+        ("0", 1, 100, False),
+        ("3", 3, 3, True),
+        ("3", 4, 1000, False),
+    ],
+)
+def test_a_limit_is_a_number_or_a_share_of_the_scope(text: str, images: int, scope: int, allowed: bool) -> None:
+    limit = parse_prune_max(text)
+    assert limit.allows(images, scope) is allowed
+    doomed = [image(1 + number % 28, f"name {number}") for number in range(images)]
+    if allowed:
+        refuse_mass_pruning(doomed, scope, limit)
+        return
+    with pytest.raises(ImageServicesError) as caught:
+        refuse_mass_pruning(doomed, scope, limit)
+    assert f"Cannot prune images: {images} of the {scope} in prune_scope would be deleted, more than prune_max ({limit}) allows: name 0" in str(caught.value)
+
+
+def test_a_message_names_as_many_as_one_can_read_and_its_details_all() -> None:
+    with pytest.raises(ImageServicesError, match=r"name 29 and 70 more\. Correct images or prune_scope, or raise prune_max\.$") as caught:
+        refuse_mass_pruning([image(1, f"name {number:02}") for number in range(100)], 100, Limit(50, share=True))
+    assert len(caught.value.details["names"]) == 100
+
+
+@pytest.mark.parametrize("text", ["", "half", "101%", "-1", "1.5", "50%%", "1e3"])
+def test_another_limit_is_refused(text: str) -> None:
+    with pytest.raises(ImageServicesError, match="^Cannot use prune_max '.*': it is neither a number of images nor a share"):
+        parse_prune_max(text)
+
+
+def test_an_empty_list_prunes_nothing() -> None:
+    with pytest.raises(ImageServicesError, match="^Cannot prune images: images is empty, and prune would delete all images in prune_scope"):
+        refuse_prune_of_everything({"prune": True, "images": []})
+    refuse_prune_of_everything({"prune": False, "images": []})
+    refuse_prune_of_everything({"prune": True, "images": [{"name": "debian"}]})
