@@ -12,7 +12,8 @@ version_added: 0.1.0
 author:
   - xenstack.image_services contributors (@xenstack)
 description:
-  - Lists all images that fit every filter, through all pages of Glance's listing. Glance itself filters.
+  - Lists all images that fit every filter, through all pages of Glance's listing. Glance itself filters, except by properties that are V(true) or
+    V(false).
 options:
   name:
     description:
@@ -34,12 +35,19 @@ options:
     elements: str
   properties:
     description:
-      - Properties that an image must have, with these values.
+      - Properties that an image must have, with these values. V(true) and V(false) match in upper and lower case.
     type: dict
   filters:
     description:
-      - Any other filter of Glance's listing, for example C(status), C(owner), C(visibility), C(size_min), C(created_at) with C(gt:),
-        or C(in:) lists.
+      - Any other filter of Glance's listing, by Glance's name or by that of the field in RV(images). Another key fails the task, because Glance would take it
+        for a property and find nothing.
+      - Attributes are C(id), C(name), C(status), C(container_format), C(disk_format), C(visibility) (with V(all)), C(owner) (a name or an id),
+        C(member_status), C(is_protected), C(is_hidden), C(checksum), C(hash_algo), C(hash_value), C(tags) (all of them), and the numbers C(size),
+        C(virtual_size), C(min_disk) and C(min_ram), each also with C(_min) and C(_max).
+      - C(id), C(name), C(status), C(container_format) and C(disk_format) take a list as well, of which an image must have one.
+      - C(created_at) and C(updated_at) take a time in ISO 8601 behind C(gt:), C(gte:), C(lt:), C(lte:), C(eq:) or C(neq:).
+      - Properties are those that RV(images) has a field for, such as C(os_distro) and C(needs_config_drive), and C(properties), a dictionary as
+        O(properties). RV(images) has others in C(properties), and O(properties) takes them.
     type: dict
   nova_installation_uuid:
     description:
@@ -74,6 +82,14 @@ EXAMPLES = r"""
     filters:
       status: active
   register: debian
+
+- name: Find what was not protected from being deleted
+  xenstack.image_services.glance_image_info:
+    cloud: production
+    filters:
+      is_protected: false
+      owner: research
+  register: unprotected
 
 - name: Get only the ids, by name
   xenstack.image_services.glance_image_info:

@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from .._common.query import compile_query
-from .._plan.image_filters import list_filters
+from .._plan.image_filters import ListFilters, list_filters
 from .._plan.image_select import UUID
 from .._plan.instance_relation import no_filter, related_filters
 from .api import Glance, Record
@@ -23,14 +23,21 @@ Filter = tuple[str, str]
 def list_images(params: Mapping[str, Any], connect: Callable[[Mapping[str, Any]], Cloud]) -> dict[str, Any]:
     """Every image that fits, through all pages; none is an empty list."""
     shaped = compile_query(params["query"])
-    filters, related = list_filters(params), related_filters(params)
-    glance = connect(params).glance
+    related, filters = related_filters(params), list_filters(params)
+    cloud = connect(params)
+    glance = cloud.glance
     with explaining("list", "images", params["name"] or params["id"] or "*"):
+        asked = _by_project_ids(cloud, filters)
         if related is not None:
-            images = [present_related(record) for record in _related(glance, filters, related, params["name"])]
+            images = [present_related(record) for record in _related(glance, asked, related, params["name"]) if filters.fits(record)]
         else:
-            images = [present_image(record) for record in _found(glance, filters, params)]
+            images = [present_image(record) for record in _found(glance, asked, params) if filters.fits(record)]
     return {"changed": False, "images": shaped(images), "project_id": glance.project_id}
+
+
+def _by_project_ids(cloud: Cloud, filters: ListFilters) -> list[Filter]:
+    """Glance knows projects by their ids alone, and finds nothing of a name."""
+    return [(key, cloud.identity.project_id(value) if key == "owner" else value) for key, value in filters.sent]
 
 
 def _found(glance: Glance, filters: Sequence[Filter], params: Mapping[str, Any]) -> Sequence[Record]:
@@ -39,7 +46,9 @@ def _found(glance: Glance, filters: Sequence[Filter], params: Mapping[str, Any])
     else:
         found = list(glance.images(filters))
         if not found and params["name"] is not None and UUID.fullmatch(params["name"]):
-            found = [glance.image(params["name"])]
+            others = [(key, value) for key, value in filters if key != "name"]
+            # Without other filters, hidden images and community images of others as well.
+            found = list(glance.images([("id", params["name"]), *others])) if others else [glance.image(params["name"])]
     return [record for record in found if record is not None]
 
 
