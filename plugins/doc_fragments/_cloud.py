@@ -37,7 +37,9 @@ class ModuleDocFragment:
     DOCUMENTATION = r"""
 attributes:
   action_group:
-    description: Shares O(ignore:module_defaults) with the collection C(openstack.cloud) as group C(openstack).
+    description: >-
+      O(ignore:module_defaults) of C(group/xenstack.image_services.openstack) reach this module and those of the collection C(openstack.cloud). Those of
+      C(group/openstack.cloud.openstack) do not reach it.
     support: full
     membership:
       - xenstack.image_services.openstack

@@ -82,13 +82,17 @@ options:
   id:
     description:
       - Id of the image. An image that does not exist is created with this id.
-      - Glance never gives out an id twice, so content of an image declared by id cannot be replaced.
+      - Glance never gives out an id twice, so content of an image declared by id cannot be replaced, and the id of a deleted image cannot be used again.
     type: str
   state:
     description:
       - V(present) is an image that can be used, V(inactive) one whose data cannot be downloaded, V(absent) none.
+      - Where no image of the name or id exists, V(present) and V(inactive) need content. Without it the task fails, so that a misspelled name creates
+        nothing.
+      - V(reserved) is an image, with or without data, and takes no content. One that does not exist is created without data, for somebody else to upload
+        (since 0.2.0). V(present) with both O(name) and O(id) reserves as well, as with M(openstack.cloud.image).
     type: str
-    choices: [present, absent, inactive]
+    choices: [present, reserved, inactive, absent]
     default: present
   filename:
     description:
@@ -125,7 +129,7 @@ options:
     version_added: 0.2.0
   checksum:
     description:
-      - Digest of the content, as C(sha256:HEX) or C(sha512:HEX), or a bare MD5.
+      - Digest of the content, as C(sha256:HEX) or C(sha512:HEX), or hex digits alone, which are a SHA-512, a SHA-256 or an MD5 by their number.
       - Or a checksum file that lists the content, as C(sha256:https://mirror.example.com/SHA256SUMS); also C(file://) on the host that the task runs
         on. It holds lines as C(sha256sum) writes them, with or without C(--tag), or a digest alone. The line is found by the last part of the path
         in O(filename) or O(uri). The file is read once in a task, for however many images. Signatures in it are not verified. Since 0.2.0.
@@ -247,7 +251,10 @@ options:
   owner:
     description:
       - Name or id of the project that owns the image. Only images of this project are chosen by name.
-      - Without it, images of the project that the task runs as are.
+      - Without it, images of the project that the task runs as are. Where it has none of the name and another project has one, whatever its visibility,
+        the task fails and names what to set here. There are three exceptions. A task that names content, or that reserves, is refused for public images
+        only. A project that is not an administrator's can only have meant its own image with O(state=absent). And O(state=absent) deletes an image that a
+        task of the same project has created with this option.
     type: str
     aliases: [project]
   owner_domain:

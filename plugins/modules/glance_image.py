@@ -16,8 +16,11 @@ description:
   - Content is compared by digest. Changed content is uploaded as a new, hidden image, verified against Glance's C(os_hash_value),
     then given the name, and only then the old image is treated as O(replaced) says. A failure anywhere leaves the old image as it was.
   - What an option does not give is not managed. An empty value makes empty.
-  - Tasks written for M(openstack.cloud.image) work with this module, except that O(visibility) is left alone where neither it nor
-    O(is_public) is given, that images of other projects are never chosen by name, and that there is no C(volume).
+  - Tasks written for M(openstack.cloud.image) work with this module, with these differences. O(visibility) is left unchanged where neither it nor
+    O(is_public) is set. Images of other projects are never chosen by name, see O(owner). A name that no image has creates nothing without content, see
+    O(state). There is no C(volume).
+  - C(module_defaults) of C(group/openstack.cloud.openstack) do not reach this module, because a task belongs to the groups of its own collection. Write
+    C(group/xenstack.image_services.openstack) instead, which reaches the modules of both collections.
 extends_documentation_fragment:
   - xenstack.image_services._attributes
   - xenstack.image_services._image
@@ -100,6 +103,18 @@ EXAMPLES = r"""
         name: web 1 before the upgrade
         nova_installation_uuid: ""
         instance_id: ""
+
+    - name: Reserve an image whose data another program uploads
+      xenstack.image_services.glance_image:
+        name: nightly-build
+        state: reserved
+        disk_format: raw
+
+    - name: Delete an image of another project, as an administrator
+      xenstack.image_services.glance_image:
+        name: golden
+        owner: research
+        state: absent
 
     - name: Delete a protected image
       xenstack.image_services.glance_image:

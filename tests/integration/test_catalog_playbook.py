@@ -51,6 +51,27 @@ def test_every_cloud_gets_the_images_and_their_ids_are_written(cloud: Cloud, ima
     assert keep(cloud, catalogue, cwd=tmp_path, catalog_result=str(result)).succeeded().changed == 0
 
 
+def test_what_is_pruned_is_shown_without_being_asked(cloud: Cloud, image_name: str, tmp_path: Path) -> None:
+    """On the terminal, as ansible-playbook shows it without -v; and an empty list prunes nothing."""
+    catalogue = tmp_path / "catalogue.yml"
+    images = [{"name": f"{image_name} {number}", "state": "reserved", "tags": [image_name]} for number in range(2)]
+    declared = {"clouds": ["alice"], "images": images, "prune": True, "prune_scope": {"tag": image_name}}
+    catalogue.write_text(yaml.safe_dump(declared), encoding="utf-8")
+    keep(cloud, catalogue).succeeded()
+    ident = next(image["id"] for image in cloud.images("alice") if image["name"] == f"{image_name} 1")
+    catalogue.write_text(yaml.safe_dump({**declared, "images": images[:1]}), encoding="utf-8")
+    line = f"image '{image_name} 1' ({ident}) in cloud 'alice': no item declares it."
+    assert f"localhost: would delete {line}" in keep(cloud, catalogue, "--check").succeeded().output
+    assert f"localhost: deleted {line}" in keep(cloud, catalogue).succeeded().output
+    assert "delete" not in keep(cloud, catalogue).succeeded().output
+    for empty in ([], None):
+        catalogue.write_text(yaml.safe_dump({**declared, "images": empty}), encoding="utf-8")
+        failed = keep(cloud, catalogue)
+        assert failed.returncode != 0
+        assert "Traceback" not in failed.output
+    assert [image["name"] for image in cloud.images("alice") if image["name"].startswith(image_name)] == [f"{image_name} 0"]
+
+
 @pytest.mark.parametrize(
     ("catalogue", "sentence"),
     [

@@ -111,7 +111,10 @@ def test_an_import_method_that_is_switched_off(cloud: Cloud, image_name: str) ->
 
 
 def test_two_images_of_one_name(cloud: Cloud, image_name: str, small_disk: Path) -> None:
-    made = [run_module("glance_image", {**cloud.auth("alice"), "name": name}).succeeded()["image"]["id"] for name in (image_name, f"{image_name} 2")]
+    made = [
+        run_module("glance_image", {**cloud.auth("alice"), "name": name, "state": "reserved"}).succeeded()["image"]["id"]
+        for name in (image_name, f"{image_name} 2")
+    ]
     run_module("glance_image", {**cloud.auth("alice"), "id": made[1], "name": image_name}).succeeded()
     for options in ({"filename": str(small_disk)}, {"state": "absent"}, {"tags": ["x"]}):
         sentence = refused(cloud, name=image_name, **options)

@@ -21,6 +21,8 @@ from ansible_collections.xenstack.image_services.tests.support.modules import Ru
 
 TAG = "test-glance-images"
 KILLS = 20
+# Declares nothing that is there.
+OTHER = [{"name": f"{TAG} of nobody", "state": "absent"}]
 
 
 def disks(directory: Path, number: int, size: int = 64 * 1024) -> list[Path]:
@@ -156,10 +158,10 @@ def test_rotation_and_pruning_leave_what_is_used(cloud: Cloud, image_name: str, 
         item = {"name": image_name, "filename": str(path), "disk_format": "raw", "tags": [TAG]}
         made.append(run_module("glance_images", {**auth, "images": [item]}).succeeded()["results"][0]["image"]["id"])
         time.sleep(1.1)
-    stray = run_module("glance_images", {**auth, "images": [{"name": f"{image_name} {word}", "tags": [TAG]} for word in ("stray", "booted")]}).succeeded()[
-        "ids"
-    ]
-    protected = {"name": f"{image_name} protected", "tags": [TAG], "is_protected": True}
+    stray = run_module(
+        "glance_images", {**auth, "images": [{"name": f"{image_name} {word}", "state": "reserved", "tags": [TAG]} for word in ("stray", "booted")]}
+    ).succeeded()["ids"]
+    protected = {"name": f"{image_name} protected", "state": "reserved", "tags": [TAG], "is_protected": True}
     stray.update(run_module("glance_images", {**auth, "images": [protected]}).succeeded()["ids"])
     consumers = Consumers(servers={"s-1": made[1], "s-2": stray[f"{image_name} booted"]}, volumes={f"v-{index}": "another" for index in range(1500)})
     consumers.volumes["v-last"] = made[0]
@@ -185,22 +187,42 @@ def test_rotation_and_pruning_leave_what_is_used(cloud: Cloud, image_name: str, 
 
 def test_who_may_not_see_all_projects_is_told_what_was_looked_at(cloud: Cloud, image_name: str, small_disk: Path) -> None:
     auth = cloud.auth("alice")
-    run_module("glance_images", {**auth, "images": [{"name": image_name, "tags": [TAG]}]}).succeeded()
+    run_module("glance_images", {**auth, "images": [{"name": image_name, "state": "reserved", "tags": [TAG]}]}).succeeded()
     with serving(Consumers(admin=False)) as consumers:
         auth["cloud"].update(consumers.overrides())
-        done = run_module("glance_images", {**auth, "images": [], "prune": True, "prune_scope": {"tag": TAG}}).succeeded()
+        done = run_module("glance_images", {**auth, "images": OTHER, "prune": True, "prune_scope": {"tag": TAG}, "prune_max": 1}).succeeded()
     assert [image["name"] for image in done["pruned"]] == [image_name]
     assert any("own project" in str(warning) for warning in done["warnings"])
 
 
 def test_who_cannot_ask_prunes_nothing(cloud: Cloud, image_name: str) -> None:
     auth = cloud.auth("alice")
-    run_module("glance_images", {**auth, "images": [{"name": image_name, "tags": [TAG]}]}).succeeded()
+    run_module("glance_images", {**auth, "images": [{"name": image_name, "state": "reserved", "tags": [TAG]}]}).succeeded()
     with serving(Consumers()) as consumers:
         auth["cloud"].update({**consumers.overrides(), "compute_endpoint_override": f"{consumers.url}/elsewhere"})
-        failed = run_module("glance_images", {**auth, "images": [], "prune": True, "prune_scope": {"tag": TAG}})
+        failed = run_module("glance_images", {**auth, "images": OTHER, "prune": True, "prune_scope": {"tag": TAG}})
     assert "Cannot list servers of image" in failed.sentence()
     assert [image["name"] for image in named(cloud, image_name)] == [image_name]
+
+
+def test_a_typo_prunes_nothing_and_names_what_it_would_have_deleted(cloud: Cloud, proxy: FaultyProxy, image_name: str) -> None:
+    auth = cloud.auth("alice")
+    images = [{"name": f"{image_name} {number}", "state": "reserved", "tags": [TAG]} for number in range(4)]
+    run_module("glance_images", {**auth, "images": images}).succeeded()
+    scope = {**cloud.through(proxy, "alice"), "prune": True, "prune_scope": {"tag": TAG}}
+    for declared, words in (
+        ([], "images is empty, and prune would delete all images in prune_scope"),
+        (images[:1], f"3 of the 4 in prune_scope would be deleted, more than prune_max (50%) allows: {', '.join(image['name'] for image in images[1:])}."),
+        (OTHER, "4 of the 4 in prune_scope would be deleted"),
+    ):
+        for check in (True, False):
+            assert words in run_module("glance_images", {**scope, "images": declared}, check=check).sentence()
+    assert "more than prune_max (1) allows" in run_module("glance_images", {**scope, "images": images[:2], "prune_max": 1}).sentence()
+    assert writes(proxy) == []
+    # What stays anyhow does not count.
+    protected = [{**image, "is_protected": True} for image in images[2:]]
+    run_module("glance_images", {**auth, "images": [*images[:2], *protected]}).succeeded()
+    assert len(run_module("glance_images", {**scope, "images": OTHER}).succeeded()["pruned"]) == 2
 
 
 def test_uploads_share_one_cap(cloud: Cloud, image_name: str, tmp_path: Path) -> None:

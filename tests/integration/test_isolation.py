@@ -28,7 +28,7 @@ def test_another_project_sees_changes_and_deletes_nothing(cloud: Cloud, image_na
 def test_an_administrator_does_not_hit_another_projects_image_by_name(cloud: Cloud, image_name: str, small_disk: Path) -> None:
     private = run_module("glance_image", {**cloud.auth("alice"), "name": image_name, "filename": str(small_disk)}).succeeded()["image"]
     admin = cloud.auth("admin")
-    assert not run_module("glance_image", {**admin, "name": image_name, "state": "absent"}).succeeded()["changed"]
+    assert "Give owner: alpha or the id for that image" in run_module("glance_image", {**admin, "name": image_name, "state": "absent"}).sentence()
     assert run_module("glance_image", {**admin, "name": image_name, "owner": "alpha", "tags": ["seen"]}).succeeded()["image"]["id"] == private["id"]
     assert run_module("glance_image", {**admin, "name": image_name, "owner": "alpha", "state": "absent"}).succeeded()["changed"]
 
@@ -38,8 +38,8 @@ def test_a_public_image_of_another_project_is_not_taken_for_ones_own(cloud: Clou
     alice = cloud.auth("alice")
     result = run_module("glance_image", {**alice, "name": image_name, "filename": str(small_disk)})
     assert result.sentence() == (
-        f"Cannot keep image '{image_name}': project {public['owner']} has an image of this name that is visible here ({public['id']}). "
-        "Give owner: with the project that the task means, or the id of that image."
+        f"Cannot keep image '{image_name}': project '{public['owner']}' has a public image of this name ({public['id']}), and project 'alpha', "
+        f"which the task runs as, has none. Give owner: {public['owner']} or the id for that image, or owner: alpha for an image of the own project."
     )
     for change in ({"state": "absent"}, {"tags": ["mine"]}, {"is_protected": True}, {"state": "inactive"}):
         sentence = run_module("glance_image", {**alice, "id": public["id"], **change}).sentence()
@@ -49,7 +49,7 @@ def test_a_public_image_of_another_project_is_not_taken_for_ones_own(cloud: Clou
 
 @pytest.mark.parametrize("answer", ["accepted", "rejected"])
 def test_a_shared_image_is_seen_by_its_member_and_answered_by_it(cloud: Cloud, image_name: str, small_disk: Path, answer: str) -> None:
-    beta = run_module("glance_image", {**cloud.auth("bob"), "name": f"{image_name} of beta"}).succeeded()["image"]["owner"]
+    beta = run_module("glance_image", {**cloud.auth("bob"), "name": f"{image_name} of beta", "state": "reserved"}).succeeded()["image"]["owner"]
     declared = {**cloud.auth("alice"), "name": image_name, "filename": str(small_disk), "visibility": "shared", "members": [beta]}
     shared = run_module("glance_image", declared).succeeded()["image"]
     reply = {**cloud.auth("bob"), "id": shared["id"], "member_status": answer}

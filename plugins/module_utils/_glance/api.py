@@ -26,9 +26,11 @@ Answer = TypeVar("Answer")
 class Glance:
     """The image service as one project sees it."""
 
-    def __init__(self, http: HttpClient, project_id: str | None) -> None:
+    def __init__(self, http: HttpClient, project_id: str | None, administrator: bool = False) -> None:
         self.http = http
         self.project_id = project_id
+        # Whether Glance's default policy shows it the images of all projects.
+        self.administrator = administrator
         self._answers: dict[str, Any] = {}
         self._asking = threading.Lock()
 
@@ -66,11 +68,14 @@ class Glance:
             try:
                 return dict(self.http.request("POST", "/v2/images", json=dict(body), headers=headers_of(relation)).json())
             except GlanceError as exc:
-                registered = self.image(body["id"]) if exc.status == 409 and lost_answer else None
+                registered = self.image(body["id"]) if exc.status == 409 and (lost_answer or body["id"] in str(exc)) else None
+                if registered is not None and lost_answer:
+                    return registered
                 lost_answer = lost_answer or exc.retryable
-                if registered is None:
-                    raise
-                return registered
+                if exc.status == 409 and registered is None and body["id"] in str(exc):
+                    cause = f"its id {body['id']} was used before, by an image that is deleted now or that this project may not see"
+                    raise GlanceError(cause, status=409, kind="used_id", request_id=exc.request_id) from exc
+                raise
 
         return dict(self.http.repeat(once))
 

@@ -74,7 +74,7 @@ class Cloud:
         self._clock = clock
         self._identity: Identity | None = None
         http = HttpClient(session, _unversioned(glance_url), clock, params.get("api_timeout"))
-        self.glance = Glance(http, project_id)
+        self.glance = Glance(http, project_id, _administrator(session))
 
     def image_endpoints(self) -> list[str]:
         """Where the image service is reached: as this cloud's settings say, then by the catalogue's further endpoints of the same kind.
@@ -134,6 +134,15 @@ class Cloud:
             return None
         except ks.ClientException as exc:
             raise _no_connection(exc) from exc
+
+
+def _administrator(session: Any) -> bool:
+    """Whether the token holds the role that OpenStack's default policies call so."""
+    try:
+        return "admin" in {str(role).lower() for role in session.auth.get_access(session).role_names}
+    except (AttributeError, ks.ClientException):
+        # Not every kind of authentication tells its roles.
+        return False
 
 
 def _sdk_arguments(params: Mapping[str, Any]) -> dict[str, Any]:

@@ -53,6 +53,7 @@ ADVICE: Mapping[object, str] = {
     "not_active": "See Glance's log for what became of it",
     "stuck": "Delete that image if it is still there, then run the task again",
     "timeout": "See what Glance is doing, or raise timeout",
+    "used_id": "Glance never gives out an id twice: give another id, or leave id out",
     "unsafe": "Run the task again, and look at the image if it says so again",
     "tls": "Check ca_cert and validate_certs",
 }

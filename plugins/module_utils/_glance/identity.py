@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 
-from .._common.errors import cannot
+from .._common.errors import ImageServicesError, cannot
 from .http import GlanceError, HttpClient
 
 PROJECT_ID = re.compile(r"[0-9a-f]{32}|[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
@@ -26,6 +26,14 @@ class Identity:
         if key not in self._known:
             self._known[key] = self._find(name_or_id, domain)
         return self._known[key]
+
+    def name_or_id(self, project_id: str) -> str:
+        """What to call a project in an option: its name where that alone leads to it, else its id."""
+        try:
+            name = str(self._http.get(f"/v3/projects/{project_id}").json()["project"]["name"])
+            return name if self.project_id(name) == project_id else project_id
+        except ImageServicesError:
+            return project_id
 
     def _find(self, name_or_id: str, domain: str | None) -> str:
         params = {"name": name_or_id}

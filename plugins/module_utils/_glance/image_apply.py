@@ -13,8 +13,8 @@ from typing import Any
 
 from .._common.errors import cannot
 from .._plan.image import Plan
-from .._plan.image_desired import INCOMING, REPLACES, Desired, Record
-from .._plan.image_select import retired_name
+from .._plan.image_desired import CREATED_BY, INCOMING, REPLACES, Desired, Record
+from .._plan.image_select import created_by, retired_name
 from .._plan.instance_relation import Relation
 from .api import Glance
 from .filling import Filling
@@ -79,12 +79,12 @@ class ImageApplier:
         body = dict(plan.create or {})
         if not plan.upload:
             with explaining("create", "image", self._name):
-                return str(self._glance.create({"id": str(uuid.uuid4()), **body}, plan.relation)["id"])
+                return str(self._glance.create(self._identified(body), plan.relation)["id"])
         hidden = bool(body.get("os_hidden", False))
         with explaining("upload", "image", self._name):
             if not self._filling.complete:
                 # Nobody stays to reveal it, so it is what it shall be from the start.
-                return str(self._filling.fill(self._glance.create({"id": str(uuid.uuid4()), **body}, plan.relation))["id"])
+                return str(self._filling.fill(self._glance.create(self._identified(body), plan.relation))["id"])
             image = self._create_filled(body, plan.relation)
             self._reveal(image, hidden, plan.replaces)
         if plan.replaces is not None:
@@ -94,7 +94,7 @@ class ImageApplier:
     def _create_filled(self, body: Record, relation: Relation | None) -> Record:
         """A new hidden image with verified content; after a failure there is none."""
         for attempt in range(1, CREATE_ATTEMPTS + 1):
-            image = self._glance.create({"id": str(uuid.uuid4()), **body, "os_hidden": True, INCOMING: _now()}, relation)
+            image = self._glance.create({**self._identified(body), "os_hidden": True, INCOMING: _now()}, relation)
             try:
                 return self._filling.fill(image)
             except Stuck:
@@ -106,6 +106,14 @@ class ImageApplier:
                 self._remove_half_made(image["id"])
                 raise
         raise AssertionError("the last attempt returns or raises")
+
+    def _identified(self, body: Record) -> dict[str, Any]:
+        """What Glance is to register, with its id, and the project that creates it where that is another one than owns it."""
+        identified = {"id": str(uuid.uuid4()), **body}
+        project_id = self._glance.project_id
+        if project_id is not None and body.get("owner", project_id) != project_id:
+            identified[CREATED_BY] = created_by(project_id, identified["id"])
+        return identified
 
     def _remove_half_made(self, image_id: str) -> None:
         """Best effort with a voice: the cause of the failure comes first, and the next run finds the mark on what is left."""

@@ -11,12 +11,15 @@ from typing import Protocol
 from .._plan.image_select import name_filter
 from .api import Glance, Record
 
+# Without it, listings leave out community images of others, an administrator's too.
+EVERYONE = (("visibility", "all"),)
+
 
 class Finder(Protocol):
     """Present images, hidden ones included."""
 
-    def named(self, name: str) -> Sequence[Record]:
-        """Every image of this name that the project may see."""
+    def named(self, name: str, everyone: bool = False) -> Sequence[Record]:
+        """Every image of this name that listings show the project; with ``everyone``, for an administrator, community images of others as well."""
 
     def image(self, image_id: str) -> Record | None:
         """The image of this id, if the project may see it."""
@@ -28,8 +31,8 @@ class Asking:
     def __init__(self, glance: Glance) -> None:
         self._glance = glance
 
-    def named(self, name: str) -> Sequence[Record]:
-        return list(self._glance.images_and_hidden([("name", name_filter(name))]))
+    def named(self, name: str, everyone: bool = False) -> Sequence[Record]:
+        return list(self._glance.images_and_hidden([("name", name_filter(name)), *(EVERYONE if everyone else ())]))
 
     def image(self, image_id: str) -> Record | None:
         return self._glance.image(image_id)
@@ -40,14 +43,15 @@ class Listed:
 
     def __init__(self, glance: Glance) -> None:
         self._glance = glance
-        self.records = list(glance.images_and_hidden())
+        self.records = list(glance.images_and_hidden(EVERYONE if glance.administrator else ()))
         self._by_id = {record["id"]: record for record in self.records}
         self._by_name: dict[str, list[Record]] = {}
         for record in self.records:
             self._by_name.setdefault(str(record.get("name")), []).append(record)
 
-    def named(self, name: str) -> Sequence[Record]:
-        return self._by_name.get(name, [])
+    def named(self, name: str, everyone: bool = False) -> Sequence[Record]:
+        found = self._by_name.get(name, [])
+        return found if everyone else [record for record in found if record.get("visibility") != "community" or record.get("owner") == self._glance.project_id]
 
     def image(self, image_id: str) -> Record | None:
         # A listing leaves out community images of others, and an id may be one of those.

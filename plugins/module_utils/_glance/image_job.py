@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -17,7 +17,7 @@ from .._image.source import Source
 from .._plan.image import Plan, left_to_glance, mislabelled, plan, predicted
 from .._plan.image_content import algorithms_to_compare, has_data, recorded_digest, same_content
 from .._plan.image_desired import Desired, Record, SourceFacts, check_properties
-from .._plan.image_select import UUID, Selection, foreign, refuse_foreign, select
+from .._plan.image_select import UUID, Selection, created_for_others, in_the_way, of_other_projects, only_one, select
 from .._plan.instance_relation import Relation, declared, no_filter, relation_of
 from .._plan.placement import LOCK, offer, refuse_image, refuse_service, refuse_store
 from .._plan.stores_usage import stores_of
@@ -26,6 +26,7 @@ from .filling import Filling
 from .http import explaining
 from .image_apply import ImageApplier, Outcome
 from .image_finder import Finder
+from .image_options import refuse_content_of_reserved
 from .image_source import file_name, look_at, open_source, refuse_format, refuse_unknown
 from .placement_apply import Placer
 from .present import present_image, present_related
@@ -48,6 +49,7 @@ class ImageJob:
 
     def open(self) -> None:
         """Look at what the task names; bad input ends the task here, before the cloud is asked anything."""
+        refuse_content_of_reserved(self.label, self._params)
         self._source, self._facts = self._made or open_source(self.label, self._params)
         check_properties(self.label, self._params["properties"])
         self._relation = declared(self.label, self._params)
@@ -143,17 +145,33 @@ class ImageJob:
         if desired.image_id is not None:
             return Selection(finder.image(desired.image_id))
         name = str(desired.name)
-        records = finder.named(name)
+        records = finder.named(name, everyone=glance.administrator)
         owner_id = desired.attributes.get("owner")
         selection = select(name, records, glance.project_id, owner_id)
         if selection.current is not None:
             return selection
         if UUID.fullmatch(name):
             return Selection(finder.image(name), selection.incoming)
-        other = foreign(name, records, glance.project_id, owner_id)
-        if other is not None and desired.state != "absent":
-            raise refuse_foreign("keep", name, other)
+        absent, creates = desired.state == "absent", desired.source is not None or desired.state == "reserved"
+        others = of_other_projects(name, records, glance.project_id, owner_id)
+        given_away = created_for_others(others, glance.project_id) if absent and glance.administrator else []
+        if given_away:
+            return Selection(only_one(name, given_away), selection.incoming)
+        obstacles = in_the_way(others, absent, creates, glance.administrator)
+        if obstacles:
+            raise self._refuse_obstacles(cloud, obstacles)
         return selection
+
+    def _refuse_obstacles(self, cloud: Cloud, obstacles: Sequence[Record]) -> Exception:
+        """What to write for each of the images that the task may have meant."""
+        first = obstacles[0]
+        mine, owner = cloud.identity.name_or_id(str(cloud.glance.project_id)), cloud.identity.name_or_id(str(first.get("owner")))
+        more = f", and {len(obstacles) - 1} more have one" if len(obstacles) > 1 else ""
+        found = f"a {first.get('visibility')} image of this name ({first['id']})"
+        cause = f"project '{owner}' has {found}{more}, and project '{mine}', which the task runs as, has none"
+        advice = f"Give owner: {owner} or the id for that image, or owner: {mine} for an image of the own project"
+        verb = "delete" if self._params["state"] == "absent" else "keep"
+        return cannot(verb, "image", self.label, cause, advice, code="foreign_image", details={"ids": [image["id"] for image in obstacles]})
 
     def _compared(self, desired: Desired, current: Record | None) -> tuple[Desired, bool | None]:
         """Whether the present content is the declared one; the source is read only where cheaper facts leave it open."""

@@ -5,7 +5,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 from .._common.argspec import ArgumentSpec
+from .._common.errors import cannot
 from .._image.web import create_access_argspec
 
 RELATION = ("nova_installation_uuid", "instance_id")
@@ -16,7 +20,7 @@ def create_image_argspec() -> ArgumentSpec:
         options={
             "name": {"type": "str"},
             "id": {"type": "str"},
-            "state": {"type": "str", "choices": ["present", "absent", "inactive"], "default": "present"},
+            "state": {"type": "str", "choices": ["present", "reserved", "inactive", "absent"], "default": "present"},
             "filename": {"type": "str"},
             "uri": {"type": "str"},
             "checksum": {"type": "str"},
@@ -58,6 +62,16 @@ def create_image_argspec() -> ArgumentSpec:
             ("stores_mode", "exact", ["stores"]),
         ],
     ).merge(create_access_argspec())
+
+
+def refuse_content_of_reserved(label: str, params: Mapping[str, Any]) -> None:
+    """A reserved image waits for the data of somebody else."""
+    if params.get("state") != "reserved":
+        return
+    for option in ("filename", "uri", "import_method"):
+        if params.get(option) is not None:
+            advice = f"Give state: present, or leave {option} out"
+            raise cannot("keep", "image", label, f"state is 'reserved', and {option} is given", advice, code="reserved_content")
 
 
 # What may be said of an image whose content comes from elsewhere than the options of images name.

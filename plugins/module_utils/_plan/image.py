@@ -108,6 +108,7 @@ def plan(
     leftovers = tuple(str(image["id"]) for image in selection.incoming)
     finishing = current if current is not None and REPLACES in current else None
     if current is None:
+        _refuse_nothing(desired)
         return _with(_plan_new(desired, None, {}, {}), leftovers, finishing, selection.superseded)
     if current.get("status") in BUSY_STATES:
         raise _refusal(desired, f"another operation has it in status '{current['status']}'", "Wait for its end, or delete the image", "busy")
@@ -122,6 +123,21 @@ def plan(
             "immutable",
         )
     return _with(_plan_update(desired, current, members, own_status, relation or {}), leftovers, finishing, selection.superseded)
+
+
+def _refuse_nothing(desired: Desired) -> None:
+    """An image without data is created only where the task says so: a name that is none of the cloud's is a typo more often than a wish.
+
+    As with openstack.cloud.image, an id beside the name says so too.
+    """
+    key = "name" if desired.image_id is None else "id"
+    if desired.source is not None or desired.state == "reserved":
+        return
+    if desired.state == "inactive":
+        raise _refusal(desired, f"there is no image of this {key} whose data could be withheld", f"Correct {key}, or give filename or uri", "not_found")
+    if desired.image_id is None:
+        cause = "there is no image of this name, and the task names no content"
+        raise _refusal(desired, cause, "Correct name, give filename or uri, or state: reserved for an image without data", "not_found")
 
 
 def _with(made: Plan, leftovers: tuple[str, ...], finishing: Record | None, superseded: tuple[Record, ...]) -> Plan:
@@ -218,7 +234,11 @@ def _plan_update(desired: Desired, current: Record, members: Mapping[str, str], 
     wanted = desired.members
     answer = _own_answer(desired, own_status)
     after_image = _patched(current, operations)
-    new_status = {"present": "active", "inactive": "deactivated"}[desired.state]
+    if desired.state == "inactive" and not (has_data(current) or fill):
+        raise _refusal(
+            desired, f"its status is '{current.get('status')}', and Glance withholds data that is there", "Give filename or uri, or state: absent", "no_data"
+        )
+    new_status = {"present": "active", "inactive": "deactivated"}.get(desired.state, current.get("status"))
     switches = (has_data(current) or fill) and (current.get("status") != new_status)
     before = _described(current, desired, members)
     after = _described(after_image, desired, members)

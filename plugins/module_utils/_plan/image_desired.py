@@ -28,7 +28,9 @@ REACTIVATED = "image_services_reactivated"
 # The disk in a Xen pool that an image was exported from, and when it was as the image is.
 SOURCE_VDI = "image_services_vdi"
 SOURCE_VDI_TIME = "image_services_vdi_time"
-OWN_PROPERTIES = frozenset({INCOMING, REPLACES, SOURCE_DIGEST, SOURCE_FINGERPRINT, SOURCE_COMPRESSION, REACTIVATED, SOURCE_VDI, SOURCE_VDI_TIME})
+# The project that has created an image for another one, and the image: "<project>/<image>".
+CREATED_BY = "image_services_created_by"
+OWN_PROPERTIES = frozenset({INCOMING, REPLACES, SOURCE_DIGEST, SOURCE_FINGERPRINT, SOURCE_COMPRESSION, REACTIVATED, SOURCE_VDI, SOURCE_VDI_TIME, CREATED_BY})
 # A source whose bytes are made while they are sent: known by its fingerprint alone.
 MADE = "made"
 
@@ -164,15 +166,19 @@ def check_properties(name: str, properties: Mapping[str, Any] | None) -> None:
         raise ImageServicesError(f"Cannot manage image '{name}': {what}.", code="reserved_property")
 
 
+# By the number of hex digits.
+BARE_DIGESTS = {32: "md5", 64: "sha256", 128: "sha512"}
+
+
 def parse_checksum(text: str) -> tuple[str, str]:
-    """`sha256:…`, `sha512:…` and the like, or the bare MD5 that openstack.cloud.image takes."""
+    """`sha256:…`, `sha512:…` and the like, or a bare MD5, SHA-256 or SHA-512, as tasks of openstack.cloud.image have them."""
     algorithm, _colon, value = text.strip().rpartition(":")
-    algorithm, value = algorithm.lower() or "md5", value.lower()
+    algorithm, value = algorithm.lower() or BARE_DIGESTS.get(len(value), ""), value.lower()
     length = {"md5": 32, "sha1": 40, "sha224": 56, "sha256": 64, "sha384": 96, "sha512": 128}.get(algorithm)
     if length is None or len(value) != length or set(value) - set("0123456789abcdef"):
         raise ImageServicesError(
             f"Cannot use checksum '{text}': it is not a digest that is known here. "
-            "Write it as algorithm:hex or algorithm:URL of a checksum file, with sha256 or sha512, or as a bare MD5.",
+            "Write it as algorithm:hex or algorithm:URL of a checksum file, with sha256 or sha512, or as a bare SHA-256, SHA-512 or MD5.",
             code="bad_checksum",
         )
     return algorithm, value

@@ -6,11 +6,11 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from .._common.errors import cannot
-from .image_desired import INCOMING, REPLACES, Record
+from .image_desired import CREATED_BY, INCOMING, REPLACES, Record
 
 UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
 MOST_NAME_CHARACTERS = 255
@@ -43,8 +43,13 @@ def select(name: str, records: Iterable[Record], project_id: str | None, owner_i
         replaced_ids = set(str(successors[0][REPLACES]).split(","))
         superseded = tuple(record for record in complete if record["id"] in replaced_ids)
         complete = [record for record in complete if record["id"] not in replaced_ids]
-    if len(complete) > 1:
-        ids = sorted(str(record["id"]) for record in complete)
+    return Selection(only_one(name, complete) if complete else None, incoming, superseded)
+
+
+def only_one(name: str, found: Sequence[Record]) -> Record:
+    """The image of a name that only one may have."""
+    if len(found) > 1:
+        ids = sorted(str(record["id"]) for record in found)
         raise cannot(
             "manage",
             "image",
@@ -54,28 +59,36 @@ def select(name: str, records: Iterable[Record], project_id: str | None, owner_i
             code="duplicate",
             details={"ids": ids},
         )
-    return Selection(complete[0] if complete else None, incoming, superseded)
+    return found[0]
 
 
-def foreign(name: str, records: Iterable[Record], project_id: str | None, owner_id: str | None) -> Record | None:
-    """A public image of this name that another project owns; others are not meant for the caller, even where an administrator sees them."""
-    owner = owner_id or project_id
-    if owner is None or owner_id is not None:
-        return None
-    others = (record for record in records if record.get("name") == name and record.get("owner") != owner)
-    return next((record for record in others if record.get("visibility") == "public" and INCOMING not in record), None)
+def of_other_projects(name: str, records: Iterable[Record], project_id: str | None, owner_id: str | None) -> list[Record]:
+    """Complete images of this name that other projects own, public ones first; none where the task says whose image it means."""
+    if project_id is None or owner_id is not None:
+        return []
+    others = [record for record in records if record.get("name") == name and record.get("owner") != project_id and INCOMING not in record]
+    return sorted(others, key=lambda record: record.get("visibility") != "public")
 
 
-def refuse_foreign(verb: str, name: str, record: Record) -> Exception:
-    return cannot(
-        verb,
-        "image",
-        name,
-        f"project {record.get('owner')} has an image of this name that is visible here ({record['id']})",
-        "Give owner: with the project that the task means, or the id of that image",
-        code="foreign_image",
-        details={"ids": [record["id"]]},
-    )
+def created_for_others(others: Iterable[Record], project_id: str | None) -> list[Record]:
+    """Those that a task of this project has created with ``owner``. The mark names the image: Nova hands properties on to snapshots."""
+    return [record for record in others if record.get(CREATED_BY) == created_by(project_id, record["id"])]
+
+
+def created_by(project_id: str | None, image_id: object) -> str:
+    return f"{project_id}/{image_id}"
+
+
+def in_the_way(others: Sequence[Record], absent: bool, creates: bool, administrator: bool) -> list[Record]:
+    """The images of others for which a task that names no owner is refused, where the own project has none of the name.
+
+    Who sees the images of all projects may have meant any of them. An ordinary project cannot have meant to delete another's image. A task that names
+    content, or reserves, creates an image of the own project whatever others call theirs, so that none of them can stop it; but not beside a public one.
+    """
+    sees_all = administrator or any(record.get("visibility") == "private" for record in others)
+    if absent:
+        return list(others) if sees_all else []
+    return [record for record in others if not creates or record.get("visibility") == "public"]
 
 
 def retired_name(image: Record) -> str:

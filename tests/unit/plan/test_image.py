@@ -155,12 +155,54 @@ def test_content_goes_into_an_image_that_was_reserved() -> None:
         ("inactive", "deactivated", (False, False)),
         ("present", "deactivated", (True, False)),
         ("present", "active", (False, False)),
+        ("reserved", "active", (False, False)),
+        ("reserved", "deactivated", (False, False)),
+        ("reserved", "queued", (False, False)),
     ],
 )
 def test_state_switches_the_status(state: str, status: str, expected: tuple[bool, bool]) -> None:
     result = made(wanted(state=state), image(status=status))
     assert (result.reactivate, result.deactivate) == expected
     assert result.changed is any(expected)
+
+
+NEW_ID = "22222222-2222-2222-2222-222222222222"
+
+
+@pytest.mark.parametrize(
+    "desired",
+    [
+        wanted(state="reserved"),
+        wanted(state="reserved", image_id=NEW_ID),
+        wanted(image_id=NEW_ID, tags=("reserved",)),
+    ],
+)
+def test_an_image_without_data_is_created_where_the_task_says_so(desired: Desired) -> None:
+    """openstack.cloud.image reserves by a name and an id that no image has."""
+    result = made(desired, None)
+    assert (result.create is not None, result.upload, result.deactivate) == (True, False, False)
+    assert not made(desired, image(id=NEW_ID, status="queued", tags=["reserved"])).changed
+
+
+@pytest.mark.parametrize(
+    ("desired", "sentence"),
+    [
+        (wanted(), "there is no image of this name, and the task names no content. Correct name, give filename or uri, or state: reserved"),
+        (wanted(properties={"os_distro": "debian"}), "there is no image of this name, and the task names no content."),
+        (wanted(state="inactive"), "there is no image of this name whose data could be withheld. Correct name, or give filename or uri."),
+        (wanted(state="inactive", image_id=NEW_ID), "there is no image of this id whose data could be withheld. Correct id, or give filename or uri."),
+    ],
+)
+def test_a_name_that_no_image_has_creates_nothing_without_content(desired: Desired, sentence: str) -> None:
+    with pytest.raises(ImageServicesError) as caught:
+        made(desired, None)
+    assert str(caught.value).startswith(f"Cannot keep image 'debian': {sentence}")
+
+
+def test_what_has_no_data_cannot_be_withheld() -> None:
+    with pytest.raises(ImageServicesError, match="its status is 'queued', and Glance withholds data that is there"):
+        made(wanted(state="inactive"), image(status="queued", os_hash_value=None, size=None))
+    assert made(wanted(state="inactive", source=FILE), None).deactivate
 
 
 def test_members_are_exact() -> None:
@@ -177,7 +219,7 @@ def test_members_need_a_shared_image() -> None:
     with pytest.raises(ImageServicesError, match="Give visibility: shared"):
         made(wanted(members=frozenset({"beta"})), image(visibility="private"))
     with pytest.raises(ImageServicesError, match="Give visibility: shared"):
-        made(wanted(members=frozenset({"beta"}), attributes={"visibility": "public"}), None)
+        made(wanted(members=frozenset({"beta"}), attributes={"visibility": "public"}, state="reserved"), None)
 
 
 def test_an_id_alone_says_nothing_of_the_name() -> None:

@@ -63,7 +63,13 @@ def test_checksums_are_read_in_both_spellings() -> None:
     assert parse_checksum("SHA256:" + "b" * 64) == ("sha256", "b" * 64)
 
 
-@pytest.mark.parametrize("text", ["", "abc", "sha256:12", "crc32:12345678", "sha512:" + "g" * 128, "a" * 64])
+@pytest.mark.parametrize(("digits", "algorithm"), [(32, "md5"), (64, "sha256"), (128, "sha512")])
+def test_a_digest_alone_is_known_by_its_length(digits: int, algorithm: str) -> None:
+    for digit in "aF":
+        assert parse_checksum(f" {digit * digits}\n") == (algorithm, digit.lower() * digits)
+
+
+@pytest.mark.parametrize("text", ["", "abc", "sha256:12", "crc32:12345678", "sha512:" + "g" * 128, "a" * 63, "a" * 40, "g" * 64, "md5:" + "a" * 64])
 def test_other_checksums_are_refused(text: str) -> None:
     with pytest.raises(ImageServicesError, match="Cannot use checksum"):
         parse_checksum(text)

@@ -6,8 +6,15 @@ from __future__ import annotations
 
 import pytest
 from ansible_collections.xenstack.image_services.plugins.module_utils._common.errors import ImageServicesError
-from ansible_collections.xenstack.image_services.plugins.module_utils._plan.image_desired import INCOMING, REPLACES
-from ansible_collections.xenstack.image_services.plugins.module_utils._plan.image_select import foreign, name_filter, select
+from ansible_collections.xenstack.image_services.plugins.module_utils._plan.image_desired import CREATED_BY, INCOMING, REPLACES
+from ansible_collections.xenstack.image_services.plugins.module_utils._plan.image_select import (
+    created_by,
+    created_for_others,
+    in_the_way,
+    name_filter,
+    of_other_projects,
+    select,
+)
 
 MINE = {"id": "a", "name": "debian", "owner": "alpha", "visibility": "private"}
 OTHERS = {"id": "b", "name": "debian", "owner": "beta", "visibility": "public"}
@@ -39,10 +46,40 @@ def test_a_successor_with_its_predecessor_is_not_ambiguous() -> None:
         select("debian", [MINE, successor, {**MINE, "id": "f"}], "alpha", None)
 
 
-def test_a_public_image_of_another_project_is_reported_a_private_one_is_not() -> None:
-    assert foreign("debian", [OTHERS], "alpha", None) == OTHERS
-    assert foreign("debian", [{**OTHERS, "visibility": "shared"}], "alpha", None) is None
-    assert foreign("debian", [OTHERS], "alpha", "alpha") is None
+def obstacles(
+    records: list[dict[str, str]], *, absent: bool = False, creates: bool = False, administrator: bool = False, owner: str | None = None
+) -> list[str]:
+    others = of_other_projects("debian", records, "alpha", owner)
+    return [str(record["id"]) for record in in_the_way(others, absent, creates, administrator)]
+
+
+@pytest.mark.parametrize("visibility", ["public", "shared", "community", "private"])
+def test_an_administrators_task_is_refused_for_any_image_of_another_project(visibility: str) -> None:
+    record = {**OTHERS, "visibility": visibility}
+    for absent in (False, True):
+        assert obstacles([record], absent=absent, administrator=True) == ["b"]
+        assert obstacles([record], absent=absent, administrator=True, owner="alpha") == []
+        assert obstacles([{**record, INCOMING: "then"}], absent=absent, administrator=True) == []
+
+
+@pytest.mark.parametrize(("visibility", "expected"), [("public", ["b"]), ("shared", []), ("community", []), ("private", [])])
+def test_content_makes_an_image_of_the_own_project_beside_all_but_public_ones(visibility: str, expected: list[str]) -> None:
+    for administrator in (False, True):
+        assert obstacles([{**OTHERS, "visibility": visibility}], creates=True, administrator=administrator) == expected
+
+
+def test_an_ordinary_project_cannot_mean_to_delete_anothers_image() -> None:
+    assert obstacles([OTHERS], absent=True) == []
+    assert obstacles([OTHERS], absent=False) == ["b"]
+    assert obstacles([{**OTHERS, "visibility": "private"}], absent=True) == ["b"], "who sees it sees all, whatever its role is called"
+
+
+def test_only_the_image_that_this_project_has_created_for_another_is_known_again() -> None:
+    mark = {CREATED_BY: created_by("alpha", "b")}
+    assert created_for_others([{**OTHERS, **mark}], "alpha") == [{**OTHERS, **mark}]
+    assert created_for_others([{**OTHERS, **mark}], "gamma") == []
+    assert created_for_others([{**OTHERS, "id": "snapshot", **mark}], "alpha") == [], "Nova hands properties on"
+    assert created_for_others([OTHERS], None) == []
 
 
 def test_a_name_is_not_read_as_an_operator() -> None:

@@ -158,7 +158,7 @@ def test_new_content_is_made_with_the_relation(declared: dict[str, str] | None, 
 
 
 def test_a_new_image_is_made_with_the_relation() -> None:
-    result = made(RELATION, {}, there=False)
+    result = made(RELATION, {}, there=False, state="reserved")
     assert (result.relation, result.before, result.after) == (RELATION, {}, {"name": "web", **RELATION})
 
 
