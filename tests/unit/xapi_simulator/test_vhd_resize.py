@@ -13,9 +13,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from ansible_collections.xenstack.image_services.plugins.module_utils._image.disk import RawDisk
+from ansible_collections.xenstack.image_services.plugins.module_utils._image.vhd_writer import VhdWriter
 from ansible_collections.xenstack.image_services.tests.support import vhd_judge
-from ansible_collections.xenstack.image_services.tests.support.disks import build_vhd, vhd_footer
-from ansible_collections.xenstack.image_services.tests.support.xapi import MIB, PACKAGE, Server, content, disk_file, error
+from ansible_collections.xenstack.image_services.tests.support.disks import build_vhd, vhd_footer, write_raw, write_sparse
+from ansible_collections.xenstack.image_services.tests.support.xapi import MIB, PACKAGE, Server, disk_file, error
 
 # The size of a VHD of Xen's own, what is asked, and what comes of it.
 SEEN = [
@@ -28,11 +30,11 @@ SEEN = [
 ]
 
 
-def of_xen(size: int) -> bytes:
-    """With an old Xen's version, which has no map of full blocks."""
-    data = build_vhd(size, {0: {0: b"the start"}})
-    footer = bytearray(vhd_footer(size, creator=b"tap\0"))
-    return bytes(footer) + data[512:-512] + bytes(footer)
+def of_xen(folder: Path, size: int) -> Path:
+    """As test_vhd_judged shows it to be one of Xen's own."""
+    raw = write_raw(folder / "disk.raw", size, [(0, b"the start")])
+    with raw.open("rb") as stream:
+        return write_sparse(folder / "disk.vhd", VhdWriter(RawDisk(stream, "disk")))
 
 
 @pytest.fixture
@@ -52,15 +54,13 @@ def placed(server: Server, api: Any, sr: str) -> Callable[[bytes], str]:
 def test_growth_is_counted_in_blocks_that_are_added(
     server: Server, api: Any, placed: Callable[[bytes], str], tmp_path: Path, size: int, asked: int, expected: int
 ) -> None:
-    data = of_xen(size)
-    vdi = placed(data)
+    path = of_xen(tmp_path, size)
+    vdi = placed(path.read_bytes())
     assert int(api.VDI.get_virtual_size(vdi)) == size // MIB * MIB
     api.VDI.resize(vdi, str(asked))
     assert int(api.VDI.get_virtual_size(vdi)) == expected
-    assert content(disk_file(server, api, vdi))[:512].rstrip(b"\0") == b"the start"
+    assert b"the start" in disk_file(server, api, vdi).read_bytes()
     if vhd_judge.tool():
-        path = tmp_path / "judged.vhd"
-        path.write_bytes(data)
         assert vhd_judge.vhd_util("resize", "-n", path, "-s", asked // MIB, "-j", tmp_path / "journal")[0] == 0
         assert vhd_judge.vhd_util("query", "-n", path, "-v") == (0, str(expected // MIB))
     api.VDI.destroy(vdi)
