@@ -293,7 +293,7 @@ def test_what_differs_from_a_snapshot(pool: PoolUnderTest, disks: PoolDisks, tmp
 def test_a_disk_goes_to_an_address(pool: PoolUnderTest, disks: PoolDisks, tmp_path: Path, receiver: Receiver, format: str) -> None:
     data = disks.fill(disks.make("a disk", 6 * MIB), seed=len(format))
     uri = receiver.uri("/backup/disk?signature=not-to-be-shown")
-    options = {"vdi": "a disk", "format": format, "uri": uri, "headers": {"X-Backup": "nightly"}}
+    options = {"vdi": "a disk", "format": format, "uri": uri, "headers": {"X-Backup": "nightly"}, "url_username": "me", "url_password": "pass"}
     assert export(pool, check=True, **options)["changed"]
     assert receiver.files == {}
     done = export(pool, **options)
@@ -302,6 +302,7 @@ def test_a_disk_goes_to_an_address(pool: PoolUnderTest, disks: PoolDisks, tmp_pa
     path.write_bytes(receiver.files["/backup/disk"])
     assert done["bytes_transferred"] == path.stat().st_size
     assert receiver.headers["/backup/disk"]["X-Backup"] == "nightly"
+    assert receiver.headers["/backup/disk"]["Authorization"] == "Basic bWU6cGFzcw=="
     assert ("Content-Length" in receiver.headers["/backup/disk"]) == (format != "vhd_tarball")
     holds(path, format, data)
 
