@@ -164,8 +164,8 @@ options:
   spool_dir:
     description:
       - Directory on the host that the module runs on, for images that cannot be read while they come. These are qcow2, sparse vmdk and compressed raw ones from
-        Glance or an address, and compressed ones of all of these in files. So are raw disks and fixed VHDs of unknown length. A vmdk for streaming (V(streamOptimized)) needs none,
-        unless O(route=vhd). Without it, the directory for temporary files.
+        Glance or an address, and compressed ones of all of these in files. So are raw disks and fixed VHDs of unknown length.
+        A vmdk for streaming (V(streamOptimized)) needs none, unless O(route=vhd). Without it, the directory for temporary files.
       - They take as much room there as their data. The files have no names, so nothing of them is left, however the module ends.
     type: path
 extends_documentation_fragment:
