@@ -223,11 +223,10 @@ def test_a_playbook_at_full_verbosity_shows_no_secret_of_a_source(cloud: Cloud, 
         options = {**cloud.auth("alice"), **signed(mirror, partitioned(os.urandom(100_000)))}
         item = {"name": image_name, **{name: options[name] for name in ("uri", "checksum", "url_username", "url_password", "headers")}}
         one, many = {**options, "name": image_name}, {**cloud.auth("alice"), "images": [item]}
-        variables = {"one": one, "many": many, "missing": {**one, "uri": options["uri"] + "&x=1"}}
+        variables = {"one": one, "many": many, "missing": {**one, "name": f"no {image_name}", "uri": options["uri"] + "&x=1"}}
         tasks = [
-            {"xenstack.image_services.glance_image": None, "args": "{{ one }}"},
-            {"xenstack.image_services.glance_images": None, "args": "{{ many }}"},
-            {"xenstack.image_services.glance_image": None, "args": "{{ missing | combine({'name': 'no ' ~ one.name}) }}", "ignore_errors": True},
+            {f"xenstack.image_services.{module}": {option: f"{{{{ {name}.{option} }}}}" for option in variables[name]}, "ignore_errors": name == "missing"}
+            for name, module in (("one", "glance_image"), ("many", "glance_images"), ("missing", "glance_image"))
         ]
         local = {"ansible_connection": "local", "ansible_python_interpreter": sys.executable}
         playbook = tmp_path / "play.yml"
