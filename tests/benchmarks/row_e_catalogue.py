@@ -67,7 +67,9 @@ def _keep(glance: Glance, items: list[dict[str, Any]], changed: bool) -> float:
 
 
 def _clear(glance: Glance) -> None:
-    run_module(f"{OURS}.glance_images", {**glance.cloud.auth("admin"), "images": [], "prune": True, "prune_scope": {"owner": "admin"}})
+    nothing = [{"name": "none of the benchmark", "owner": "admin", "state": "absent"}]
+    scope = {"prune": True, "prune_scope": {"owner": "admin"}, "prune_max": "100%"}
+    run_module(f"{OURS}.glance_images", {**glance.cloud.auth("admin"), "images": nothing, **scope})
 
 
 def _requests(glance: Glance, items: list[dict[str, Any]]) -> Check:
