@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Generator, Iterable, Iterator, Sequence
 from contextlib import ExitStack
 from typing import BinaryIO, cast
 
@@ -49,11 +49,17 @@ class Passing:
         return self.origin.tail()
 
     def blocks(self) -> Iterator[bytes]:
+        self.close()
         self._blocks = iter(self.body)
         return self._blocks
 
     def digests(self, algorithms: Iterable[str]) -> dict[str, str]:
         return self.origin.digests(algorithms)
+
+    def close(self) -> None:
+        """End a body whose rest nobody reads, and with it the thread that hashes: left to the garbage collector, it could wait for itself."""
+        if isinstance(self._blocks, Generator):
+            self._blocks.close()
 
     def rest(self) -> dict[str, str]:
         """Read what a reader had no use for; the digests of all."""
@@ -90,7 +96,10 @@ class ImageDisk:
         self.compression = found if packed else None
         if packed:
             self._plain = DecompressedSource(cast(Source, self._passing), str(found), ())
-        head, tail = self._plain.head(), self._plain.tail()
+        try:
+            head, tail = self._plain.head(), self._plain.tail()
+        finally:
+            self._passing.close()
         self._warnings: list[str] = []
         self._declared = disk_format
         self.fixed = fixed_vhd(head, tail)
@@ -114,6 +123,7 @@ class ImageDisk:
 
     def __enter__(self) -> ImageDisk:
         with ExitStack() as opening:
+            opening.callback(self._passing.close)
             self.disk = self._opened(opening)
             self._cleanup = opening.pop_all()
         if not self.disk.virtual_size:
@@ -153,7 +163,7 @@ class ImageDisk:
             if cause is not None:
                 raise self._mismatch(cause, inner, "See what it is; declare disk_format: raw if it is a raw disk all the same, or the format that it has")
         if shown not in (None, *DISK_FORMATS) and (declared != RAW or shown in UNREAD):
-            raise self._mismatch(f"the data is {shown}, and {', '.join(DISK_FORMATS)} are read", shown, "Convert it with: qemu-img convert -O qcow2")
+            raise self._mismatch(f"the data is {shown}, and {', '.join(DISK_FORMATS)} are read", shown, "Ask its owner for it as qcow2 or raw")
         kind = declared or str(shown)
         if kind == RAW and self.fixed:
             kind = self._fixed_but_raw()

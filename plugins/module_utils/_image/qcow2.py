@@ -53,14 +53,14 @@ class Qcow2File:
         if magic != b"QFI\xfb":
             raise self._file.broken("it does not begin as a qcow2 image does")
         if version not in (2, 3):
-            raise self._file.broken(f"it is of version {version}; 2 and 3 are read", f"{_CONVERT} -o compat=1.1")
+            raise self._file.broken(f"it is of version {version}; 2 and 3 are read", "Ask its owner for one of version 3")
         if not 9 <= bits <= 21:
             raise self._file.broken(f"its clusters are of 2^{bits} bytes; 2^9 to 2^21 is allowed")
         if backing or backing_length:
             raise self._file.broken("it holds only what differs from a backing file", _WHOLE)
+        self._zstd = version == 3 and self._features(bits)
         if encryption:
             raise self._file.broken("it is encrypted", f"{_CONVERT}, with its secret, to an image without encryption")
-        self._zstd = version == 3 and self._features(bits)
         self.virtual_size = size
         self._cluster = 1 << bits
         self._bits = bits
@@ -79,12 +79,13 @@ class Qcow2File:
         features, header_length = int.from_bytes(data[:8], "big"), int.from_bytes(data[28:], "big")
         if header_length < 104 or header_length % 8 or header_length > 1 << bits:
             raise self._file.broken(f"its header gives its own length as {header_length} bytes")
+        # First, so that nobody is told to convert what names another file.
+        if features & _EXTERNAL:
+            raise self._file.broken("its data is in another file", _WHOLE)
         if features & ~_KNOWN_FEATURES:
             raise self._file.broken(f"it uses unknown features ({features & ~_KNOWN_FEATURES:#x})", f"{_CONVERT} -o compat=1.1")
         if features & _CORRUPT:
             raise self._file.broken("it is marked as corrupt", "Repair it with: qemu-img check -r all")
-        if features & _EXTERNAL:
-            raise self._file.broken("its data is in another file", _WHOLE)
         if features & _EXTENDED:
             raise self._file.broken("its clusters are divided (extended_l2)", f"{_CONVERT} -o extended_l2=off")
         method = self._file.read(104, 1, "its header")[0] if header_length > 104 else 0

@@ -4,16 +4,23 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 import os
 import shutil
 import sys
+import threading
 from pathlib import Path
 
 import pytest
+from ansible_collections.xenstack.image_services.plugins.module_utils._image.image_disk import ImageDisk
+from ansible_collections.xenstack.image_services.plugins.module_utils._image.source import FileSource
 from ansible_collections.xenstack.image_services.tests.support import hostile_table, traced
+from ansible_collections.xenstack.image_services.tests.support.disks import MIB, build_vhd
 
 BEGIN, END = "/hostile images begin", "/hostile images end"
+# What names nothing else: these the user may convert.
+CONVERTIBLE = {"qcow2, divided clusters", "qcow2, unknown feature", "qcow2, encrypted"}
 # Each image as a file, and as a stream from elsewhere; then all of what it gives is read.
 READ = f"""
 import json, os, sys
@@ -91,6 +98,8 @@ def test_no_image_makes_the_readers_open_another_file(table: tuple[Path, list[ho
             else:
                 assert str(result).startswith("Cannot "), (image.name, result)
                 assert "secret of the host" not in str(result), image.name
+                # To follow the advice must not be what the image wanted.
+                assert image.name in CONVERTIBLE or "qemu-img convert" not in str(result), (image.name, result)
     assert not list(spool.iterdir())
     assert (folder / "decoy").read_bytes().startswith(hostile_table.SECRET)
 
@@ -110,3 +119,15 @@ def test_the_trace_sees_what_qemu_img_opens(table: tuple[Path, list[hostile_tabl
     path.write_bytes(by_name["vmdk, address where qemu looks"].data)
     found = traced.opened([qemu_img, "convert", "-f", "vmdk", "-O", "raw", str(path), str(tmp_path / "out")], python=False)
     assert [call for call in found if call.startswith("connect ") and "127.0.0.1" in call]
+
+
+def test_a_body_that_nobody_reads_to_its_end_is_closed(tmp_path: Path) -> None:
+    """A thread hashes it; left to the garbage collector, its end could wait for itself."""
+    path = tmp_path / "disk.vhd.gz"
+    path.write_bytes(gzip.compress(build_vhd(8 * MIB, {0: {0: b"x"}, 3: {0: b"y"}})))
+    before = threading.active_count()
+    image = ImageDisk(FileSource(str(path)), "vhd", "compressed")
+    with image:
+        next(iter(image.disk.blocks()))
+        assert threading.active_count() == before + 1
+    assert threading.active_count() == before
