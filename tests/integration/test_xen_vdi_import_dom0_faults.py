@@ -133,6 +133,7 @@ def test_what_a_killed_task_has_left_goes_with_the_next(setting: Setting, held: 
     assert len(after["VDI"] - before["VDI"]) == 1
     # The task's own session and tasks end as the pool ends those of clients that are gone.
     for ref in after["task"] - before["task"]:
+        setting.pool.api.task.set_status(ref, "cancelled")
         setting.pool.api.task.destroy(ref)
     for ident in after["session"] - before["session"]:
         setting.pool.server.json("session.logout", setting.pool.api.session.get_by_uuid(ident))
@@ -188,6 +189,7 @@ if function == "download":
         real.write_bytes(kept)
     assert setting.pull()["changed"]
     for ref in setting.pool.census()["task"] - before["task"]:
+        setting.pool.api.task.set_status(ref, "cancelled")
         setting.pool.api.task.destroy(ref)
     assert not disks_of(setting.pool, incoming_name(NAME))
 
