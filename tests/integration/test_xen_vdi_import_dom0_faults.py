@@ -101,7 +101,7 @@ def test_a_plugin_that_is_killed(setting: Setting, held: Held) -> None:
         (staging,) = setting.staging()
         # imagestore.HOST.PID.STARTED.VDI.staging
         os.kill(int(staging.name.split(".")[-4]), signal.SIGKILL)
-        assert "the plugin ended with an error of its own" in running.result().sentence()
+        assert "the plugin was ended by the signal SIGKILL" in running.result().sentence()
     held.release.set()
     # The plugin cleans up what it was killed over when it runs next.
     assert setting.pull()["changed"]
@@ -257,18 +257,22 @@ def test_a_playbook_at_full_verbosity_shows_no_secret(setting: Setting, tmp_path
     pool = setting.pool.options()
     secret = "a-word-for-the-plugin"
     given = {"pool": pool, "image": {**pool, **setting.options(), "name": NAME, "transport": "auto"}}
+    by_variables = {name: {option: f"{{{{ {name}.{option} }}}}" for option in options} for name, options in given.items()}
     tasks = [
-        {"xenstack.image_services.xen_vdi_import": None, "args": "{{ image }}", "register": "kept"},
+        {"xenstack.image_services.xen_vdi_import": by_variables["image"], "register": "kept"},
         {"ansible.builtin.debug": {"var": "kept"}},
         {
-            "xenstack.image_services.xen_vdi_import": None,
-            "args": "{{ image | combine({'dom0_endpoints': ['none'], 'transport': 'dom0'}) }}",
+            "xenstack.image_services.xen_vdi_import": {**by_variables["image"], "dom0_endpoints": ["none"], "transport": "dom0"},
             "ignore_errors": True,
         },
-        {"xenstack.image_services.xen_plugin": None, "args": "{{ pool }}"},
+        {"xenstack.image_services.xen_plugin": by_variables["pool"]},
         {
-            "xenstack.image_services.xen_plugin": {"name": "imagestore", "function": "version", "secret_arguments": {"params": "{}", "word": secret}},
-            "args": "{{ pool }}",
+            "xenstack.image_services.xen_plugin": {
+                **by_variables["pool"],
+                "name": "imagestore",
+                "function": "version",
+                "secret_arguments": {"params": "{}", "word": secret},
+            },
         },
     ]
     local = {"ansible_connection": "local", "ansible_python_interpreter": sys.executable}

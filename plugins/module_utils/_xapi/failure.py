@@ -82,6 +82,7 @@ _BROKEN_PLUGIN = {
     "failed to parse plugin output": "the plugin gives an answer that XAPI does not understand",
     "non-zero exit": "the plugin ended with an error of its own",
 }
+_ENDED = "signal: "
 
 
 class XapiFailure(Exception):
@@ -112,6 +113,8 @@ def sentence(failure: XapiFailure) -> tuple[str, str]:
         # Of what a program prints before it dies, the last line tells why.
         said = "; ".join(each.strip().splitlines()[-1].strip()[:300] for each in failure.params[1:] if each.strip())
         return _BROKEN_PLUGIN[params[0]] + (f" ({said})" if said else ""), SEE_LOG
+    if failure.code == "XENAPI_PLUGIN_FAILURE" and params and params[0].startswith(_ENDED):
+        return f"the plugin was ended by the signal {params[0][len(_ENDED) :]}", SEE_LOG
     if broken_plugin(failure):
         return f"{_BROKEN_PLUGIN['failed to parse plugin output']} ({params[0]})", SEE_LOG
     if failure.code in SENTENCES:

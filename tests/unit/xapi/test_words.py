@@ -91,6 +91,7 @@ def test_a_code_without_words_is_named(code: str, params: list[str], cause: str)
     ("code", "params", "cause", "advice"),
     [
         ("XENAPI_PLUGIN_FAILURE", ["download", "ValueError", "boom"], "the plugin failed in download: boom", "See the log"),
+        ("XENAPI_PLUGIN_FAILURE", ["signal: SIGKILL", "", ""], "the plugin was ended by the signal SIGKILL", "See the log"),
         ("XENAPI_PLUGIN_FAILURE", ["non-zero exit", "", ""], "the plugin ended with an error of its own", "See the log"),
         ("XENAPI_PLUGIN_FAILURE", ["non-zero exit", "", "no\npython\n"], "the plugin ended with an error of its own (python)", "See the log"),
         ("XENAPI_PLUGIN_FAILURE", ["failed to parse plugin output", "hello", ""], "the plugin gives an answer that XAPI does not understand (hello)", "See"),
