@@ -6,11 +6,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
 
 from .._common.errors import ImageServicesError
 from .._common.interrupt import refuse_when_ending
-from .digest import Hashes
+from .digest import Hashes, hashing_thread
 from .formats import TAIL_SIZE
 from .source import Source
 
@@ -39,7 +38,7 @@ class UploadBody:
         self.digests, self.sent, self.failure, self.tail = {}, 0, None, b""
         hashes = Hashes(self._algorithms)
         # Both hashing and sending leave the interpreter's lock, so a block is hashed while it is on its way.
-        with ThreadPoolExecutor(max_workers=1) as hasher:
+        with hashing_thread() as hasher:
             try:
                 for block in self._source.blocks():
                     refuse_when_ending("read", "source", self._source.label)

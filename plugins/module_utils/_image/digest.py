@@ -10,6 +10,7 @@ import hashlib
 import os
 import time
 from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -38,6 +39,19 @@ class Hashes:
 
     def hexdigests(self) -> dict[str, str]:
         return {name: digest.hexdigest() for name, digest in self._hashes.items()}
+
+
+@contextlib.contextmanager
+def hashing_thread() -> Iterator[ThreadPoolExecutor]:
+    """A thread that hashes one block while the next one is on its way; it ends by itself.
+
+    Nothing waits for its end: the garbage collector may close an abandoned generator in that very thread, where to wait would be to wait for ever.
+    """
+    executor = ThreadPoolExecutor(max_workers=1)
+    try:
+        yield executor
+    finally:
+        executor.shutdown(wait=False)
 
 
 def digests_of(blocks: Iterable[bytes], algorithms: Iterable[str]) -> dict[str, str]:

@@ -10,8 +10,8 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable, Iterator
-from concurrent.futures import ThreadPoolExecutor
 
+from .digest import hashing_thread
 from .extents import PIECE, Block
 
 _ZEROS = bytes(PIECE)
@@ -27,7 +27,7 @@ class DiskDigest:
     def passing(self, blocks: Iterable[Block]) -> Iterator[Block]:
         """What whole_pages() gives for a disk whose blocks ascend; each is hashed while it is on its way and the next one is read."""
         hashed = None
-        with ThreadPoolExecutor(max_workers=1) as hasher:
+        with hashing_thread() as hasher:
             for block in blocks:
                 if hashed is not None:
                     hashed.result()

@@ -7,11 +7,12 @@ from __future__ import annotations
 import hashlib
 import os
 import time
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from threading import Thread
+from threading import Event, Thread
+from typing import cast
 
 import pytest
 from ansible_collections.xenstack.image_services.plugins.module_utils._common.errors import ImageServicesError
@@ -37,6 +38,22 @@ def path(tmp_path: Path) -> Path:
 
 def cached(tmp_path: Path) -> DigestCache:
     return DigestCache(tmp_path / "cache" / "digests.sqlite")
+
+
+def test_a_body_that_is_abandoned_may_be_closed_by_its_own_thread(path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As the garbage collector does wherever it happens to run; a thread that waits for itself never ends."""
+    given, closed = Event(), Event()
+
+    def close(self: digest.Hashes, block: bytes) -> None:
+        assert given.wait(10)
+        body.close()
+        closed.set()
+
+    monkeypatch.setattr(digest.Hashes, "update", close)
+    body = cast("Generator[bytes, None, None]", iter(upload_body(FileSource(str(path), cached(tmp_path)), ["sha256"])))
+    next(body)
+    given.set()
+    assert closed.wait(10)
 
 
 def test_a_body_starts_anew_each_time_it_is_sent(path: Path, tmp_path: Path) -> None:
