@@ -51,7 +51,7 @@ filter: .build/databases .venv-glance/.stamp
 	.venv-glance/bin/python -m pytest tests/instance_aware --junitxml=.test/logs/filter.xml
 
 sweep: .build/qemu-img .build/strace .build/openssl .build/openssh .venv-test/.stamp .build/collection ## Run all cases of the tests of which other runs draw a few
-	IMAGE_SERVICES_SWEEP=1 .venv-test/bin/python -m pytest $$(grep -rlE 'support(\.| import )sweep' tests/unit tests/integration --include='test_*.py') \
+	IMAGE_SERVICES_SWEEP=1 .venv-test/bin/python -m pytest $$(grep -rlE 'support(\.| import )sweep' tests/unit tests/integration --include='test_*.py') tests/unit/dom0 \
 		-n 2 --dist loadfile --junitxml=.test/logs/sweep.xml
 
 bench: .venv/.stamp .build/collection ## Measure, and write the tables in docs/benchmarks.md

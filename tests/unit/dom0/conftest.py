@@ -12,6 +12,7 @@ from ansible_collections.xenstack.image_services.tests.support.disks import MIB
 from ansible_collections.xenstack.image_services.tests.support.dom0 import Dom0, install, pythons
 from ansible_collections.xenstack.image_services.tests.support.glance_double import GlanceDouble
 from ansible_collections.xenstack.image_services.tests.support.imports import images_of, small_raw
+from ansible_collections.xenstack.image_services.tests.support.sweep import sample
 from ansible_collections.xenstack.image_services.tests.support.xapi import PoolUnderTest, run_pool
 
 
@@ -20,9 +21,9 @@ def plugin_pool(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PoolUnderT
     yield from run_pool(tmp_path_factory.mktemp("dom0") / "state")
 
 
-@pytest.fixture(scope="module", params=pythons())
+@pytest.fixture(scope="module", params=sample(sorted(pythons()), 1, "dom0"))
 def python(request: pytest.FixtureRequest, plugin_pool: PoolUnderTest) -> str:
-    """The version of the Python that runs the plugins."""
+    """The version of the Python that runs the plugins: one of those of hosts in each run, all of them in a sweep."""
     install(plugin_pool, pythons()[request.param])
     return str(request.param)
 
