@@ -48,7 +48,7 @@ def test_glance_runs_with_a_password_that_no_file_and_no_template_changes(cloud:
 
 def test_supervisor_itself_gives_every_argument_back(cloud: Cloud) -> None:
     draw = random.Random(11)
-    lists = [["/usr/bin/env", *("".join(draw.choices("ab$%{}()'\"\\ \t#;:=,.|", k=draw.randrange(8))) for _ in range(3))] for _ in range(300)]
+    lists = [["/usr/bin/env", *("".join(draw.choices("ab$%{}()'\"\\ \t#;:=,.|", k=draw.randrange(8))) for _number in range(3))] for _list in range(300)]
     texts = [written_value(arguments, "supervisor_command") for arguments in lists]
     assert json.loads(python(cloud, SUPERVISOR, stdin=json.dumps(texts))) == lists
 

@@ -42,7 +42,7 @@ STEPS = 3
 RELEASING = frozenset({"cancel", "destroy", "forget", "unplug"})
 UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
 # Why a name does not mean an object, from its record; None where it does.
-Unfit = Callable[[dict[str, Any]], str | None]
+Unfit = Callable[[dict[str, Any]], "str | None"]
 
 
 class Pool:

@@ -76,7 +76,8 @@ def tasks_of(role: Path) -> list[dict[str, object]]:
 def test_every_role_that_makes_backups_prunes_them(role: str) -> None:
     """A role keeps as many as its own option says; wsgi_service leaves that to who includes it, and the plugins of Dom0 hold no secret."""
     tasks = tasks_of(ROLES / role)
-    makes = [task for task in tasks for name in ("ansible.builtin.copy", "ansible.builtin.template") if (task.get(name) or {}).get("backup")]  # type: ignore[attr-defined]
+    modules = ("ansible.builtin.copy", "ansible.builtin.template")
+    makes = [task for task in tasks for name in modules if (task.get(name) or {}).get("backup")]  # type: ignore[attr-defined]
     if not makes or role == "wsgi_service":
         return
     options = yaml.safe_load((ROLES / role / "defaults" / "main.yml").read_text())

@@ -50,7 +50,7 @@ def test_a_body_that_is_abandoned_may_be_closed_by_its_own_thread(path: Path, tm
         closed.set()
 
     monkeypatch.setattr(digest.Hashes, "update", close)
-    body = cast("Generator[bytes, None, None]", iter(upload_body(FileSource(str(path), cached(tmp_path)), ["sha256"])))
+    body = cast(Generator[bytes, None, None], iter(upload_body(FileSource(str(path), cached(tmp_path)), ["sha256"])))
     next(body)
     given.set()
     assert closed.wait(10)

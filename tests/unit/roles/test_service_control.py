@@ -98,7 +98,7 @@ def test_it_is_restarted_where_it_was_started_with_other_files(service: Service)
     for change in (
         lambda: service.app.write_text("good = 2\n"),
         lambda: (service.config / "extra.conf").write_text(""),
-        lambda: (service.config / "extra.conf").unlink(),
+        (service.config / "extra.conf").unlink,
         lambda: (service.link / "added.pth").write_text("/extensions"),
         lambda: (service.link.unlink(), service.link.symlink_to("venvs/2")),
     ):

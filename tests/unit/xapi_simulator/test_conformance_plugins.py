@@ -2,7 +2,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """What any pool makes of a plugin's output: the simulated one, or a real one by the variables of test_conformance.py.
 
-On a real one, copy tests/support/dom0_probe to /etc/xapi.d/plugins of every host first, and name it in XAPI_PROBE.
+On a real one, copy tests/support/dom0_probe to /etc/xapi.d/plugins of every host first, with the path of its Python in
+the first line, and name it in XAPI_PROBE.
 """
 
 from __future__ import annotations
@@ -35,7 +36,7 @@ def call(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Call]:
     state = tmp_path_factory.mktemp("conformance") / "state"
     server = start(state, "--no-tls")
     (state / "plugins").mkdir(exist_ok=True)
-    (state / "plugins/probe").write_text(PROBE.read_text().replace("/usr/bin/python3", sys.executable, 1))
+    (state / "plugins/probe").write_text(PROBE.read_text().replace("/usr/bin/env python", sys.executable, 1))
     shutil.copymode(PROBE, state / "plugins/probe")
     yield caller(server.login().xenapi, "probe")
     server.stop()
