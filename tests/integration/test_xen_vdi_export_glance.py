@@ -165,8 +165,8 @@ def faults() -> list[Any]:
     """Each fault of the simulator at points that chance has chosen, once for all."""
     chance = random.Random(20261121)
     calls = ["VDI.snapshot", "VDI.destroy", "VDI.get_record", "VBD.get_record", "task.create", "VDI.add_to_other_config", "session.login_with_password"]
-    points: list[dict[str, Any]] = [{"kind": "drop", "method": "export_raw_vdi", "after": chance.randrange(7 * MIB)} for _number in range(5)]
-    points += [{"kind": "session_lost", "after": chance.randrange(1, 26)} for _number in range(5)]
+    points: list[dict[str, Any]] = [{"kind": "drop", "method": "export_raw_vdi", "after": chance.randrange(5 * MIB)} for _number in range(5)]
+    points += [{"kind": "session_lost", "after": chance.randrange(1, 18)} for _number in range(5)]
     points += [{"kind": "fail_call", "method": method} for method in chance.sample(calls, 5)]
     points += [{"kind": "fail_task"}, {"kind": "fail_task", "error": ["SR_BACKEND_FAILURE_46", "", "The VDI is not available", ""]}]
     points += [{"kind": "slow", "seconds": 2.0, "method": method} for method in ("export_raw_vdi", "VDI.snapshot")]
