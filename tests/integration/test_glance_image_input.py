@@ -75,7 +75,7 @@ def test_what_is_no_disk_is_named_unless_it_is_declared_raw(cloud: Cloud, image_
     made = run_module("glance_image", {**auth, "name": image_name, "filename": str(nothing), "disk_format": "raw"}).succeeded()
     assert made["image"]["disk_format"] == "raw"
     # What a reserved image was declared to be stands.
-    run_module("glance_image", {**auth, "name": f"{image_name} 2", "disk_format": "raw"}).succeeded()
+    run_module("glance_image", {**auth, "name": f"{image_name} 2", "disk_format": "raw", "state": "reserved"}).succeeded()
     assert run_module("glance_image", {**auth, "name": f"{image_name} 2", "filename": str(nothing)}).succeeded()["image"]["disk_format"] == "raw"
 
 
