@@ -79,7 +79,7 @@ def test_attributes_and_size_are_as_declared(setting: Setting) -> None:
 
 def test_a_sharable_disk_is_created_by_the_module(setting: Setting) -> None:
     text = setting.refused("the VDI is to be sharable, which only a VDI can be that the module creates, and transport is dom0", sharable=True)
-    assert text.endswith("Use transport http.")
+    assert text.endswith("Use transport auto or http.")
     done = setting.pull(sharable=True, transport="auto")
     assert (done["transport"], done["vdi"]["sharable"]) == ("http", True)
     assert "the module creates" in done["transport_reason"]
