@@ -96,7 +96,7 @@ def test_an_archive_with_another_hash_and_one_without_are_refused(tmp_path: Path
         other.write_text(text)
         failed = install(tmp_path, wsgi_service_lock_file=str(other))
         assert failed.returncode != 0
-        assert words in failed.output
+        assert words in failed.output, failed.output
         assert not list((tmp_path / "wsgi_service" / "venvs" / "1").glob(".installed-*"))
         assert "markupsafe" not in installed(tmp_path / "wsgi_service" / "venvs" / "1")
 
@@ -118,7 +118,7 @@ def test_further_packages_need_no_line_in_the_lock_and_cannot_change_it(tmp_path
     for further, words in (("markupsafe==2.0.0", "markupsafe=="), (f"iniconfig==2.1.0 --hash=sha256:{'0' * 64}", "Hash mismatch for `iniconfig==2.1.0`")):
         failed = install(tmp_path, wsgi_service_extra_packages=[further])
         assert failed.returncode != 0
-        assert words in failed.output
+        assert words in failed.output, failed.output
         assert installed(venv)["iniconfig"] == "2.0.0"
 
 

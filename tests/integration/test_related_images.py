@@ -246,7 +246,7 @@ def test_a_failed_upload_leaves_no_relation_and_the_old_one_stands(aware: Cloud,
 
 def test_many_images_in_one_task(aware: Cloud, image_name: str) -> None:
     images = [{"name": f"{image_name} {number}", "instance_id": str(number)} for number in (1, 2)]
-    options = {**aware.auth("alice"), "images": images, "defaults": {"nova_installation_uuid": A, "visibility": "private"}}
+    options = {**aware.auth("alice"), "images": images, "defaults": {"state": "reserved", "nova_installation_uuid": A, "visibility": "private"}}
     assert "required together" in run_module("glance_images", {**options, "defaults": {}}).values["msg"]
     kept = run_module("glance_images", options).succeeded()
     assert [result["image"]["instance_id"] for result in kept["results"]] == ["1", "2"]
