@@ -21,9 +21,10 @@ options:
     type: str
     required: true
   flavor:
-    description: Glance's C(flavor) of C([paste_deploy]), empty where none is set.
+    description:
+      - Glance's C(flavor) of C([paste_deploy]), empty where none is set. The filter is refused where its pipeline cannot have it.
+      - Unset, no flavor must have it.
     type: str
-    required: true
   path:
     description: Path of the file, for the sentence.
     type: str
@@ -53,7 +54,7 @@ from ansible_collections.xenstack.image_services.plugins.module_utils._plan.inst
 from ansible_collections.xenstack.image_services.plugins.module_utils._plan.paste import NotDerivable, derive
 
 
-def glance_paste_filtered(text: str, flavor: str, path: str) -> dict[str, Any]:
+def glance_paste_filtered(text: str, path: str, flavor: str | None = None) -> dict[str, Any]:
     try:
         return {"text": derive(text, flavor, FILTER), "findings": []}
     except NotDerivable as exc:

@@ -71,29 +71,31 @@ def test_a_run_that_is_cut_short_leaves_a_glance_that_the_next_run_brings_up(sit
 
 # With the cache, Glance looks for its database before it answers at all; without, at the first request.
 NO_ANSWER = r"Glance answered (401|500|503)|does not answer within|it ends right after its start"
-WRONG_SETTINGS: dict[str, tuple[dict[str, Any], str]] = {
-    "database": ({"database": {"connection": f"mysql+pymysql://glance:{WRONG}@127.0.0.1:9/glance"}}, NO_ANSWER),
-    "own password": ({"keystone_authtoken": {"password": WRONG}}, NO_ANSWER),
-    "flavor": ({"paste_deploy": {"flavor": "none-such"}}, "it ends right after its start"),
+# Whether Glance was ever started with it comes last.
+WRONG_SETTINGS: dict[str, tuple[dict[str, Any], str, bool]] = {
+    "database": ({"database": {"connection": f"mysql+pymysql://glance:{WRONG}@127.0.0.1:9/glance"}}, NO_ANSWER, True),
+    "own password": ({"keystone_authtoken": {"password": WRONG}}, NO_ANSWER, True),
+    "no value of its kind": ({"DEFAULT": {"debug": "perhaps"}}, "it ends right after its start", True),
+    "flavor": ({"paste_deploy": {"flavor": "none-such"}}, "has no pipeline for the flavor 'none-such'", False),
 }
 
 
 @pytest.mark.parametrize("case", sweep.sample(list(WRONG_SETTINGS), 1, "wrong settings"))
 def test_a_change_that_glance_does_not_work_with_is_taken_back(site: Site, case: str) -> None:
-    extra, cause = WRONG_SETTINGS[case]
+    extra, cause, started = WRONG_SETTINGS[case]
     state = site.served()
     assert state is not None
     before, processes = site.configuration(), site.cloud.glance_processes()
     failed = site.run(state, roles=["glance"], glance_extra_config=extra, glance_start_timeout=60)
     assert failed.returncode == 2, failed.output
     said = " ".join(failed.output.replace("\\n", " ").split())
-    assert "Cannot deploy Glance '33.0.0': " in said
+    assert "Cannot deploy Glance '33.0.0': " in said, said
     assert re.search(cause, said), said
-    assert "All files are as before, and Glance serves as before. Repair the cause and run the role again." in said
+    assert "All files are as before, and Glance serves as before. Repair the cause and run the role again." in said, said
     assert WRONG not in failed.output
     assert "Traceback" not in failed.output
     assert site.configuration() == before
-    assert set(processes).isdisjoint(site.cloud.glance_processes()), "it was restarted, and restarted again"
+    assert set(processes).isdisjoint(site.cloud.glance_processes()) is started, "it was restarted, and restarted again"
     assert site.served() == state
 
 

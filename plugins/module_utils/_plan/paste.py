@@ -41,12 +41,15 @@ class Option:
         return [text[start:end] for start, end in self.words]
 
 
-def derive(text: str, flavor: str, added: Filter) -> str:
-    """The file with the filter in the pipeline that Glance takes for this flavor, and in those of the others, so that it holds when the flavor changes."""
+def derive(text: str, flavor: str | None, added: Filter) -> str:
+    """The file with the filter in the pipeline that Glance takes for this flavor, and in those of the others, so that it holds when the flavor changes.
+
+    Where nobody tells the flavor, in those of all flavors that can have it.
+    """
     options = list(_options(text))
     sections = set(re.findall(r"^\[([^\]\r\n]+)\]", text, re.MULTILINE))
     _refuse_foreign(text, sections, options, added)
-    ends = {_place(_pipeline(text, sections, options, flavor), text, options)}
+    ends = set() if flavor is None else {_place(_pipeline(text, sections, options, flavor), text, options)}
     for other in _flavors(sections, options):
         try:
             ends.add(_place(_pipeline(text, sections, options, other), text, options))

@@ -28,9 +28,9 @@ from pathlib import Path
 from typing import Any
 
 POLL_SECONDS = 0.2
-# supervisord tries a crashing program three times, 1, 2 and 3 s apart.
+# supervisord gives up a program that ends within its startsecs three times, 1, 2 and 3 s apart.
 CRASH_SECONDS = 8.0
-# systemd never gives up, so this many attempts are a crash.
+# systemd never gives up, nor does supervisord where the program ends later, so this many ends are a crash.
 CRASH_COUNT = 3
 NOTHING_VERIFIED = 4
 
@@ -100,6 +100,7 @@ class Supervisor:
         self.pid_file = Path(settings["pid_file"])
         self.stop_timeout: float = settings["stop_timeout"]
         self._childless_since: float | None = None
+        self._seen: set[int] = set()
 
     def pid(self) -> int | None:
         """The process id of our supervisord; a number that another program got since then is none."""
@@ -114,16 +115,19 @@ class Supervisor:
         return self.pid() is not None
 
     def crashed(self) -> bool:
-        """Whether supervisord is gone or has had no child for longer than it takes to give up."""
+        """Whether supervisord is gone, has had no child for longer than it takes to give up, or has started one again and again."""
         pid = self.pid()
-        if pid is not None and _has_child(pid):
+        child = None if pid is None else _child(pid)
+        if child is not None:
             self._childless_since = None
-            return False
+            self._seen.add(child)
+            return len(self._seen) > CRASH_COUNT
         if self._childless_since is None:
             self._childless_since = time.monotonic()
         return time.monotonic() - self._childless_since > CRASH_SECONDS
 
     def start(self) -> None:
+        self._seen.clear()
         done = subprocess.run(self.command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False)
         if done.returncode:
             raise ControlError(f"supervisord ends with {done.returncode} ({done.stdout.strip()})")
@@ -137,7 +141,7 @@ class Supervisor:
             raise ControlError(f"process {pid} does not end")
 
 
-def _has_child(pid: int) -> bool:
+def _child(pid: int) -> int | None:
     for stat in Path("/proc").glob("[0-9]*/stat"):
         try:
             # The name in parentheses may hold anything; the parent is the second field after it.
@@ -145,8 +149,8 @@ def _has_child(pid: int) -> bool:
         except (OSError, ValueError):
             continue
         if int(parent) == pid and state != "Z":
-            return True
-    return False
+            return int(stat.parent.name)
+    return None
 
 
 class Files:

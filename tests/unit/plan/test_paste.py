@@ -86,6 +86,12 @@ def test_what_nobody_can_extend_is_refused(case: str) -> None:
     assert expected in str(refused.value)
 
 
+def test_without_a_flavor_all_that_can_have_it_get_it_and_none_must() -> None:
+    text = "[pipeline:glance-api]\npipeline = rootapp\n[pipeline:glance-api-keystone]\npipeline = context rootapp\n" + CONTEXT
+    assert derive(text, None, ADDED) == derive(text, "keystone", ADDED)
+    assert "mine" not in derive("[pipeline:glance-api]\npipeline = rootapp\n", None, ADDED).split("[filter:mine]")[0]
+
+
 NAMES = st.text("abcdefghijklmnopqrstuvwxyz-_", min_size=1, max_size=8).filter(lambda name: name not in ("context", "mine"))
 NOISE = st.lists(
     st.sampled_from(["", "# a comment", "; context = rootapp", "[filter:cache]", "[app:api]", "paste.x = context", "  indented further"]), max_size=6

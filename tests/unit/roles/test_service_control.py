@@ -7,6 +7,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import threading
@@ -159,3 +160,18 @@ def test_a_record_that_nobody_finished_is_none(service: Service) -> None:
     assert service.do("verified") == "app is verified"
     service.do("settle")
     assert not list(service.bin.glob(".*.new"))
+
+
+def test_a_program_that_supervisord_starts_again_and_again_has_crashed(service: Service, tmp_path: Path) -> None:
+    """It lives longer than its startsecs, so supervisord never gives up."""
+    pid_file, loop = tmp_path / "supervisord.pid", tmp_path / "loop.sh"
+    loop.write_text(f"echo $$ > {pid_file}\nwhile :; do sleep 0.5; done\n")
+    settings = json.loads(Path(f"{service.program}.json").read_text())
+    command = ["/bin/sh", "-c", f'setsid /bin/sh {loop} "$0" </dev/null >/dev/null 2>&1 & sleep 0.2', str(tmp_path / "supervisord.conf")]
+    settings.update(manager="supervisor", supervisord=command, pid_file=str(pid_file), start_timeout=45)
+    Path(f"{service.program}.json").write_text(json.dumps(settings))
+    try:
+        failed = service.control("start")
+    finally:
+        os.kill(int(pid_file.read_text()), signal.SIGKILL)
+    assert (failed.returncode, failed.stderr) == (1, "Cannot start service 'app': it ends right after its start. Read the journal.\n")
