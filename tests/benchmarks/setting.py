@@ -20,6 +20,7 @@ from typing import Any
 from ansible_collections.xenstack.image_services.tests.benchmarks.service import Glance
 from ansible_collections.xenstack.image_services.tests.support.cloud import Cloud
 from ansible_collections.xenstack.image_services.tests.support.deployment import ROOT, control, run_playbook
+from ansible_collections.xenstack.image_services.tests.support.environments import provide
 
 MIB = 1024 * 1024
 BASE = ROOT / ".test" / "bench"
@@ -155,6 +156,8 @@ class Bench:
             base = BASE / name
             say(f"deploying {name}")
             self._forget_images(base)
+            # Another server of Glance is another environment.
+            provide(base, ["keystone"] if "glance_wsgi_server" in variables else ["keystone", "glance"])
             directory = self.scratch / name
             store = {"name": "bench", "type": "file", "default": True, "filesystem_store_datadir": str(directory), **store_options}
             owner = {"owner": "{{ demo_uid }}", "group": "{{ demo_uid }}"}

@@ -7,18 +7,15 @@ from __future__ import annotations
 import csv
 import importlib.metadata
 import re
-import shutil
 import subprocess
 from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
 from ansible_collections.xenstack.image_services.tests.support.cloud import Cloud
-from ansible_collections.xenstack.image_services.tests.support.deployment import LOCAL, ROOT, Run, run_playbook, run_roles, service_variables
+from ansible_collections.xenstack.image_services.tests.support.deployment import ROOT, Run, run_plays, run_roles, service_variables
+from ansible_collections.xenstack.image_services.tests.support.environments import UV, installing_play
 
-OWN_UV = ROOT / ".venv-uv" / "bin" / "uv"
-UV = str(OWN_UV) if OWN_UV.exists() else shutil.which("uv") or ""
 LOCKS = {"glance": ROOT / "roles/glance/files/requirements-33.0.0.txt", "keystone": ROOT / "roles/keystone/files/requirements-30.0.0.txt"}
 
 
@@ -59,29 +56,14 @@ def test_what_is_installed_is_what_the_lock_holds(cloud: Cloud, role: str, tmp_p
 
 def install(base: Path, **given: Any) -> Run:
     """Install the server of an application with one dependency: few packages, by the lock of Keystone unless another is given."""
-    variables = {
-        **service_variables("wsgi_service", base),
+    little = {
         "wsgi_service_name": "little",
         "wsgi_service_version": "1",
         "wsgi_service_packages": ["jinja2"],
         "wsgi_service_application": "little:application",
-        "wsgi_service_listen_port": 1,
-        "wsgi_service_manager": "supervisor",
         "wsgi_service_lock_file": str(LOCKS["keystone"]),
-        "wsgi_service_uv": UV,
-        **given,
     }
-    role = "xenstack.image_services.wsgi_service"
-    tasks = [{"ansible.builtin.include_role": {"name": role, "tasks_from": entry}, "vars": variables} for entry in ("prepare", "install")]
-    play = {
-        "hosts": "localhost",
-        "gather_facts": False,
-        "vars": LOCAL,
-        "tasks": tasks,
-    }
-    playbook = base / "play.yml"
-    playbook.write_text(yaml.safe_dump([play]))
-    return run_playbook(playbook, {})
+    return run_plays([installing_play(base, **{**little, **given})])
 
 
 def test_an_archive_with_another_hash_and_one_without_are_refused(tmp_path: Path) -> None:

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from ansible_collections.xenstack.image_services.tests.support.cloud import Cloud
 from ansible_collections.xenstack.image_services.tests.support.deployment import ROOT, control, run_playbook
+from ansible_collections.xenstack.image_services.tests.support.environments import built_nothing, provide
 
 # Runs beside each other have a cloud each: those of pytest-xdist's workers, and those of another environment.
 ENVIRONMENT = Path(sys.prefix).name.replace(".venv-", "")
@@ -29,7 +30,8 @@ def deploy_cloud() -> Iterator[Cloud]:
         yield _cloud(Path(running))
         return
     BASE.mkdir(parents=True, exist_ok=True)
-    run_playbook(ROOT / "tests" / "support" / "cloud.yml", {"demo_dir": str(BASE)}).succeeded()
+    provide(BASE)
+    built_nothing(run_playbook(ROOT / "tests" / "support" / "cloud.yml", {"demo_dir": str(BASE)}).succeeded())
     yield _cloud(BASE)
     for role in ("glance", "keystone"):
         control(role, BASE, "stop")

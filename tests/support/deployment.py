@@ -91,10 +91,15 @@ def kill_tree(pid: int) -> None:
 def run_roles(roles: list[str], variables: Mapping[str, Any], *arguments: str) -> Run:
     """Run roles of the collection on localhost in a play of their own."""
     play = {"hosts": "localhost", "gather_facts": False, "vars": LOCAL, "roles": [f"xenstack.image_services.{role}" for role in roles]}
+    return run_plays([play], variables, *arguments)
+
+
+def run_plays(plays: list[dict[str, Any]], variables: Mapping[str, Any] | None = None, *arguments: str) -> Run:
+    """Run plays that are written here."""
     with tempfile.NamedTemporaryFile("w", suffix=".yml") as playbook:
-        yaml.safe_dump([play], playbook)
+        yaml.safe_dump(plays, playbook)
         playbook.flush()
-        return run_playbook(Path(playbook.name), variables, *arguments)
+        return run_playbook(Path(playbook.name), variables or {}, *arguments)
 
 
 def service_variables(role: str, base: Path) -> dict[str, Any]:
