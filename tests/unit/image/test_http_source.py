@@ -63,6 +63,20 @@ class Script:
 
 
 @contextmanager
+def listening(handler: type[BaseHTTPRequestHandler]) -> Iterator[str]:
+    """Host and port of a server."""
+    server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
+    thread = Thread(target=server.serve_forever, args=(0.02,), daemon=True)
+    thread.start()
+    try:
+        yield f"127.0.0.1:{server.server_address[1]}"
+    finally:
+        server.shutdown()
+        server.server_close()
+        thread.join()
+
+
+@contextmanager
 def serving(script: Script) -> Iterator[str]:
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
@@ -79,15 +93,8 @@ def serving(script: Script) -> Iterator[str]:
         def log_message(self, format: str, *args: object) -> None:
             """Tests need no access log."""
 
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    thread = Thread(target=server.serve_forever, args=(0.02,), daemon=True)
-    thread.start()
-    try:
-        yield f"http://127.0.0.1:{server.server_address[1]}"
-    finally:
-        server.shutdown()
-        server.server_close()
-        thread.join()
+    with listening(Handler) as address:
+        yield f"http://{address}"
 
 
 def read(script: Script, checked: bool = False) -> bytes:
@@ -209,15 +216,8 @@ class Recorder:
             def log_message(self, format: str, *args: object) -> None:
                 """Tests need no access log."""
 
-        server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        thread = Thread(target=server.serve_forever, args=(0.02,), daemon=True)
-        thread.start()
-        try:
-            yield f"127.0.0.1:{server.server_address[1]}"
-        finally:
-            server.shutdown()
-            server.server_close()
-            thread.join()
+        with listening(Handler) as address:
+            yield address
 
 
 GIVEN = {"url_username": "märy", "url_password": "pass word", "headers": {"X-Token": "of-the-header", "X-Number": 5}}
