@@ -20,13 +20,35 @@ endif
 CI := tests/support/ci
 COLLECTION := .build/ansible_collections/xenstack/image_services
 
-.PHONY: help demo demo-stop demo-clean test units driver filter integration sweep bench sanity package newest molecule lock clean
+# What programs the stamps of the same names in .build stand for, as packages.sh takes them.
+PROGRAMS_qemu-img := qemu-img:qemu-utils
+PROGRAMS_qemu-system := qemu-system-x86_64:qemu-system-x86
+# Tells tests which files a program opens.
+PROGRAMS_strace := strace
+# The simulated pool makes its certificate with it.
+PROGRAMS_openssl := openssl
+# The host that Dom0 plugins are installed on in tests is one of these.
+PROGRAMS_openssh := /usr/sbin/sshd:openssh-server ssh:openssh-client busybox:busybox-static
+# The servers alone: the tests run them below a directory of their own.
+PROGRAMS_databases := initdb:postgresql /usr/sbin/mariadbd:mariadb-server-core
+# A client of pools that is not ours, for the tests of the simulated one, is installed with it.
+PROGRAMS_node := node:nodejs npm
+STAMPS := $(patsubst PROGRAMS_%,.build/%,$(filter PROGRAMS_%,$(.VARIABLES)))
+
+.PHONY: help demo demo-stop demo-clean demo-needs test test-needs units driver filter integration sweep bench bench-quick sanity package newest molecule lock xapi-facts clean
 .PHONY: lint lint-python lint-types lint-shell lint-yaml lint-ansible lint-docs lint-changelog lint-licences
 
 help: ## Show what there is to make
-	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/\1|\2/p' Makefile | column -t -s '|'
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "%-12s %s\n", $$1, $$2}' Makefile
 
-demo: .venv/.stamp .build/collection .build/openssl ## Deploy Keystone, Glance and a simulated Xen pool under .demo/, with an image and a VM of it
+# What this machine lacks is said, or installed, at once and first of all.
+demo-needs:
+	@$(CI)/packages.sh python $(PROGRAMS_openssl)
+
+test-needs:
+	@$(CI)/packages.sh python git $(foreach stamp,$(STAMPS),$(PROGRAMS_$(notdir $(stamp))))
+
+demo: demo-needs .venv/.stamp .build/collection .build/openssl ## Deploy Keystone, Glance and a simulated Xen pool under .demo/, with an image and a VM of it
 	@playbooks/files/demo_place.sh .demo
 	.venv/bin/ansible-playbook playbooks/demo.yml
 
@@ -36,7 +58,7 @@ demo-stop: .venv/.stamp .build/collection ## End the services of the demo
 demo-clean: ## End the services of the demo and remove all of it
 	@! test -e .demo || { $(MAKE) demo-stop && rm -rf "$$(readlink -f .demo)" .demo; }
 
-test: units driver filter integration ## Run every test that needs no container engine
+test: test-needs units driver filter integration ## Run every test that needs no container engine
 
 units: .build/qemu-img .build/strace .build/openssl .build/xen-api .venv-test/.stamp .build/collection
 	.venv-test/bin/python -m pytest tests/unit --junitxml=.test/logs/units.xml
@@ -54,8 +76,11 @@ sweep: .build/qemu-img .build/strace .build/openssl .build/openssh .venv-test/.s
 	IMAGE_SERVICES_SWEEP=1 .venv-test/bin/python -m pytest $$(grep -rlE 'support(\.| import )sweep' tests/unit tests/integration --include='test_*.py') tests/unit/dom0 \
 		-n 2 --dist loadfile --junitxml=.test/logs/sweep.xml
 
-bench: .venv/.stamp .build/collection ## Measure, and write the tables in docs/benchmarks.md
-	.venv/bin/python tests/benchmarks/run.py
+bench: .venv-test/.stamp .build/collection .build/qemu-img .build/openssl ## Measure, and write the tables in docs/benchmarks.md
+	.venv-test/bin/python tests/benchmarks/run.py
+
+bench-quick: .venv-test/.stamp .build/collection .build/qemu-img .build/openssl ## Run the benchmarks in small sizes, to see that each of them works
+	.venv-test/bin/python tests/benchmarks/run.py --quick
 
 LINT := export PATH="$(CURDIR)/.venv-lint/bin:$$PATH";
 
@@ -111,6 +136,9 @@ molecule: .venv-molecule/.stamp .build/collection ## Deploy the roles in systemd
 lock: ## Lock requirements/*.in again
 	$(CI)/lock.sh
 
+xapi-facts: .venv-test/.stamp ## Write what tests know of XAPI's published data model, from MODEL=<directory of xenapi.json and xapi_errors.json>
+	.venv-test/bin/python tests/support/xapi_facts.py "$(MODEL)"
+
 clean: demo-clean ## Remove everything that make made
 	@for control in .test/cloud*/*/bin/*-service; do ! test -x "$$control" || "$$control" stop; done
 	@for pid in .test/cinder-*/pid; do ! test -e $$pid || $$(tests/support/ci/python.sh) tests/support/cinder_control.py stop $${pid%/pid}; done
@@ -121,37 +149,11 @@ clean: demo-clean ## Remove everything that make made
 	@ln -sfn ../../.. $(COLLECTION)
 	@touch $@
 
-.build/qemu-img:
-	@$(CI)/packages.sh qemu-img:qemu-utils
+$(STAMPS): .build/%:
+	@$(CI)/packages.sh $(PROGRAMS_$*)
 	@mkdir -p .build && touch $@
 
-# The simulated pool makes its certificate with it.
-.build/openssl:
-	@$(CI)/packages.sh openssl
-	@mkdir -p .build && touch $@
-
-# The host that Dom0 plugins are installed on in tests is one of these.
-.build/openssh:
-	@$(CI)/packages.sh /usr/sbin/sshd:openssh-server ssh:openssh-client busybox:busybox-static
-	@mkdir -p .build && touch $@
-
-# Tells tests which files a program opens.
-.build/strace:
-	@$(CI)/packages.sh strace
-	@mkdir -p .build && touch $@
-
-.build/qemu-system:
-	@$(CI)/packages.sh qemu-system-x86_64:qemu-system-x86
-	@mkdir -p .build && touch $@
-
-# The servers alone: the tests run them below a directory of their own.
-.build/databases:
-	@$(CI)/packages.sh initdb:postgresql /usr/sbin/mariadbd:mariadb-server-core
-	@mkdir -p .build && touch $@
-
-# A client of pools that is not ours, for the tests of the simulated one.
-.build/xen-api: tests/support/xen_api/package-lock.json
-	@$(CI)/packages.sh node:nodejs npm
+.build/xen-api: tests/support/xen_api/package-lock.json .build/node
 	@mkdir -p $@ && cp $(<D)/package*.json $@ && npm ci --silent --prefix $@ --ignore-scripts --no-audit --no-fund --loglevel error
 	@touch $@
 

@@ -6,26 +6,41 @@
 set -euo pipefail
 
 readonly OLDEST=3.11
+# "<comparable version> <path>", or "! <path> <what it lacks>". An interpreter may have been built without some of its C libraries, or not find them.
 readonly PROBE='import sys
 if sys.version_info[:2] >= tuple(map(int, sys.argv[1].split("."))):
-    print("%02d%03d" % sys.version_info[:2], sys.executable)'
+    lacking = []
+    for part in sys.argv[2:]:
+        module, library = part.split(":")
+        try:
+            __import__(module)
+        except ImportError:
+            lacking.append(f"{module} ({library})")
+    known = "%02d%03d" % sys.version_info[:2]
+    print(f"! {sys.executable}: {chr(44).join(lacking)}" if lacking else f"{known} {sys.executable}")
+else:
+    print("! %s: it is Python %d.%d" % (sys.executable, *sys.version_info[:2]))'
+readonly PARTS=(bz2:libbz2 ctypes:libffi lzma:liblzma pyexpat:libexpat sqlite3:libsqlite3 ssl:OpenSSL zlib:zlib)
 
-# "<comparable version> <path>" of every usable interpreter, in order of preference. A version manager's shim may exist and yet not run.
-usable() {
+# Every interpreter, in order of preference. A version manager's shim may exist and yet not run.
+candidates() {
     local candidate
     for candidate in "${PYTHON:-}" python3 python3.11 python3.12 python3.13 python3.14 /usr/bin/python3 \
         "${PYENV_ROOT:-${HOME:-/nonexistent}/.pyenv}"/versions/3.*/bin/python3; do
-        [ -z "$candidate" ] || "$candidate" -I -c "$PROBE" "$OLDEST" 2>/dev/null || true
+        [ -z "$candidate" ] || "$candidate" -I -c "$PROBE" "$OLDEST" "${PARTS[@]}" 2>/dev/null || true
     done
 }
 
+usable() { candidates | grep -v '^!'; }
+
 if [ "${1:-first}" = newest ]; then
-    found=$(usable | sort -s -k1,1 -r | sed -n 1p)
+    found=$(usable | sort -s -k1,1 -r | sed -n 1p) || true
 else
-    found=$(usable | sed -n 1p)
+    found=$(usable | sed -n 1p) || true
 fi
 if [ -z "$found" ]; then
-    echo "Cannot find Python $OLDEST or newer on PATH. Install it, or name one: make PYTHON=/path/to/python3." >&2
+    echo "Cannot find a usable Python $OLDEST or newer. Install it (Debian: apt-get install python3 python3-venv), or name one: make PYTHON=/path/to/python3." >&2
+    candidates | sort -u | sed -n 's/^! \(.*\)/Cannot use \1./p' >&2
     exit 1
 fi
 echo "${found#* }"
