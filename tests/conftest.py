@@ -7,7 +7,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import pytest
-from ansible_collections.xenstack.image_services.tests.support import faulty_proxy, sweep, vhd_judge, xapi
+from ansible_collections.xenstack.image_services.tests.support import faulty_proxy, progress, sweep, vhd_judge, xapi
 
 
 @pytest.fixture(autouse=True)
@@ -15,6 +15,11 @@ def _faults_strike() -> Iterator[None]:
     """A test of a fault that never came about shows nothing."""
     yield
     assert not [*xapi.missed_faults(), *faulty_proxy.missed_faults()], "faults that never struck"
+
+
+@pytest.hookimpl(trylast=True)  # what reports is there by then
+def pytest_configure(config: pytest.Config) -> None:
+    progress.add_progress(config)
 
 
 def pytest_report_header() -> list[str]:

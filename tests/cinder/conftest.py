@@ -27,13 +27,18 @@ def helper(name: str) -> ModuleType:
     return module
 
 
-xapi, _vmdk, _traced = helper("xapi"), helper("vmdk"), helper("traced")
+xapi, progress, _vmdk, _traced = helper("xapi"), helper("progress"), helper("vmdk"), helper("traced")
 
 from backend import Backend, configure  # noqa: E402 - it uses the helper
 
 objects.register_all()
 # What asks for rights of root runs in this process.
 cinder.privsep.sys_admin_pctxt.set_client_mode(False)
+
+
+@pytest.hookimpl(trylast=True)  # what reports is there by then
+def pytest_configure(config: pytest.Config) -> None:
+    progress.add_progress(config)
 
 
 @pytest.fixture(autouse=True)

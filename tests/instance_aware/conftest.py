@@ -4,14 +4,28 @@
 
 from __future__ import annotations
 
+import importlib.util
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
 from databases import Server, SqliteFiles, database_of
 from glance_app import GlanceUnderTest, glance_of
 
+PROGRESS = Path(__file__).parents[1] / "support" / "progress.py"
 KINDS = ["sqlite", "postgresql", "mariadb"]
+
+
+@pytest.hookimpl(trylast=True)  # what reports is there by then
+def pytest_configure(config: pytest.Config) -> None:
+    """By its file: what lies beside it is for the environment of Ansible."""
+    spec = importlib.util.spec_from_file_location("progress", PROGRESS)
+    assert spec
+    assert spec.loader
+    progress = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(progress)
+    progress.add_progress(config)
 
 
 @pytest.fixture(scope="session", params=KINDS)
