@@ -105,12 +105,13 @@ def say(text: str) -> None:
 
 
 class Bench:
-    """Clouds are deployed when a row first asks for one, and end with the run."""
+    """Clouds are deployed when a row first asks for one, and end with the run; one that runs already may stand for the role's."""
 
-    def __init__(self, sizes: Sizes) -> None:
+    def __init__(self, sizes: Sizes, running: Cloud | None = None) -> None:
         self.sizes = sizes
         self._stack = ExitStack()
-        self._glances: dict[str, Glance] = {}
+        self._running = running
+        self._glances: dict[str, Glance] = {"role": Glance(running)} if running else {}
         BASE.mkdir(parents=True, exist_ok=True)
         self.scratch = Path(tempfile.mkdtemp(prefix="scratch-", dir=BASE))
         self.scratch.chmod(0o755)
@@ -132,7 +133,20 @@ class Bench:
     def upstream_glance(self) -> Glance:
         """The same Glance with the defaults of Glance and its store, behind uwsgi with as many workers and threads."""
         variables = {"glance_wsgi_server": "pyuwsgi", "glance_hashing_algorithm": "sha512"}
-        return self._deployed("upstream", variables, {"filesystem_store_chunk_size": 64 * 1024})
+        return self._deployed("upstream", {**variables, **self._shared_keystone()}, {"filesystem_store_chunk_size": 64 * 1024})
+
+    def _shared_keystone(self) -> dict[str, Any]:
+        """Variables that let another Glance work with the Keystone of the cloud that runs already; the catalogue does not know it."""
+        if self._running is None:
+            return {}
+        settings = json.loads((self._running.base / "settings.json").read_text(encoding="utf-8"))
+        admin = self._running.auth("admin")["cloud"]["auth"]
+        return {
+            "demo_with_keystone": False,
+            "demo_keystone_port": settings["demo_keystone_port"],
+            "demo_passwords": settings["demo_passwords"],
+            "glance_keystone_auth": {key: admin[key] for key in ("auth_url", "username", "password", "project_name")},
+        }
 
     def source(self, mib: int) -> Path:
         """A raw file of random bytes, made once a run."""
@@ -161,11 +175,11 @@ class Bench:
             directory = self.scratch / name
             store = {"name": "bench", "type": "file", "default": True, "filesystem_store_datadir": str(directory), **store_options}
             owner = {"owner": "{{ demo_uid }}", "group": "{{ demo_uid }}"}
+            self._stack.callback(self._stop, base)
             run_playbook(
                 ROOT / "tests" / "benchmarks" / "cloud.yml",
                 {"demo_dir": str(base), "glance_stores": [{**store, "directory": owner}], **variables},
             ).succeeded()
-            self._stack.callback(self._stop, base)
             if variables.get("glance_wsgi_server") == "pyuwsgi":
                 self._share_sqlite(base)
             settings = json.loads((base / "settings.json").read_text())
@@ -184,7 +198,9 @@ class Bench:
     @staticmethod
     def _stop(base: Path) -> None:
         for role in ("glance", "keystone"):
-            control(role, base, "stop")
+            # A deployment that failed may not have come to it.
+            if (base / role / "bin" / f"{role}-service").exists():
+                control(role, base, "stop")
 
     @classmethod
     def _forget_images(cls, base: Path) -> None:

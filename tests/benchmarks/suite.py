@@ -9,6 +9,7 @@ import signal
 import sys
 import time
 from collections.abc import Callable
+from pathlib import Path
 
 from ansible_collections.xenstack.image_services.tests.benchmarks import (
     row_a_requests,
@@ -23,6 +24,7 @@ from ansible_collections.xenstack.image_services.tests.benchmarks import (
 from ansible_collections.xenstack.image_services.tests.benchmarks.peers import set_up
 from ansible_collections.xenstack.image_services.tests.benchmarks.report import Check, write_report
 from ansible_collections.xenstack.image_services.tests.benchmarks.setting import FULL, QUICK, Bench, say
+from ansible_collections.xenstack.image_services.tests.support.deployed import running_cloud
 from ansible_collections.xenstack.image_services.tests.support.deployment import ROOT
 
 ROWS: dict[str, Callable[[Bench], list[Check]]] = {
@@ -44,6 +46,7 @@ def main() -> int:
     )
     parser.add_argument("rows", nargs="*", metavar="a|b|c|d|e|f|g|h", help="what to measure; without it all, and docs/benchmarks.md is written")
     parser.add_argument("--quick", action="store_true", help="small sizes, to see that everything runs: the numbers mean nothing and are not written")
+    parser.add_argument("--cloud", type=Path, help="directory of a deployed cloud of the integration tests, which stands for the one that the roles deploy")
     arguments = parser.parse_args()
     if unknown := set(arguments.rows) - set(ROWS):
         parser.error(f"no such row: {', '.join(sorted(unknown))}")
@@ -52,7 +55,8 @@ def main() -> int:
     set_up()
     started = time.monotonic()
     checks: list[Check] = []
-    with Bench(QUICK if arguments.quick else FULL) as bench:
+    running = running_cloud(arguments.cloud) if arguments.cloud else None
+    with Bench(QUICK if arguments.quick else FULL, running) as bench:
         for name in arguments.rows or ROWS:
             say(f"row {name}")
             checks += ROWS[name](bench)
@@ -61,6 +65,6 @@ def main() -> int:
     if not arguments.rows and not arguments.quick:
         write_report(REPORT, checks, time.monotonic() - started)
     missed = [check for check in checks if not check.passed]
-    if missed:
+    if missed and not arguments.quick:
         print(f"{len(missed)} of {len(checks)} targets were missed.", file=sys.stderr)
-    return 1 if missed else 0
+    return 1 if missed and not arguments.quick else 0

@@ -7,6 +7,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import shlex
 import shutil
 import subprocess
 import time
@@ -61,9 +62,9 @@ class Program:
         home = cloud.base / "glance"
         supervised = (home / "config" / "glance-supervisord.conf").read_text(encoding="utf-8")
         command = json.loads((home / "bin" / "glance-service.json").read_text(encoding="utf-8"))["supervisord"]
-        environment = re.search(r"^environment = (.*)$", supervised, re.MULTILINE)
-        assert environment is not None
-        variables = dict(re.findall(r'(\w+)="([^"]*)"', environment[1]))
+        found = re.search(r"^command = /usr/bin/env (.*)$", supervised, re.MULTILINE)
+        assert found is not None
+        variables = dict(word.split("=", 1) for word in shlex.split(found[1].replace("%%", "%")) if "=" in word)
         program = home / "current" / "bin"
         return cls(home / "config", tuple(command[: command.index(f"{program}/supervisord")]), variables, str(home / "state"), program)
 

@@ -27,16 +27,17 @@ def deploy_cloud() -> Iterator[Cloud]:
     """
     running = os.environ.get("IMAGE_SERVICES_TEST_CLOUD")
     if running:
-        yield _cloud(Path(running))
+        yield running_cloud(Path(running))
         return
     BASE.mkdir(parents=True, exist_ok=True)
     provide(BASE)
     built_nothing(run_playbook(ROOT / "tests" / "support" / "cloud.yml", {"demo_dir": str(BASE)}).succeeded())
-    yield _cloud(BASE)
+    yield running_cloud(BASE)
     for role in ("glance", "keystone"):
         control(role, BASE, "stop")
 
 
-def _cloud(base: Path) -> Cloud:
+def running_cloud(base: Path) -> Cloud:
+    """The one that lies below a directory."""
     settings = json.loads((base / "settings.json").read_text())
     return Cloud(base, settings["demo_glance_port"])
