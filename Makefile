@@ -17,6 +17,21 @@ ifneq ($(shell test -w "$${HOME:-/nonexistent}" && echo writable), writable)
 export HOME := $(CURDIR)/.build/home
 endif
 
+# Downloads trust what this machine trusts, the authority of a company's proxy included, and come from the index that pip or uv is told of
+# (both of uv's names, as its releases know one or the other). What the caller has set stays.
+TRUST := $(firstword $(wildcard $(SSL_CERT_FILE) /etc/ssl/certs/ca-certificates.crt /etc/pki/tls/certs/ca-bundle.crt))
+export UV_SYSTEM_CERTS ?= 1
+export UV_NATIVE_TLS ?= 1
+ifneq ($(TRUST),)
+export PIP_CERT ?= $(TRUST)
+export NODE_EXTRA_CA_CERTS ?= $(TRUST)
+endif
+ifdef PIP_INDEX_URL
+export UV_DEFAULT_INDEX ?= $(PIP_INDEX_URL)
+else ifdef UV_DEFAULT_INDEX
+export PIP_INDEX_URL := $(UV_DEFAULT_INDEX)
+endif
+
 CI := tests/support/ci
 COLLECTION := .build/ansible_collections/xenstack/image_services
 

@@ -20,6 +20,6 @@ if ! works "$OWN/bin/uv"; then
         tests/support/ci/packages.sh ensurepip:python3-venv >&2
     fi
     "$python" -m venv --clear "$OWN"
-    "$OWN/bin/python" -m pip install --quiet --disable-pip-version-check --require-hashes -r "$LOCK" >&2
+    tests/support/ci/fetch.sh "$OWN/bin/python" -m pip install --quiet --disable-pip-version-check --require-hashes -r "$LOCK"
 fi
 echo "$PWD/$OWN/bin/uv"

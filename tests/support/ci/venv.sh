@@ -17,5 +17,5 @@ fi
 if ! "$directory/bin/python" -c '' 2>/dev/null; then
     "$uv" venv --quiet --no-project --clear --relocatable --python "$python" "$directory"
 fi
-"$uv" pip sync --quiet --require-hashes --compile-bytecode --python "$directory/bin/python" "$lock"
+tests/support/ci/fetch.sh "$uv" pip sync --quiet --require-hashes --compile-bytecode --python "$directory/bin/python" "$lock"
 touch "$directory/.stamp"
