@@ -31,6 +31,8 @@ def _asked_anew(index: PackageIndex, monkeypatch: pytest.MonkeyPatch) -> None:
     index.connected.clear()
     for name in [name for name in os.environ if name.startswith(SETTINGS)]:
         monkeypatch.delenv(name)
+    # What is not there will not come.
+    monkeypatch.setenv("UV_HTTP_RETRIES", "0")
 
 
 def install(base: Path, **given: Any) -> Run:

@@ -90,7 +90,10 @@ def package_index(directory: Path, names: Sequence[str]) -> Iterator[PackageInde
             self.send_header("Content-Type", "text/html" if self.path.startswith("/simple") else "application/octet-stream")
             self.send_header("Content-Length", str(len(content or b"")))
             self.end_headers()
-            self.wfile.write(content or b"")
+            if self.command != "HEAD":
+                self.wfile.write(content or b"")
+
+        do_HEAD = do_GET  # noqa: N815 - the server asks for this name
 
         def log_message(self, format: str, *args: Any) -> None:
             pass

@@ -8,6 +8,7 @@ import os
 import sys
 import threading
 import time
+from collections.abc import Generator
 from pathlib import Path
 from typing import Any
 
@@ -74,13 +75,13 @@ class Progress:
             self.failed += 1
             self._write(f"{self.step} FAILED in its {report.when}: {report.nodeid}")
 
-    def pytest_report_teststatus(self, report: Any) -> tuple[str, str, str] | None:
-        """No letter for what passes; what fails has a line of its own."""
-        if not isinstance(report, pytest.TestReport):
-            return None
-        if report.when == "call" or not report.passed:
-            return ("error" if report.failed and report.when != "call" else report.outcome, "", "")
-        return ("", "", "")
+    @pytest.hookimpl(wrapper=True)
+    def pytest_report_teststatus(self, report: Any) -> Generator[None, tuple[str, str, Any], tuple[str, str, Any]]:
+        """No letters; the words are for the summary."""
+        category, letter, word = yield
+        if isinstance(report, pytest.TestReport):
+            return category, "", "" if report.passed else word
+        return category, letter, word
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_sessionfinish(self) -> None:
@@ -98,6 +99,6 @@ def add_progress(config: pytest.Config) -> None:
     reporter = config.pluginmanager.get_plugin("terminalreporter")
     if reporter is None:
         return
-    reporter.showfspath = False
+    reporter.showfspath = reporter._show_progress_info = False
     report = config.option.xmlpath
     config.pluginmanager.register(Progress(Path(report).stem if report else "tests"), "progress")
