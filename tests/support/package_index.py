@@ -156,4 +156,4 @@ def _certificates(directory: Path) -> tuple[Path, Path]:
 
 
 def _run(command: Sequence[str]) -> bytes:
-    return subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, check=True).stdout
+    return subprocess.run(command, capture_output=True, check=True).stdout

@@ -6,7 +6,6 @@ from __future__ import annotations
 
 import json
 import xmlrpc.client
-from typing import Any
 
 import pytest
 from ansible_collections.xenstack.image_services.plugins.module_utils._common.errors import ImageServicesError
