@@ -50,7 +50,7 @@ PROGRAMS_databases := initdb:postgresql /usr/sbin/mariadbd:mariadb-server-core
 PROGRAMS_node := node:nodejs npm
 STAMPS := $(patsubst PROGRAMS_%,.build/%,$(filter PROGRAMS_%,$(.VARIABLES)))
 
-.PHONY: help demo demo-stop demo-clean demo-needs test test-needs units driver filter integration sweep bench bench-quick sanity package newest molecule lock xapi-facts clean
+.PHONY: help demo demo-stop demo-clean demo-needs test test-needs units driver filter integration sweep coverage bench bench-quick sanity package newest molecule lock xapi-facts clean
 .PHONY: lint lint-python lint-types lint-shell lint-yaml lint-ansible lint-docs lint-changelog lint-licences
 
 help: ## Show what there is to make
@@ -90,6 +90,11 @@ filter: .build/databases .venv-glance/.stamp
 sweep: .build/qemu-img .build/strace .build/openssl .build/openssh .venv-test/.stamp .build/collection ## Run all cases of the tests of which other runs draw a few
 	IMAGE_SERVICES_SWEEP=1 .venv-test/bin/python -m pytest $$(grep -rlE 'support(\.| import )sweep' tests/unit tests/integration --include='test_*.py') tests/unit/dom0 \
 		-n 2 --dist loadfile --junitxml=.test/logs/sweep.xml
+
+coverage: .venv-test/.stamp ## Run the tests of make test, and say how much of plugins and role packages they reach
+	@rm -rf .test/coverage && mkdir -p .test/coverage
+	COVERAGE_ROOT=$(CURDIR) COVERAGE_PROCESS_START=$(CURDIR)/pyproject.toml COVERAGE_FILE=$(CURDIR)/.test/coverage/data $(MAKE) --keep-going test
+	COVERAGE_ROOT=$(CURDIR) .venv-test/bin/python tests/support/ci/coverage_total.py .test/coverage
 
 bench: .venv-test/.stamp .build/collection .build/qemu-img .build/openssl ## Measure, and write the tables in docs/benchmarks.md
 	.venv-test/bin/python tests/benchmarks/run.py
