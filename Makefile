@@ -50,7 +50,7 @@ PROGRAMS_databases := initdb:postgresql /usr/sbin/mariadbd:mariadb-server-core
 PROGRAMS_node := node:nodejs npm
 STAMPS := $(patsubst PROGRAMS_%,.build/%,$(filter PROGRAMS_%,$(.VARIABLES)))
 
-.PHONY: help demo demo-stop demo-clean demo-needs test test-needs units driver filter integration sweep coverage bench bench-quick sanity package newest molecule lock xapi-facts clean demo-check
+.PHONY: help demo demo-stop demo-clean demo-needs test test-needs units driver filter integration sweep coverage bench bench-quick sanity package newest molecule lock xapi-facts clean demo-check lock-check
 .PHONY: lint lint-python lint-types lint-shell lint-yaml lint-ansible lint-docs lint-changelog lint-licences
 
 help: ## Show what there is to make
@@ -158,6 +158,9 @@ molecule: .venv-molecule/.stamp .build/collection ## Deploy the roles in systemd
 
 lock: ## Lock requirements/*.in again
 	$(CI)/lock.sh
+
+lock-check: ## Refuse locks that are not what requirements/*.in ask for
+	$(CI)/lock.sh check
 
 xapi-facts: .venv-test/.stamp ## Write what tests know of XAPI's published data model, from MODEL=<directory of xenapi.json and xapi_errors.json>
 	.venv-test/bin/python tests/support/xapi_facts.py "$(MODEL)"
