@@ -17,7 +17,7 @@ if sys.version_info[:2] >= tuple(map(int, sys.argv[1].split("."))):
         except ImportError:
             lacking.append(f"{module} ({library})")
     known = "%02d%03d" % sys.version_info[:2]
-    print(f"! {sys.executable}: {chr(44).join(lacking)}" if lacking else f"{known} {sys.executable}")
+    print(f"! {sys.executable}: it lacks {chr(44).join(lacking)}" if lacking else f"{known} {sys.executable}")
 else:
     print("! %s: it is Python %d.%d" % (sys.executable, *sys.version_info[:2]))'
 readonly PARTS=(bz2:libbz2 ctypes:libffi lzma:liblzma pyexpat:libexpat sqlite3:libsqlite3 ssl:OpenSSL zlib:zlib)
