@@ -85,13 +85,13 @@ integration: .build/qemu-img .build/strace .build/qemu-system .build/openssl .bu
 	.venv-test/bin/python -m pytest tests/integration -n 2 --dist loadfile --junitxml=.test/logs/integration.xml
 
 driver: .build/qemu-img .build/strace .build/openssl .venv-cinder/.stamp .build/collection
-	.venv-cinder/bin/python -m pytest tests/cinder --junitxml=.test/logs/driver.xml
+	.venv-cinder/bin/python -m pytest tests/unit/roles/cinder_xenapinfs --junitxml=.test/logs/driver.xml
 
 filter: .build/databases .venv-glance/.stamp
-	.venv-glance/bin/python -m pytest tests/instance_aware --junitxml=.test/logs/filter.xml
+	.venv-glance/bin/python -m pytest tests/unit/roles/glance_instance_aware --junitxml=.test/logs/filter.xml
 
 sweep: .build/qemu-img .build/strace .build/openssl .build/openssh .venv-test/.stamp .build/collection ## Run all cases of the tests of which other runs draw a few
-	IMAGE_SERVICES_SWEEP=1 .venv-test/bin/python -m pytest $$(grep -rlE 'support(\.| import )sweep' tests/unit tests/integration --include='test_*.py') tests/unit/dom0 \
+	IMAGE_SERVICES_SWEEP=1 .venv-test/bin/python -m pytest $$(grep -rlE 'support(\.| import )sweep' tests/unit tests/integration --include='test_*.py') tests/unit/roles/xen_dom0_plugins \
 		-n 2 --dist loadfile --junitxml=.test/logs/sweep.xml
 
 coverage: .venv-test/.stamp ## Run the tests of make test, and say how much of plugins and role packages they reach
@@ -147,7 +147,7 @@ package: .venv-lint/.stamp ## Build the collection, install it into an empty env
 	$(CI)/package.sh
 
 newest: .venv-newest/.stamp .venv-lint/.stamp .build/collection .build/qemu-img .build/strace .build/openssl .build/xen-api ## Run what may depend on the version of ansible-core and Python on the newest of both
-	.venv-newest/bin/python -m pytest --junitxml=.test/logs/newest.xml tests/unit --ignore=tests/unit/dom0 --ignore-glob='*/xapi_simulator/test_[!c]*' \
+	.venv-newest/bin/python -m pytest --junitxml=.test/logs/newest.xml tests/unit --ignore=tests/unit/roles/xen_dom0_plugins --ignore-glob='*/xapi_simulator/test_[!c]*' \
 		'tests/integration/test_targets.py::test_target[glance_image_info]' \
 		tests/integration/test_xapi_transfer.py tests/integration/test_xen_sr.py tests/integration/test_xen_vm.py tests/integration/test_xen_vdi_copy.py \
 		tests/integration/test_xen_vdi_import.py tests/integration/test_xen_vdi_export.py

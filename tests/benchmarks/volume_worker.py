@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any
 
 ROOT = Path(__file__).parents[2]
-sys.path[:0] = [str(ROOT / "tests/cinder"), str(ROOT / "roles/cinder_xenapinfs/files")]
+sys.path[:0] = [str(ROOT / "tests/unit/roles/cinder_xenapinfs"), str(ROOT / "roles/cinder_xenapinfs/files")]
 
 import conftest  # noqa: E402 - it lies with the driver's tests
 from backend import Backend, configure, install_plugin  # noqa: E402

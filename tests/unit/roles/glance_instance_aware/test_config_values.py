@@ -18,7 +18,7 @@ from oslo_config import cfg
 from oslo_config.sources import _environment
 from paste.deploy.loadwsgi import NicerConfigParser
 
-sys.path.insert(0, str(Path(__file__).parents[2] / "plugins"))
+sys.path.insert(0, str(Path(__file__).parents[4] / "plugins"))
 from module_utils._common.errors import ImageServicesError
 from module_utils._plan.config_file import config_file, written_value
 from module_utils._plan.ini import literal, parse

@@ -13,7 +13,7 @@ import pytest
 from databases import Server, SqliteFiles, database_of
 from glance_app import GlanceUnderTest, glance_of
 
-PROGRESS = Path(__file__).parents[1] / "support" / "progress.py"
+PROGRESS = Path(__file__).parents[3] / "support" / "progress.py"
 KINDS = ["sqlite", "postgresql", "mariadb"]
 
 

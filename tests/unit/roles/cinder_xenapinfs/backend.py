@@ -21,7 +21,7 @@ from cinder.volume import configuration, driver
 from cinder_xenapinfs.driver import XenAPINFSDriver
 from oslo_config import cfg
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[4]
 MIB, GIB = 1 << 20, 1 << 30
 SECTION = """
 [{name}]

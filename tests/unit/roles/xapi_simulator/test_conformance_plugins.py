@@ -19,7 +19,7 @@ import pytest
 import XenAPI
 from ansible_collections.xenstack.image_services.tests.support.xapi import error, start
 
-PROBE = Path(__file__).resolve().parents[2] / "support/dom0_probe"
+PROBE = Path(__file__).resolve().parents[3] / "support/dom0_probe"
 Call = Callable[..., str]
 
 

@@ -19,7 +19,7 @@ from oslo_config import cfg
 
 def helper(name: str) -> ModuleType:
     """One of the other tests' that needs nothing of Ansible, by its file: the package beside it is called as Cinder's."""
-    spec = importlib.util.spec_from_file_location(name, Path(__file__).parents[1] / "support" / f"{name}.py")
+    spec = importlib.util.spec_from_file_location(name, Path(__file__).parents[3] / "support" / f"{name}.py")
     assert spec
     assert spec.loader
     module = sys.modules[name] = importlib.util.module_from_spec(spec)

@@ -29,7 +29,7 @@ from oslo_utils import timeutils
 
 # What the environment of Glance holds beside its packages.
 PASTE = Path(sys.prefix, "etc", "glance", "glance-api-paste.ini")
-PACKAGE = Path(__file__).parents[2] / "roles" / "glance_instance_aware" / "files"
+PACKAGE = Path(__file__).parents[4] / "roles" / "glance_instance_aware" / "files"
 TABLE = "instance_aware_images"
 # Glance's tables that a request may change, in an order in which they can be emptied.
 EMPTIED = ("cached_images", "node_reference", "task_info", "tasks", "image_locations", "image_members", "image_properties", "image_tags", "images", TABLE)
