@@ -4,31 +4,25 @@
 
 from __future__ import annotations
 
-import importlib.util
 from collections.abc import Callable, Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
-from databases import Server, SqliteFiles, database_of
+from databases import SERVERS, Server, SqliteFiles, database_of, sweep
 from glance_app import GlanceUnderTest, glance_of
-
-PROGRESS = Path(__file__).parents[3] / "support" / "progress.py"
-KINDS = ["sqlite", "postgresql", "mariadb"]
+from helpers import helper
 
 
 @pytest.hookimpl(trylast=True)  # what reports is there by then
 def pytest_configure(config: pytest.Config) -> None:
-    """By its file: what lies beside it is for the environment of Ansible."""
-    spec = importlib.util.spec_from_file_location("progress", PROGRESS)
-    assert spec
-    assert spec.loader
-    progress = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(progress)
-    progress.add_progress(config)
+    helper("progress").add_progress(config)
 
 
-@pytest.fixture(scope="session", params=KINDS)
+def pytest_report_header() -> str:
+    return str(sweep.header())
+
+
+@pytest.fixture(scope="session", params=["sqlite", *SERVERS])
 def database(request: pytest.FixtureRequest) -> Iterator[SqliteFiles | Server]:
     """What runs on all of them asks for this."""
     with database_of(request.param) as served:

@@ -19,7 +19,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import sqlalchemy
+from helpers import helper
 
+sweep = helper("sweep")
+# Beside SQLite, each run has one of the servers.
+SERVERS: list[str] = sweep.sample(["postgresql", "mariadb"], 1, "database servers")
 DEADLINE = 60.0
 # As root, the servers run as this one: PostgreSQL refuses to run as root.
 ORDINARY = "nobody"

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 import webob
-from databases import Server, database_of
+from databases import SERVERS, Server, database_of
 from glance_app import ADMIN, Caller, GlanceUnderTest, Probe, filter_command, glance_of
 from requests_of import A, B, ask, create, find, patch, tuple_headers
 
@@ -23,7 +23,7 @@ OCTETS = {"Content-Type": "application/octet-stream"}
 RENAMING = [{"op": "replace", "path": "/name", "value": "renamed"}]
 
 
-@pytest.fixture(scope="module", params=["postgresql", "mariadb"])
+@pytest.fixture(scope="module", params=SERVERS)
 def server(request: pytest.FixtureRequest) -> Iterator[Server]:
     with database_of(request.param) as served:
         assert isinstance(served, Server)
