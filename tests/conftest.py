@@ -6,8 +6,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+import hypothesis
 import pytest
 from ansible_collections.xenstack.image_services.tests.support import faulty_proxy, progress, sweep, vhd_judge, xapi
+
+# A machine that does much else is no defect of what is tested.
+hypothesis.settings.register_profile("loaded", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow])
+hypothesis.settings.load_profile("loaded")
 
 
 @pytest.fixture(autouse=True)

@@ -12,19 +12,23 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
+from ansible_collections.xenstack.image_services.tests.support import sweep
 from ansible_collections.xenstack.image_services.tests.support.cloud import Cloud
+from ansible_collections.xenstack.image_services.tests.support.deployed import ENVIRONMENT
 from ansible_collections.xenstack.image_services.tests.support.deployment import LOCAL, ROOT
 from ansible_collections.xenstack.image_services.tests.support.xapi import PASSWORD, PoolUnderTest
 
 TARGETS = ROOT / "tests" / "integration" / "targets"
 MODULES = sorted(path.stem for path in (ROOT / "plugins" / "modules").glob("*.py") if path.stem != "__init__")
+# All of them run on the oldest ansible-core; on the newest one, a few that need no Cinder.
+WALKED = MODULES if ENVIRONMENT == "test" else sweep.sample([name for name in MODULES if not name.startswith("cinder_")], 8, "targets")
 
 
 def test_every_module_has_a_target_and_every_target_a_module() -> None:
     assert sorted(path.name for path in TARGETS.iterdir() if path.is_dir()) == MODULES
 
 
-@pytest.mark.parametrize("target", MODULES)
+@pytest.mark.parametrize("target", WALKED)
 def test_target(cloud: Cloud, pool: PoolUnderTest, target: str, tmp_path: Path, request: pytest.FixtureRequest) -> None:
     if target.startswith("cinder_"):
         request.getfixturevalue("cinder")

@@ -98,7 +98,7 @@ def test_whatever_a_disk_holds_is_in_the_file(pool: PoolUnderTest, tmp_path: Pat
     path = tmp_path / "disk"
 
     # hypothesis shows what it is called with, and a session with a pool takes that for calls.
-    @settings(max_examples=12, deadline=None)
+    @settings(max_examples=12)
     @given(disk=some_disks(most=2040 * GIB), format=st.sampled_from(["vhd", "vhd_tarball", "qcow2"]))
     @example(disk=(2040 * GIB, [(0, b"first"), (2040 * GIB - 5, b"last!")]), format="vhd_tarball")
     def arrives(disk: tuple[int, Writes], format: str) -> None:

@@ -77,7 +77,7 @@ def test_the_same_as_a_vhd_for_hosts_that_know_nothing_else(pool: PoolUnderTest,
     assert stored(pool) == rounded(images["raw"].read_bytes())
 
 
-@settings(max_examples=8, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=8, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(disk=disks(most=2040 * GIB), form=st.sampled_from(["raw", "qcow2", "vhd"]), route=st.sampled_from(["chunked", "vhd"]))
 def test_any_disk_arrives_as_it_is(pool: PoolUnderTest, tmp_path: Path, disk: tuple[int, Writes], form: str, route: str) -> None:
     source = path = write_raw(tmp_path / "disk.raw", *disk)

@@ -119,7 +119,7 @@ KEYS = st.sampled_from(
 
 
 # auth_url stays out: a random address would be asked.
-@settings(deadline=None, suppress_health_check=list(HealthCheck), max_examples=30)
+@settings(suppress_health_check=list(HealthCheck), max_examples=30)
 @given(st.dictionaries(KEYS, VALUES, max_size=3), st.dictionaries(st.sampled_from(["username", "password", "token", "x"]), VALUES, max_size=2))
 def test_any_settings_end_in_a_sentence(cloud: dict[str, Any], auth: dict[str, Any]) -> None:
     refusal({"cloud": {"auth": {**auth, "auth_url": AUTH["auth_url"]}, **cloud}})

@@ -23,7 +23,7 @@ from ansible_collections.xenstack.image_services.plugins.module_utils._image.dec
 from ansible_collections.xenstack.image_services.plugins.module_utils._image.formats import HEAD_SIZE, MARKS_END, sniff
 from ansible_collections.xenstack.image_services.plugins.module_utils._image.source import FileSource
 from ansible_collections.xenstack.image_services.tests.support.deployment import ROOT
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 Compress = Callable[[bytes], bytes]
@@ -91,7 +91,6 @@ def test_a_stream_that_is_cut_off_is_not_taken_for_whole(compression: str, kept:
         decoded(compression, data[: int(len(data) * kept) if kept < 1 else int(kept)])
 
 
-@settings(deadline=None)
 @given(st.sampled_from(FORMATS), st.data())
 def test_no_cut_goes_unnoticed(compression: str, choice: st.DataObject) -> None:
     """Every proper beginning of a stream is refused, unless members have ended exactly there."""
@@ -116,7 +115,6 @@ def test_a_flipped_bit_is_noticed(compression: str) -> None:
         decoded(compression, bytes(data))
 
 
-@settings(deadline=None)
 @given(st.sampled_from(FORMATS), st.binary(max_size=300), st.integers(1, 50), st.booleans())
 def test_no_bytes_break_the_decoders(compression: str, data: bytes, step: int, marked: bool) -> None:
     mark = COMPRESS[compression](b"x")[:6] if marked else b""

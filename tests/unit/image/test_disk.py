@@ -19,7 +19,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(disks())
 def test_a_sparse_disk_is_read_without_its_holes(disk: tuple[int, Writes]) -> None:
     size, writes = disk

@@ -46,7 +46,7 @@ def made(path: Path, format: str, identity: str | None = None) -> tuple[MadeSour
     return MadeSource("disk", Recipe(format, UUIDS), opener, identity, {}), opener
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 @given(disks(most=64 * MIB))
 def test_every_format_holds_the_disk(disk: tuple[int, Writes]) -> None:
     size, writes = disk
@@ -133,7 +133,7 @@ def test_whoever_gives_up_lets_go_of_the_disk(tmp_path: Path) -> None:
     assert (opener.opened, opener.closed, opener.drained) == (3, 3, 1)
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 @given(disks(most=16 * MIB))
 def test_the_mark_does_not_tell_how_the_disk_was_cut(disk: tuple[int, Writes]) -> None:
     """From a raw disk in pieces, and from a VHD with all of its blocks."""

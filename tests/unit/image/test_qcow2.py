@@ -59,7 +59,7 @@ def test_other_ways_to_make_an_image(tmp_path: Path, options: str) -> None:
     assert read(tmp_path / "qcow2") == (SIZE, expected(SIZE, WRITES))
 
 
-@settings(max_examples=12, deadline=None)
+@settings(max_examples=12)
 @given(disks(most_writes=3))
 def test_disks_of_any_size(disk: tuple[int, Writes]) -> None:
     with TemporaryDirectory() as directory:

@@ -44,7 +44,7 @@ def written(directory: Path, size: int, writes: Writes) -> tuple[Path, Path]:
     return raw, path
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(disks())
 @example((3072 * GIB, [(0, b"first"), (3072 * GIB - 5, b"last!")]))
 @example((MIB, []))
@@ -59,7 +59,7 @@ def test_what_is_written_is_read_again(disk: tuple[int, Writes]) -> None:
             assert content(found.blocks(), size) == expected(size, writes)
 
 
-@settings(max_examples=12, deadline=None)
+@settings(max_examples=12)
 @given(disks(most_writes=3))
 @example((3072 * GIB, [(0, b"first"), (3072 * GIB - 5, b"last!")]))
 @example((MIB + 512, [(MIB, b"x" * 512)]))

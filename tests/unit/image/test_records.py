@@ -68,7 +68,7 @@ def summed(disk: Given, scattered: bool = False) -> str:
     return str(total)
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(disk=disks())
 def test_records_of_a_raw_disk_hold_it_bit_for_bit(disk: tuple[int, Writes], tmp_path: Path) -> None:
     size, writes = disk
@@ -101,7 +101,7 @@ def scattered(draw: st.DrawFn) -> tuple[bytes, list[Block]]:
     return bytes(whole), blocks
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(disk=scattered())
 def test_parts_of_pages_come_together_whatever_their_order(disk: tuple[bytes, list[Block]]) -> None:
     whole, blocks = disk
@@ -148,7 +148,7 @@ def test_pages_in_parts_are_kept_in_bounded_memory(monkeypatch: pytest.MonkeyPat
     refused(excinfo, "share more than 3999 pages", "qemu-img")
 
 
-@settings(max_examples=10, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=10, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(disk=disks(most=64 * MIB))
 def test_a_paged_disk_becomes_the_same_vhd_content(disk: tuple[int, Writes], tmp_path: Path) -> None:
     size, writes = disk

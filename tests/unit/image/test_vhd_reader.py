@@ -42,7 +42,7 @@ def read_both(data: bytes) -> tuple[dict[int, bytes], dict[int, bytes]]:
     return content(file.blocks(), file.virtual_size), content(stream.blocks(), stream.virtual_size)
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=15)
 @given(disks(most=GIB, most_writes=3))
 def test_what_qemu_img_writes_is_read(disk: tuple[int, Writes]) -> None:
     size, writes = disk

@@ -141,7 +141,7 @@ SECTORS = st.one_of(
 )
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(st.lists(st.dictionaries(st.integers(0, 2), SECTORS, max_size=3), min_size=1, max_size=4), st.randoms())
 @example(
     [{0: {1: b"a"}, 1: {2: b"b"}}, {0: dict.fromkeys(range(4096), b"c")}, {1: dict.fromkeys(range(4096), b"d"), 2: {5: b"e"}}, {2: {5: b"f", 6: b"g"}}],

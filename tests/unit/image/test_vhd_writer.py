@@ -55,7 +55,7 @@ def in_pieces(path: Path) -> Iterator[bytes]:
             yield piece
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(disks(most=LARGEST))
 @example((LARGEST, [(0, b"first"), (LARGEST - 5, b"last!")]))
 @example((MIB, []))
@@ -72,7 +72,7 @@ def test_what_is_written_is_read_again(disk: tuple[int, Writes]) -> None:
         assert content(streamed.blocks(), size) == expected(size, writes)
 
 
-@settings(max_examples=12, deadline=None)
+@settings(max_examples=12)
 @given(disks(most=LARGEST, most_writes=3))
 @example((LARGEST, [(0, b"first"), (LARGEST - 5, b"last!")]))
 def test_qemu_img_reads_the_same_disk(disk: tuple[int, Writes]) -> None:
@@ -82,7 +82,7 @@ def test_qemu_img_reads_the_same_disk(disk: tuple[int, Writes]) -> None:
         assert "identical" in qemu_img("compare", "-f", "raw", "-F", "vpc", raw, path)
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 @given(disks(most=LARGEST, most_writes=3))
 @example((LARGEST, [(0, b"first"), (LARGEST - 5, b"last!")]))
 def test_libvhdi_reads_the_same_disk(disk: tuple[int, Writes]) -> None:

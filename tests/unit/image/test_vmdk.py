@@ -68,7 +68,7 @@ def content_of(raw: Path) -> dict[int, bytes]:
 
 @pytest.mark.parametrize("options", ["subformat=monolithicSparse", "subformat=monolithicSparse,compat6", "subformat=streamOptimized"])
 @given(disk=disks())
-@settings(max_examples=6, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=6, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_what_qemu_img_writes_is_read_as_it_was(tmp_path: Path, options: str, disk: tuple[int, Writes]) -> None:
     """Disks of up to 3 TiB, and sizes that are not multiples of the grain."""
     size, writes = disk

@@ -14,7 +14,7 @@ from ansible_collections.xenstack.image_services.plugins.filter.instance_backup_
 from ansible_collections.xenstack.image_services.plugins.filter.instance_backups import FilterModule as Backups
 from ansible_collections.xenstack.image_services.plugins.module_utils._plan.backup_images import Backup, backups_of, relation_of
 from ansible_collections.xenstack.image_services.plugins.module_utils._plan.backup_rotation import Night, kind_of, rotated_out, surplus
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 INSTALLATION, OTHER = "0f0c7d6e-5a8e-4b0c-9d3a-6a1f0c1f2b3d", "1f0c7d6e-5a8e-4b0c-9d3a-6a1f0c1f2b3d"
@@ -311,7 +311,6 @@ def complete(images: Sequence[Mapping[str, Any]], kind: str) -> list[Backup]:
 
 
 # A loaded machine may be slow to draw and to judge.
-@settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(lying_there(), RUNS, st.integers(1, 4), st.integers(1, 4))
 def test_rotation_keeps_what_it_must(images: list[dict[str, Any]], run: str, daily: int, weekly: int) -> None:
     assert RELATION is not None
@@ -341,7 +340,6 @@ def test_rotation_keeps_what_it_must(images: list[dict[str, Any]], run: str, dai
     assert more <= ids
 
 
-@settings(deadline=None)
 @given(st.lists(st.tuples(st.integers(0, 9), st.booleans()), min_size=1, max_size=40), st.integers(1, 5), st.integers(1, 3))
 def test_night_after_night(nights: list[tuple[int, bool]], daily: int, weekly: int) -> None:
     """Nights may be left out, and may fail half way: no week that had a backup is without, as long as that is to be kept."""

@@ -13,7 +13,7 @@ from ansible_collections.xenstack.image_services.plugins.module_utils._plan impo
 from ansible_collections.xenstack.image_services.plugins.module_utils._plan.image import Plan, plan
 from ansible_collections.xenstack.image_services.plugins.module_utils._plan.image_desired import Desired, SourceFacts
 from ansible_collections.xenstack.image_services.plugins.module_utils._plan.image_select import Selection
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 UUID = "0b5c1c9a-58f3-4b8e-9a6f-6f0d2a3f9c11"
@@ -76,7 +76,6 @@ def test_a_half_that_is_a_property_as_well_is_refused() -> None:
     assert instance_relation.declared("web", options(None, None, {"instance_id": "43"})) is None
 
 
-@settings(deadline=None)
 @given(st.text(), st.text())
 def test_no_text_becomes_a_header_that_it_should_not(installation: str, instance: str) -> None:
     try:

@@ -7,7 +7,7 @@ from __future__ import annotations
 import pytest
 from ansible_collections.xenstack.image_services.plugins.module_utils._common.errors import ImageServicesError
 from ansible_collections.xenstack.image_services.plugins.module_utils._plan.nova_installation import Option, check_option, check_uuid, choose, find, put
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 PATH = "/etc/nova/nova.conf"
@@ -165,7 +165,6 @@ FILES = st.one_of(
 )
 
 
-@settings(deadline=None)
 @given(FILES)
 def test_no_file_loses_a_byte_and_what_is_put_is_found(content: bytes) -> None:
     try:
@@ -181,7 +180,6 @@ def test_no_file_loses_a_byte_and_what_is_put_is_found(content: bytes) -> None:
     assert any(after[:at] + after[at + added :] == content and LINE.encode() in after[at : at + added] for at in range(len(content) + 1))
 
 
-@settings(deadline=None)
 @given(st.binary(max_size=100))
 def test_no_file_of_its_own_is_taken_for_another_uuid(content: bytes) -> None:
     try:

@@ -197,7 +197,7 @@ def test_an_import_waits_for_bytes_that_were_promised(server: Server, session: A
     assert api.VDI.get_VBDs(vdi) == []
 
 
-@settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=15, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.lists(st.tuples(st.integers(0, 1023), st.integers(1, 64)), max_size=6))
 def test_records_in_any_order_make_the_disk(server: Server, session: Any, api: Any, make_vdi: Callable[..., str], extents: list[tuple[int, int]]) -> None:
     vdi = make_vdi(2 * MIB)
