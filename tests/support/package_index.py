@@ -121,9 +121,11 @@ def package_index(directory: Path, names: Sequence[str]) -> Iterator[PackageInde
         index = PackageIndex(server.server_address[1], proxy.server_address[1], authority, dict(map(wheel, names)))
         for each in (server, proxy):
             threading.Thread(target=each.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True).start()
-        yield index
-        for each in (server, proxy):
-            each.shutdown()
+        try:
+            yield index
+        finally:
+            for each in (server, proxy):
+                each.shutdown()
 
 
 class _Server(http.server.ThreadingHTTPServer):
