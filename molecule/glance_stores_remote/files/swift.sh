@@ -2,12 +2,12 @@
 # SPDX-FileCopyrightText: 2026 xenstack.image_services contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
 #
-# swift.sh <password of user swift>: Swift with one replica on a plain directory, which asks Keystone who calls.
+# swift.sh <uv> <password of user swift>: Swift with one replica on a plain directory, which asks Keystone who calls.
 set -euo pipefail
 
-here=$(dirname "$0") password=$1
-python3 -m venv /opt/swift
-/opt/swift/bin/pip install --quiet --disable-pip-version-check --require-hashes --requirement "$here/swift.txt"
+here=$(dirname "$0") uv=$1 password=$2
+"$uv" venv --quiet --no-project --python /usr/bin/python3 /opt/swift
+"$uv" pip sync --quiet --require-hashes --compile-bytecode --python /opt/swift/bin/python "$here/swift.txt"
 mkdir -p /etc/swift /srv/swift/disk
 cd /etc/swift
 printf '[swift-hash]\nswift_hash_path_suffix = molecule\n' >swift.conf

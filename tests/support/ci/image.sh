@@ -9,9 +9,9 @@ set -euo pipefail
 suite=$1
 image=localhost/image-services:$suite
 packages=systemd-sysv,dbus,openssh-server,python3,python3-apt,ca-certificates,iproute2,procps
-# What is installed in there over the network trusts what this host trusts: its certificates are mounted, this names them.
+# What is installed in there over the network trusts what this host trusts: its certificates are mounted, this names them, and uv's cache.
 bundle=/etc/ssl/certs/ca-certificates.crt
-hook="echo SetEnv SSL_CERT_FILE=$bundle REQUESTS_CA_BUNDLE=$bundle >\"\$1/etc/ssh/sshd_config.d/trust.conf\""
+hook="echo SetEnv SSL_CERT_FILE=$bundle REQUESTS_CA_BUNDLE=$bundle UV_CACHE_DIR=/var/cache/uv UV_LINK_MODE=copy >\"\$1/etc/ssh/sshd_config.d/trust.conf\""
 recipe=$(sha256sum "${BASH_SOURCE[0]}" | cut -c1-16)
 tarball=.build/images/$suite-$recipe.tar
 
