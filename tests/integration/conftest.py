@@ -14,8 +14,8 @@ from typing import Any
 
 import pytest
 from ansible_collections.xenstack.image_services.plugins.module_utils._glance.connection import Cloud as Connection
-from ansible_collections.xenstack.image_services.tests.support import dom0
-from ansible_collections.xenstack.image_services.tests.support.aware import AwareCloud, deploy_aware
+from ansible_collections.xenstack.image_services.tests.support import dom0, groups
+from ansible_collections.xenstack.image_services.tests.support.aware import AwareCloud
 from ansible_collections.xenstack.image_services.tests.support.cinder import Cinder, deploy_cinder, role_variables
 from ansible_collections.xenstack.image_services.tests.support.cloud import Cloud
 from ansible_collections.xenstack.image_services.tests.support.deployed import deploy_cloud
@@ -26,6 +26,24 @@ from ansible_collections.xenstack.image_services.tests.support.imports import cl
 from ansible_collections.xenstack.image_services.tests.support.pulls import DEADLINE, FORMS, SIZE, Held, Setting, make_sr
 from ansible_collections.xenstack.image_services.tests.support.xapi import PoolUnderTest, run_pool
 
+# The group of the test that follows in this process.
+NEXT_GROUP = pytest.StashKey[str | None]()
+IS_AWARE = pytest.StashKey[bool]()
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    groups.arrange(items)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> groups.Groups | None:
+    return groups.Groups(config, log) if config.getvalue("dist") == "loadgroup" else None
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_teardown(item: pytest.Item, nextitem: pytest.Item | None) -> None:
+    item.session.stash[NEXT_GROUP] = groups.group_of(nextitem.nodeid) if nextitem else None
+
 
 @pytest.fixture(scope="session")
 def cloud() -> Iterator[Cloud]:
@@ -33,9 +51,18 @@ def cloud() -> Iterator[Cloud]:
 
 
 @pytest.fixture(scope="module")
-def aware_cloud(cloud: Cloud) -> Iterator[AwareCloud]:
-    """The cloud with the instance-aware filter in its Glance; other modules find it without."""
-    yield from deploy_aware(cloud)
+def aware_cloud(cloud: Cloud, request: pytest.FixtureRequest) -> Iterator[AwareCloud]:
+    """The cloud with the instance-aware filter in its Glance, deployed once for all files of the group; others find Glance without."""
+    aware, stash = AwareCloud(cloud), request.session.stash
+    try:
+        if not stash.get(IS_AWARE, False):
+            aware.run().succeeded()
+            stash[IS_AWARE] = True
+        yield aware
+    finally:
+        if stash.get(NEXT_GROUP, None) != "aware" or not stash.get(IS_AWARE, False):
+            stash[IS_AWARE] = False
+            aware.run(glance_instance_aware_state="absent", glance_instance_aware_drop_table=True).succeeded()
 
 
 @pytest.fixture(scope="session")

@@ -5,8 +5,7 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from ansible_collections.xenstack.image_services.plugins.module_utils._glance.connection import Cloud as Connection
@@ -24,7 +23,7 @@ class AwareCloud:
     """``installations`` are the UUIDs by the name of the cloud's entry whose requests they belong to."""
 
     cloud: Cloud
-    installations: dict[str, str]
+    installations: dict[str, str] = field(default_factory=lambda: {"alice": A, "bob": B})
 
     @property
     def variables(self) -> dict[str, Any]:
@@ -49,16 +48,6 @@ def aware_variables(cloud: Cloud) -> dict[str, Any]:
             {"kind": "project", "name": "beta", "uuid": B},
         ],
     }
-
-
-def deploy_aware(cloud: Cloud) -> Iterator[AwareCloud]:
-    """The filter goes in, and out again with its table, so that others find Glance as it was."""
-    aware = AwareCloud(cloud, {"alice": A, "bob": B})
-    try:
-        aware.run().succeeded()
-        yield aware
-    finally:
-        aware.run(glance_instance_aware_state="absent", glance_instance_aware_drop_table=True).succeeded()
 
 
 def version(cloud: Cloud) -> str | None:

@@ -29,8 +29,10 @@ class Change:
     max_instance_ids: int
 
 
-BEFORE = Change(False, False, 10000)
-AFTER = Change(True, True, 77)
+# As the fixtures of the tests leave it, and two states that have nothing in common.
+DEPLOYED = Change(False, False, 10000)
+RICH = Change(True, True, 10000)
+PLAIN = Change(False, False, 77)
 
 
 @dataclass(frozen=True)
