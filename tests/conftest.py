@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 import hypothesis
 import pytest
-from ansible_collections.xenstack.image_services.tests.support import faulty_proxy, progress, sweep, vhd_judge, xapi
+from ansible_collections.xenstack.image_services.tests.support import dom0, faulty_proxy, progress, sweep, vhd_judge, xapi
 
 # A machine that does much else is no defect of what is tested.
 hypothesis.settings.register_profile("loaded", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow])
@@ -28,4 +28,4 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 def pytest_report_header() -> list[str]:
-    return [sweep.header(), vhd_judge.header()]
+    return [sweep.header(), dom0.header(), vhd_judge.header()]

@@ -53,10 +53,6 @@ def owned(host: Dom0, mode: str, content: bytes | str) -> tuple[str, int, int, b
     return (mode, *host.owner, content.encode() if isinstance(content, str) else content)
 
 
-def test_there_is_a_python_for_the_role() -> None:
-    assert pythons(), "none of the Pythons of Dom0 is here"
-
-
 @pytest.mark.parametrize("version", pythons())
 def test_the_role_installs_what_runs_with_the_only_python(tmp_path: Path, version: str) -> None:
     given = {"xen_dom0_plugins_imagestore_config": {"sr_base_path": "/srv/sr"}, "xen_dom0_plugins_compatibility": True}

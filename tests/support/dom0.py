@@ -9,6 +9,7 @@ import json
 import os
 import shutil
 import subprocess
+import sys
 import tempfile
 import uuid
 from pathlib import Path
@@ -55,7 +56,13 @@ def pythons() -> dict[str, str]:
             if real:
                 found[version] = real
                 break
-    return found
+    return found or {f"{sys.version_info.major}.{sys.version_info.minor}": sys.executable}
+
+
+def header() -> str:
+    """What the report of a run says: a machine without the Pythons of Dom0 runs the tests of its plugins under its own."""
+    missing = "" if set(pythons()) <= set(VERSIONS) else f"; none of {', '.join(VERSIONS)} is here"
+    return f"Dom0 plugins run under Python {', '.join(pythons())}{missing}"
 
 
 def _runs(path: str, version: str) -> str | None:
