@@ -5,8 +5,14 @@
 from __future__ import annotations
 
 import importlib.util
+import threading
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from types import ModuleType
+from typing import TypeVar
+
+Result = TypeVar("Result")
 
 
 def helper(name: str) -> ModuleType:
@@ -17,3 +23,15 @@ def helper(name: str) -> ModuleType:
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     return module
+
+
+def at_once(work: Callable[[int], Result], count: int) -> list[Result]:
+    """What each of so many threads gives, which all start together; the first one's problem is the test's."""
+    barrier = threading.Barrier(count)
+
+    def run(number: int) -> Result:
+        barrier.wait(60)
+        return work(number)
+
+    with ThreadPoolExecutor(count) as pool:
+        return list(pool.map(run, range(count)))

@@ -6,7 +6,6 @@ from __future__ import annotations
 
 import subprocess
 import sys
-import threading
 import uuid
 from collections.abc import Callable, Iterator
 from functools import partial
@@ -16,6 +15,7 @@ from typing import Any
 import pytest
 from fake_glance import ALPHA, BETA, A, Answer, Asked, Aware, B, Crash, Faults, Glance, away, make_table
 from glance_instance_aware.table import METADATA, Relation, Store
+from helpers import at_once
 from sqlalchemy import exc
 
 IMAGE = "12345678-0000-4000-8000-000000000001"
@@ -304,29 +304,19 @@ def test_that_a_driver_that_is_missing_is_a_database_that_is_away(caplog: pytest
 
 def test_that_writers_of_one_image_end_with_one_relation(connection: str) -> None:
     stores = [Store(connection) for _number in range(4)]
-    start = threading.Barrier(len(stores))
-    failed: list[BaseException] = []
 
-    def write(store: Store, number: int) -> None:
-        try:
-            start.wait(60)
-            for turn in range(10):
-                image = str(uuid.UUID(int=turn))
-                store.reserve(Relation(image, A, str(number), "alpha"))
-                store.settle(Relation(image, A, str(number), "alpha"))
-        except BaseException as problem:  # noqa: BLE001 - told to the test
-            failed.append(problem)
+    def write(number: int) -> None:
+        store = stores[number]
+        for turn in range(10):
+            image = str(uuid.UUID(int=turn))
+            store.reserve(Relation(image, A, str(number), "alpha"))
+            store.settle(Relation(image, A, str(number), "alpha"))
 
-    threads = [threading.Thread(target=write, args=(store, number)) for number, store in enumerate(stores)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join(60)
+    at_once(write, len(stores))
     rows = stores[0].of_images(str(uuid.UUID(int=turn)) for turn in range(10))
     for store in stores:
         assert store.made is not None
         store.made.dispose()
-    assert not failed
     assert len(rows) == 10
     assert {row.instance for row in rows.values()} <= {"0", "1", "2", "3"}
     assert {row.state for row in rows.values()} == {"active"}

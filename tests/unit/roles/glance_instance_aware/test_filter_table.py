@@ -6,7 +6,6 @@ from __future__ import annotations
 
 import datetime
 import json
-import threading
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
@@ -18,6 +17,7 @@ from databases import Server, SqliteFiles
 from glance_instance_aware import cli, repair, schema
 from glance_instance_aware.database import Away, engine_of
 from glance_instance_aware.table import METADATA, TABLE, VERSION_TABLE, Relation, Store, now
+from helpers import at_once
 
 A, B = "aaaaaaaa-0000-4000-8000-000000000001", "bbbbbbbb-0000-4000-8000-000000000002"
 # As Glance has it, as far as anybody asks.
@@ -247,29 +247,19 @@ def test_that_a_driver_that_is_not_there_is_named(tmp_path: Path, capsys: pytest
 def test_that_writers_of_the_same_images_end_with_one_relation_each(upgraded: sa.engine.Engine, connection: str) -> None:
     stores = [Store(connection) for _number in range(3)]
     images = [str(uuid.UUID(int=turn)) for turn in range(8)]
-    start = threading.Barrier(len(stores))
-    failed: list[BaseException] = []
 
-    def write(store: Store, number: int) -> None:
-        try:
-            start.wait(60)
-            for image in images:
-                relation = Relation(image, A, str(number), "alpha")
-                if store.reserve(relation):
-                    store.activate([relation])
-                store.settle(relation)
-        except BaseException as problem:  # noqa: BLE001 - told to the test
-            failed.append(problem)
+    def write(number: int) -> None:
+        store = stores[number]
+        for image in images:
+            relation = Relation(image, A, str(number), "alpha")
+            if store.reserve(relation):
+                store.activate([relation])
+            store.settle(relation)
 
-    threads = [threading.Thread(target=write, args=(store, number)) for number, store in enumerate(stores)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join(60)
+    at_once(write, len(stores))
     found = stores[0].of_images(images)
     for store in stores:
         store.engine.dispose()
-    assert not failed
     assert sorted(found) == images
     assert {row.state for row in found.values()} == {"active"}
 

@@ -4,14 +4,13 @@
 
 from __future__ import annotations
 
-import threading
 import uuid
-from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
 from glance_app import ADMIN, Caller, GlanceUnderTest
+from helpers import at_once
 from requests_of import A, B, tuple_headers
 from server import GlanceServer, Said, served
 
@@ -32,18 +31,6 @@ def _empty(server: GlanceServer) -> None:
 
 def new_id() -> str:
     return str(uuid.uuid4())
-
-
-def at_once(work: Callable[[int], list[Said]]) -> list[list[Said]]:
-    """What each thread was answered; all start together."""
-    barrier = threading.Barrier(THREADS)
-
-    def run(number: int) -> list[Said]:
-        barrier.wait(60)
-        return work(number)
-
-    with ThreadPoolExecutor(THREADS) as pool:
-        return list(pool.map(run, range(THREADS)))
 
 
 def create(server: GlanceServer, caller: Caller, identifier: str, pair: tuple[str, str], **headers: str) -> Said:
@@ -104,7 +91,7 @@ def test_images_of_many_threads(server: GlanceServer) -> None:
                 del made[number][identifier]
         return said
 
-    answers = [answer for said in at_once(work) for answer in said]
+    answers = [answer for said in at_once(work, THREADS) for answer in said]
     assert len({answer.process for answer in answers if answer.process}) == 2
     if server.glance.kind != "sqlite":
         # The filter tries again where it was in the way of another.
@@ -123,7 +110,7 @@ def test_one_id_that_many_want(server: GlanceServer) -> None:
     """Who gets the image gets the relation, and who does not leaves nothing."""
     identifiers = [new_id() for _number in range(6)]
     callers = [ALPHA, BETA, ALPHA, BETA]
-    answers = at_once(lambda number: [create(server, callers[number], identifier, (A, str(100 + number))) for identifier in identifiers])
+    answers = at_once(lambda number: [create(server, callers[number], identifier, (A, str(100 + number))) for identifier in identifiers], THREADS)
     relations = server.glance.relations()
     for place, identifier in enumerate(identifiers):
         statuses = [said[place].status for said in answers]
@@ -140,7 +127,7 @@ def test_one_image_that_many_change(server: GlanceServer) -> None:
     for image in images:
         assert create(server, ALPHA, image, (A, "1")).status == 201
     pairs = [(A, "2"), (B, "2"), (A, "3"), (B, "3")]
-    answers = at_once(lambda number: [relate(server, ALPHA, image, pairs[number]) for image in images])
+    answers = at_once(lambda number: [relate(server, ALPHA, image, pairs[number]) for image in images], THREADS)
     relations = server.glance.relations()
     for place, image in enumerate(images):
         done = {pairs[number] for number, said in enumerate(answers) if is_decided(said[place], 200, 409)}
@@ -159,7 +146,7 @@ def test_images_that_go_while_they_are_changed(server: GlanceServer) -> None:
             return [delete(server, ALPHA, image) for image in images]
         return [relate(server, ALPHA, image, (A, "2")) for image in images]
 
-    for number, said in enumerate(at_once(work)):
+    for number, said in enumerate(at_once(work, THREADS)):
         for answer in said:
             is_decided(answer, *((204, 400, 404, 409) if number % 2 else (200, 400, 403, 404, 409)))
     assert_agreement(server)
