@@ -78,7 +78,7 @@ NO_ANSWER = r"Glance answered (401|500|503)|does not answer within|it ends right
 WRONG_SETTINGS: dict[str, tuple[dict[str, Any], str, bool]] = {
     "database": ({"database": {"connection": f"mysql+pymysql://glance:{WRONG}@127.0.0.1:9/glance"}}, NO_ANSWER, True),
     "own password": ({"keystone_authtoken": {"password": WRONG}}, NO_ANSWER, True),
-    "no value of its kind": ({"DEFAULT": {"debug": "perhaps"}}, "it ends right after its start", True),
+    "a file that is not there": ({"DEFAULT": {"log_config_append": "/no-such-file"}}, "it ends right after its start", True),
     "flavor": ({"paste_deploy": {"flavor": "none-such"}}, "has no pipeline for the flavor 'none-such'", False),
 }
 
@@ -89,7 +89,7 @@ def test_a_change_that_glance_does_not_work_with_is_taken_back(site: Site, case:
     state = site.served()
     assert state is not None
     before, processes = site.configuration(), site.cloud.glance_processes()
-    failed = site.run(state, roles=["glance"], glance_extra_config=extra, glance_start_timeout=60)
+    failed = site.run(state, roles=["glance"], glance_extra_config=extra, glance_start_timeout=120)
     assert failed.returncode == 2, failed.output
     said = " ".join(failed.output.replace("\\n", " ").split())
     assert "Cannot deploy Glance '33.0.0': " in said, said
