@@ -185,7 +185,9 @@ $(STAMPS): .build/%:
 .venv/.stamp: requirements/runtime.txt
 	@$(CI)/venv.sh .venv $<
 
-.venv-newest/.stamp: requirements/test-newest.txt
+.venv-test/.stamp: tests/support/ci/module_bytecode.py
+
+.venv-newest/.stamp: requirements/test-newest.txt tests/support/ci/module_bytecode.py
 	@$(CI)/venv.sh .venv-newest $< newest
 
 .venv-%/.stamp: requirements/%.txt
