@@ -87,4 +87,4 @@ def test_bad_settings_are_refused(cloud: Cloud, inventory: Path, given: dict[str
     refused = run(cloud, inventory, **given)
     assert refused.returncode != 0
     assert sentence in refused.output
-    assert "Drop the store" not in refused.output
+    assert "Remove the store" not in refused.output
