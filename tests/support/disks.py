@@ -169,6 +169,14 @@ def tarball_of(members: Iterable[tuple[str, bytes]], form: int = tarfile.PAX_FOR
     return made.getvalue()
 
 
+def unpack(archive: tarfile.TarFile, directory: Path) -> None:
+    """The files of a tarball without folders; the extraction filters of `tarfile` are younger than Debian 12's Python."""
+    for entry in archive.getmembers():
+        stream = archive.extractfile(entry)
+        assert stream is not None
+        (directory / Path(entry.name).name).write_bytes(stream.read())
+
+
 def refused(excinfo: pytest.ExceptionInfo[Exception], *words: str) -> None:
     """The error is a sentence of ours that says why."""
     text = str(excinfo.value)

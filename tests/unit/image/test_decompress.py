@@ -206,11 +206,11 @@ print(sum(map(len, source.blocks())), peak() - before)
 
 
 @pytest.mark.parametrize("compression", FORMATS)
-def test_a_gibibyte_of_zeros_takes_no_memory(compression: str, tmp_path: Path) -> None:
+def test_many_zeros_take_no_memory(compression: str, tmp_path: Path) -> None:
     path = tmp_path / "bomb"
-    size = 1 << 30
+    size = 1 << 28
     # Each of the members alone would show in the measure.
-    path.write_bytes(COMPRESS[compression](bytes(64 * 1024 * 1024)) * 16)
+    path.write_bytes(COMPRESS[compression](bytes(64 * 1024 * 1024)) * 4)
     assert path.stat().st_size < size / 100
     environment = {**os.environ, "PYTHONPATH": str(ROOT / ".build")}
     done = subprocess.run([sys.executable, "-c", READ_ALL, compression, str(path)], env=environment, check=True, capture_output=True, text=True)

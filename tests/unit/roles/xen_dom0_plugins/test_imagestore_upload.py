@@ -18,7 +18,7 @@ from typing import Any
 import pytest
 import pyvhdi
 from ansible_collections.xenstack.image_services.plugins.module_utils._image.vhd_tar import VhdTarball
-from ansible_collections.xenstack.image_services.tests.support.disks import MIB, build_vhd
+from ansible_collections.xenstack.image_services.tests.support.disks import MIB, build_vhd, unpack
 from ansible_collections.xenstack.image_services.tests.support.dom0 import Dom0
 from ansible_collections.xenstack.image_services.tests.support.glance_double import GlanceDouble, Plan
 
@@ -61,7 +61,7 @@ def test_a_chain_is_sent_and_read_by_others(dom0: Dom0, glance: GlanceDouble, im
     files = []
     with tarfile.open(fileobj=io.BytesIO(data), mode="r:gz") as archive:
         assert archive.getnames() == ["0.vhd", "1.vhd", "2.vhd"]
-        archive.extractall(tmp_path, filter="data")
+        unpack(archive, tmp_path)
     for number in range(3):
         files.append(pyvhdi.file())
         files[number].open(str(tmp_path / f"{number}.vhd"))
