@@ -100,7 +100,7 @@ def test_a_running_vm_becomes_a_public_image_and_another_project_builds_a_vm_of_
             cloud,
             "admin",
             snapshot_to_glance_vm=first["name"],
-            snapshot_to_glance_pool=pool.options(),
+            xen_pool=pool.options(),
             snapshot_to_glance_image=public,
             snapshot_to_glance_visibility="public",
         ).succeeded()
@@ -115,7 +115,7 @@ def test_a_running_vm_becomes_a_public_image_and_another_project_builds_a_vm_of_
     restored = {
         "restore_from_glance_image": public,
         "restore_from_glance_vm": f"{image_name} second",
-        "restore_from_glance_pool": pool.options(),
+        "xen_pool": pool.options(),
         "restore_from_glance_memory": "512MiB",
         "restore_from_glance_settle": 0,
     }

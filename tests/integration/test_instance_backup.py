@@ -58,12 +58,11 @@ def settings(aware: AwareCloud, pool: PoolUnderTest, *instances: dict[str, Any],
     given = {
         "instances": list(instances) or [WEB],
         "nova_installation_uuid": A,
-        "pool": pool.options(),
         "cloud": aware.cloud.auth("alice")["cloud"],
         "format": "raw",
         **more,
     }
-    return {f"instance_backup_{name}": value for name, value in given.items() if value is not None}
+    return {"xen_pool": pool.options(), **{f"instance_backup_{name}": value for name, value in given.items() if value is not None}}
 
 
 def play(given: dict[str, Any], *arguments: str, playbook: Path = PLAYBOOK) -> Run:

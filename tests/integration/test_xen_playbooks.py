@@ -57,7 +57,7 @@ def test_what_is_not_said_is_asked_for(name: str, variables: dict[str, Any], sen
 def test_a_check_run_changes_nothing_and_a_failed_export_leaves_no_snapshot(cloud: Cloud, pool: PoolUnderTest, machine: str, image_name: str) -> None:
     options = {
         "snapshot_to_glance_vm": machine,
-        "snapshot_to_glance_pool": pool.options(),
+        "xen_pool": pool.options(),
         "snapshot_to_glance_image": image_name,
         "snapshot_to_glance_cloud": cloud.auth("alice")["cloud"],
     }
@@ -77,7 +77,7 @@ def test_what_an_image_does_not_hold_is_named_before_anything_is_sent(cloud: Clo
     pool.api.VM.set_NVRAM(vm, {"EFI-variables": "x"})
     options: dict[str, Any] = {
         "snapshot_to_glance_vm": machine,
-        "snapshot_to_glance_pool": pool.options(),
+        "xen_pool": pool.options(),
         "snapshot_to_glance_image": image_name,
         "snapshot_to_glance_cloud": cloud.auth("alice")["cloud"],
     }
@@ -99,7 +99,7 @@ def test_what_an_image_does_not_hold_is_named_before_anything_is_sent(cloud: Clo
 
     restored = {
         "restore_from_glance_image": image["id"],
-        "restore_from_glance_pool": pool.options(),
+        "xen_pool": pool.options(),
         "restore_from_glance_cloud": cloud.auth("alice")["cloud"],
         "restore_from_glance_settle": 0,
     }
@@ -120,7 +120,7 @@ def test_what_an_image_does_not_hold_is_named_before_anything_is_sent(cloud: Clo
 def test_a_snapshot_that_is_kept_is_published_once(cloud: Cloud, pool: PoolUnderTest, machine: str, image_name: str) -> None:
     options = {
         "snapshot_to_glance_vm": machine,
-        "snapshot_to_glance_pool": pool.options(),
+        "xen_pool": pool.options(),
         "snapshot_to_glance_image": image_name,
         "snapshot_to_glance_snapshot": "release 1",
         "snapshot_to_glance_format": "qcow2",
@@ -134,7 +134,7 @@ def test_a_snapshot_that_is_kept_is_published_once(cloud: Cloud, pool: PoolUnder
         "--check",
         restore_from_glance_image=image["id"],
         restore_from_glance_vm="never made",
-        restore_from_glance_pool=pool.options(),
+        xen_pool=pool.options(),
         restore_from_glance_cloud=cloud.auth("alice")["cloud"],
     ).succeeded()
     assert f"VM never made would be made of image {image['id']} and started." in restored.output
