@@ -30,7 +30,7 @@ def lock_of(role: str) -> Path:
 
 def store_types() -> list[str]:
     options = yaml.safe_load((ROLES / "glance" / "meta" / "argument_specs.yml").read_text())["argument_specs"]["main"]["options"]
-    return options["glance_store_extras"]["choices"]
+    return options["glance_store_driver_types"]["choices"]
 
 
 def requirements(role: str, **given: Any) -> tuple[list[str], list[str]]:
@@ -54,7 +54,7 @@ def test_the_lock_holds_all_that_the_role_can_ask_for(role: str) -> None:
     pins = {name: version for name, version, _marker, _hashes in PIN.findall(lock_of(role).read_text())}
     asked: set[str] = set()
     for database, server in itertools.product(DATABASES, ["gunicorn", "pyuwsgi"]):
-        more = {"glance_store_extras": store_types()} if role == "glance" else {}
+        more = {"glance_store_driver_types": store_types()} if role == "glance" else {}
         wanted, unlocked = requirements(role, **{f"{role}_database_url": database}, wsgi_service_server=server, **more)
         assert unlocked == []
         asked |= set(wanted)
@@ -69,7 +69,7 @@ def test_every_line_of_the_lock_is_a_pin_with_hashes(role: str) -> None:
     text = re.sub(r"\A(#.*\n)+", "", lock_of(role).read_text())
     assert PIN.sub("", text) == ""
     conditional = {name for name, _version, marker, _hashes in PIN.findall(text) if marker}
-    wanted, _unlocked = requirements(role, **({"glance_store_extras": store_types()} if role == "glance" else {}))
+    wanted, _unlocked = requirements(role, **({"glance_store_driver_types": store_types()} if role == "glance" else {}))
     assert conditional.isdisjoint(item.split("==")[0] for item in wanted)
 
 
