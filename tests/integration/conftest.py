@@ -85,7 +85,7 @@ def volume_pool(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PoolUnderT
 
 @pytest.fixture(scope="session")
 def cinder(cloud: Cloud, volume_pool: PoolUnderTest) -> Iterator[Cinder]:
-    """A Cinder with a backend on that pool, which the role has set up and proved."""
+    """A Cinder with a backend on that pool, which the role has set up and verified."""
     for cinder in deploy_cinder(cloud):
         run_roles(["cinder_xenapinfs"], role_variables(cloud, cinder, volume_pool)).succeeded()
         yield cinder
@@ -154,7 +154,7 @@ def variables(cloud: Cloud) -> Iterator[dict[str, Any]]:
         ],
         "glance_stores_reserved": {name: {"filesystem_store_datadir": str(cloud.base / "data" / name)} for name in ("staging", "tasks")},
     }
-    files = {path: path.read_text() for path in (config / "glance-stores.conf", config / ".glance-stores.conf.proved")}
+    files = {path: path.read_text() for path in (config / "glance-stores.conf", config / ".glance-stores.conf.verified")}
     yield settings
     if (config / "glance-stores.conf").read_text() != files[config / "glance-stores.conf"]:
         for path, text in files.items():

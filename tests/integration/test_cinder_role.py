@@ -56,8 +56,8 @@ def test_what_would_go_wrong_is_refused_before_the_first_change(cinder: Cinder, 
     expected = {
         "nameless": ({"cinder_xenapinfs_backend_name": " "}, "it needs cinder_xenapinfs_backend_name. Set what is missing."),
         "nowhere": ({"cinder_xenapinfs_connection_url": ""}, "it needs cinder_xenapinfs_connection_url. Set what is missing."),
-        "anonymous": ({"cinder_xenapinfs_cloud": ""}, "there are no credentials to ask Cinder with"),
-        "unproved": ({"cinder_xenapinfs_volume_type": ""}, "without a volume type, its volume would land anywhere"),
+        "anonymous": ({"cinder_xenapinfs_cloud": ""}, "there are no credentials for Cinder"),
+        "unverifiable": ({"cinder_xenapinfs_volume_type": ""}, "without a volume type, Cinder could create the volume on any backend"),
         "no Cinder": ({"cinder_xenapinfs_config_file": str(tmp_path / "none.conf")}, "Deploy Cinder first"),
         "no environment": ({"cinder_xenapinfs_python": "/bin/false"}, "the interpreter '/bin/false' cannot be asked"),
         "between": ({"cinder_xenapinfs_python": interpreter(tmp_path / "between", "23.1.0")}, "Cinder 23.1.0 has no XenAPINFS driver any more"),
@@ -86,7 +86,7 @@ def test_an_old_cinder_has_the_class_of_its_own_tree(variables: dict[str, Any], 
         "cinder_xenapinfs_home": str(tmp_path / "home"),
         "cinder_xenapinfs_restart_command": ["true"],
         "cinder_xenapinfs_volume_type": "",
-        "cinder_xenapinfs_prove": "never",
+        "cinder_xenapinfs_verify": "never",
     }
     assert try_cases(tmp_path, {"old": changes}, variables) == {}
     found = parse(file.read_text())

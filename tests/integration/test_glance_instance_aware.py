@@ -39,7 +39,7 @@ class Filter:
         start_response("200 OK", [("Content-Type", "application/json")])
         return [b'{"version": "0.0.0"}']
 """
-OURS = ("glance-api-paste-instance-aware.ini", "glance-api.conf.d/60-instance-aware.conf", ".glance-instance-aware.proved")
+OURS = ("glance-api-paste-instance-aware.ini", "glance-api.conf.d/60-instance-aware.conf", ".glance-instance-aware.verified")
 
 
 def glance(cloud: Cloud, name: str) -> Any:
@@ -201,7 +201,7 @@ def test_what_would_go_wrong_is_refused_before_the_first_change(cloud: Cloud, tm
     mapping = {"kind": "user", "name": "nova", "uuid": "0b7e5e0a-6a52-4d0e-9f4f-3f0f6f8d8b11"}
     cases: dict[str, tuple[dict[str, Any], str]] = {
         "no Glance": ({"glance_config_dir": str(tmp_path / "nowhere")}, "Deploy Glance first"),
-        "anonymous": ({"glance_instance_aware_cloud": ""}, "there are no credentials to ask Glance with"),
+        "anonymous": ({"glance_instance_aware_cloud": ""}, "there are no credentials for Glance"),
         "no context": ({}, "has no filter 'context', after which a filter knows who asks"),
         "no UUID": ({"glance_instance_aware_installations": [{**mapping, "uuid": "0b7e5e0a"}]}, "Cannot map caller 'user nova': '0b7e5e0a' is no UUID"),
     }

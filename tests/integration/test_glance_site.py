@@ -246,7 +246,7 @@ def test_stores_of_the_site_that_would_lose_images(cloud: Cloud, site: Site, mai
     run_module("glance_image", image).succeeded()
     output = refusal(site.run(main, glance_stores_manage_globals=True))
     assert "Cannot remove stores 'archive, fast': " in output
-    assert "lie only there" in output
+    assert "are only in these stores" in output
     assert site.applied() == 0
 
 

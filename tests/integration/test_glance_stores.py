@@ -56,7 +56,7 @@ def test_a_store_comes_keeps_its_only_image_and_goes(cloud: Cloud, variables: di
     run_module("glance_image", image).succeeded()
     configuration = cloud.base / "glance" / "config" / "glance-stores.conf"
     before = configuration.read_text()
-    assert "Cannot remove stores 'extra': 1 image(s) with 65536 bytes lie only there" in refusal(stores(variables)).replace("\\n", " ")
+    assert "Cannot remove stores 'extra': 1 image(s) with 65536 bytes are only in these stores" in refusal(stores(variables)).replace("\\n", " ")
     assert configuration.read_text() == before
 
     cloud.remove_images(image_name)
@@ -66,7 +66,7 @@ def test_a_store_comes_keeps_its_only_image_and_goes(cloud: Cloud, variables: di
 
 def test_a_removal_that_nobody_can_judge_is_refused(variables: dict[str, Any]) -> None:
     kept = {**variables, "glance_stores": [{**variables["glance_stores"][0], "default": True}]}
-    assert "there are no credentials to ask Glance for images" in refusal(stores(kept, glance_stores_cloud="", glance_stores_proof=False))
+    assert "there are no credentials to find the images" in refusal(stores(kept, glance_stores_cloud="", glance_stores_verify=False))
 
 
 def test_a_changed_directory_leaves_images_that_are_counted_and_can_be_deleted(

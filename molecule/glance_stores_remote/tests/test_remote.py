@@ -188,7 +188,7 @@ def test_a_store_goes_only_without_a_last_copy(admin: Api, tmp_path: Path) -> No
     alone = named(admin, "only in ceph")["id"]
     code, output = run_role(tmp_path, left_out=["ceph"])
     assert code != 0
-    assert f"1 image(s) with {len(DISK)} bytes lie only there" in output
+    assert f"1 image(s) with {len(DISK)} bytes are only in these stores" in output
     copy = json.dumps({"method": {"name": "copy-image"}, "stores": ["local"]})
     assert admin.glance("POST", f"/v2/images/{alone}/import", copy, content_type="application/json").status == 202
     deadline = time.monotonic() + 60

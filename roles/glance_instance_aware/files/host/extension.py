@@ -76,7 +76,7 @@ class Extension:
         shutil.rmtree(made, ignore_errors=True)
         written(made, self.texts)
         if os.path.isdir(self.place):
-            # The previous one is the last that was proved, whatever came after it.
+            # The previous one is the last that was verified, whatever came after it.
             if os.path.isdir(self.previous):
                 shutil.rmtree(self.place)
             else:
