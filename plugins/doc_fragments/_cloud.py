@@ -39,7 +39,7 @@ attributes:
   action_group:
     description: >-
       O(ignore:module_defaults) of C(group/xenstack.image_services.openstack) reach this module and those of the collection C(openstack.cloud). Those of
-      C(group/openstack.cloud.openstack) do not reach it.
+      C(group/openstack.cloud.openstack) do not apply to it.
     support: full
     membership:
       - xenstack.image_services.openstack

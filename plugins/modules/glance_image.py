@@ -19,7 +19,7 @@ description:
   - Tasks written for M(openstack.cloud.image) work with this module, with these differences. O(visibility) is left unchanged where neither it nor
     O(is_public) is set. Images of other projects are never chosen by name, see O(owner). A name that no image has creates nothing without content, see
     O(state). There is no C(volume).
-  - C(module_defaults) of C(group/openstack.cloud.openstack) do not reach this module, because a task belongs to the groups of its own collection. Write
+  - C(module_defaults) of C(group/openstack.cloud.openstack) do not apply to this module, because a task belongs to the groups of its own collection. Write
     C(group/xenstack.image_services.openstack) instead, which reaches the modules of both collections.
 extends_documentation_fragment:
   - xenstack.image_services._attributes

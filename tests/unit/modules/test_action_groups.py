@@ -81,4 +81,4 @@ def test_the_documentation_says_which_group_to_write(path: str) -> None:
     text = " ".join((ROOT / path).read_text(encoding="utf-8").split())
     assert "group/openstack.cloud.openstack" in text
     assert "group/xenstack.image_services.openstack" in text
-    assert "do not reach" in text
+    assert "do not apply to" in text
