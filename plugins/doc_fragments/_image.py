@@ -62,11 +62,11 @@ def _made_image(documentation: str) -> str:
     names = _OF_MADE_IMAGES.split()
     kept = []
     for name in names:
-        described, _type, rest = (known[name].rstrip() + "\n").partition("  type:")
-        # What is said of options that are not here, or since when they are there, is left out.
+        described, kind, rest = (known[name].rstrip() + "\n").partition("  type:")
+        # What is said of options that are not here is left out.
         points = [point for point in re.split(r"^(?=    - )", described, flags=re.MULTILINE) if not set(re.findall(r"O\(([a-z_]+)", point)) - set(names)]
         required = "  required: true\n" if name == "name" else ""
-        kept.append("".join(points) + required + "  type:" + re.sub(r"^  version_added:.*\n", "", rest, flags=re.MULTILINE))
+        kept.append("".join(points) + required + kind + rest)
     return _MADE_IMAGE + indent(re.sub(rf"O\(({'|'.join(names)})\b", r"O(image.\1", "\n" + "".join(kept)), "      ")
 
 
@@ -89,8 +89,8 @@ options:
       - V(present) is an image that can be used, V(inactive) one whose data cannot be downloaded, V(absent) none.
       - Where no image of the name or id exists, V(present) and V(inactive) need content. Without it the task fails, so that a misspelled name creates
         nothing.
-      - V(reserved) is an image, with or without data, and takes no content. One that does not exist is created without data, for somebody else to upload
-        (since 0.2.0). V(present) with both O(name) and O(id) reserves as well, as with M(openstack.cloud.image).
+      - V(reserved) is an image, with or without data, and takes no content. One that does not exist is created without data, for somebody else to upload.
+        V(present) with both O(name) and O(id) reserves as well, as with M(openstack.cloud.image).
     type: str
     choices: [present, reserved, inactive, absent]
     default: present
@@ -114,27 +114,24 @@ options:
     description:
       - User name for HTTP basic authentication at the server of O(uri). A user name in the address itself is used where this is not set.
     type: str
-    version_added: 0.2.0
   url_password:
     description:
       - Password that belongs to O(url_username).
     type: str
-    version_added: 0.2.0
   headers:
     description:
       - Headers of the requests to O(uri), for example C(Authorization). Their values are not shown.
       - Neither these nor O(url_username) and O(url_password) go to another server, whether O(uri) redirects there or O(checksum) names it. A checksum file
         of a local file gets them as well.
     type: dict
-    version_added: 0.2.0
   checksum:
     description:
       - Digest of the content, as C(sha256:HEX) or C(sha512:HEX), or hex digits alone, which are a SHA-512, a SHA-256 or an MD5 by their number.
       - Or a checksum file that lists the content, as C(sha256:https://mirror.example.com/SHA256SUMS); also C(file://) on the host that the task runs
         on. It holds lines as C(sha256sum) writes them, with or without C(--tag), or a digest alone. The line is found by the last part of the path
-        in O(filename) or O(uri). The file is read once in a task, for however many images. Signatures in it are not verified. Since 0.2.0.
+        in O(filename) or O(uri). The file is read once in a task, for however many images. Signatures in it are not verified.
       - Of compressed content it is the digest of the compressed file, as publishers give it.
-      - While the digest is the one that the image was made from, O(uri) is not asked for anything. Before 0.2.0 its first bytes were.
+      - While the digest is the one that the image was made from, O(uri) is not asked for anything.
       - A file with another digest is refused before anything is changed. Content from O(uri) with another digest does not become the image.
     type: str
   decompress:
@@ -146,7 +143,6 @@ options:
       - An image that was not made by this option, and that holds the content already, stays as it is; the source is read each time to see that.
       - It does nothing to what Glance fetches itself, and is refused there.
     type: bool
-    version_added: 0.2.0
   disk_format:
     description:
       - Format of the disk. Data that is not in this format is refused before the upload.
@@ -179,7 +175,6 @@ options:
     type: str
     choices: [at_least, exact]
     default: at_least
-    version_added: 0.2.0
   replaced:
     description:
       - What becomes of an image whose content has been replaced. It is renamed to its name and creation time, whatever the choice.
@@ -286,13 +281,11 @@ options:
       - Needs the filter of the role P(xenstack.image_services.glance_instance_aware#role) in Glance. Without that, the task fails before it changes
         anything.
     type: str
-    version_added: 0.2.0
   instance_id:
     description:
       - Id of the instance that the image belongs to, a UUID or one of the numbers that Nova once counted by.
       - Only the project that owns the image, administrators and services may change it.
     type: str
-    version_added: 0.2.0
   kernel:
     description:
       - Name or id of the kernel image, for the property C(kernel_id).

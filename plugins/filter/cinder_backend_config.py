@@ -7,7 +7,7 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 name: cinder_backend_config
 short_description: Write one backend into a cinder.conf that others write to as well
-version_added: 0.2.0
+version_added: 1.0.0
 author:
   - xenstack.image_services contributors (@xenstack)
 description:

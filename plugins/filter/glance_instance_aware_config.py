@@ -7,7 +7,7 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 name: glance_instance_aware_config
 short_description: Write the configuration of the instance-aware filter of Glance
-version_added: 0.2.0
+version_added: 1.0.0
 author:
   - xenstack.image_services contributors (@xenstack)
 description:

@@ -7,7 +7,7 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 name: glance_stores_config
 short_description: Turn a list of stores into Glance's configuration
-version_added: 0.1.0
+version_added: 1.0.0
 author:
   - xenstack.image_services contributors (@xenstack)
 description:

@@ -7,7 +7,7 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 name: glance_stores_lint
 short_description: Find what Glance would silently do wrong with a list of stores
-version_added: 0.1.0
+version_added: 1.0.0
 author:
   - xenstack.image_services contributors (@xenstack)
 description:

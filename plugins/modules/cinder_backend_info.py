@@ -8,7 +8,7 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 module: cinder_backend_info
 short_description: List what Cinder knows of one backend
-version_added: 0.2.0
+version_added: 1.0.0
 author: xenstack.image_services contributors (@xenstack)
 description:
   - Lists the services of a backend, its pools as the scheduler sees them, and the volumes of all projects that lie on it.

@@ -8,7 +8,7 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 module: cinder_volume_proof
 short_description: Prove that a backend of Cinder works
-version_added: 0.2.0
+version_added: 1.0.0
 author: xenstack.image_services contributors (@xenstack)
 description:
   - Waits until the service of the backend is up and the scheduler has heard of its pool.

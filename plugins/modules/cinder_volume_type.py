@@ -8,7 +8,7 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 module: cinder_volume_type
 short_description: Keep a volume type in Cinder
-version_added: 0.2.0
+version_added: 1.0.0
 author: xenstack.image_services contributors (@xenstack)
 description:
   - Creates, updates and deletes one volume type with its extra specs.

@@ -8,7 +8,7 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 module: config_backups
 short_description: Keep the newest backups of configuration files
-version_added: 0.2.0
+version_added: 1.0.0
 author: xenstack.image_services contributors (@xenstack)
 description:
   - Removes the older ones of the copies that modules of Ansible leave beside a file with C(backup=true). They hold the secrets of the file.

@@ -8,7 +8,7 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 module: glance_image
 short_description: Keep one image in OpenStack Glance as declared
-version_added: 0.1.0
+version_added: 1.0.0
 author:
   - xenstack.image_services contributors (@xenstack)
 description:

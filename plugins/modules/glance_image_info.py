@@ -8,7 +8,7 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 module: glance_image_info
 short_description: List images of OpenStack Glance
-version_added: 0.1.0
+version_added: 1.0.0
 author:
   - xenstack.image_services contributors (@xenstack)
 description:
@@ -54,7 +54,6 @@ options:
       - UUID of the installation of Nova that the instances in O(instance_id) live in, as M(xenstack.image_services.nova_installation_uuid) returns it.
       - Needs the filter of the role P(xenstack.image_services.glance_instance_aware#role) in Glance. Without that, the task fails.
     type: str
-    version_added: 0.2.0
   instance_id:
     description:
       - Ids of instances, UUIDs or the numbers that Nova once counted by. Only images that are related to one of these instances are listed, with
@@ -62,7 +61,6 @@ options:
       - Any number can be given, and every other filter but O(id) beside them. An empty list finds no image.
     type: list
     elements: str
-    version_added: 0.2.0
   query:
     description:
       - A JMESPath expression that shapes RV(images). Needs the Python library jmespath.

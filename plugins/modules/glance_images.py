@@ -8,7 +8,7 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 module: glance_images
 short_description: Keep many images in OpenStack Glance as declared
-version_added: 0.2.0
+version_added: 1.0.0
 author:
   - xenstack.image_services contributors (@xenstack)
 description:
@@ -56,7 +56,6 @@ options:
         first change, with their names. Images that stay because they are protected or in use do not count.
     type: str
     default: "50%"
-    version_added: 0.2.0
   prune_scope:
     description:
       - Which images O(prune) may delete. Those of one project, and if O(prune_scope.tag) is given, only those with that tag.

@@ -8,7 +8,7 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 module: glance_instance_proof
 short_description: Prove that Glance relates images to instances
-version_added: 0.2.0
+version_added: 1.0.0
 author: xenstack.image_services contributors (@xenstack)
 description:
   - Waits until Glance runs with the filter of the role P(xenstack.image_services.glance_instance_aware#role).

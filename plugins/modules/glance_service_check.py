@@ -9,7 +9,7 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 module: glance_service_check
 short_description: Verify that the Glance at one address works
-version_added: 0.2.0
+version_added: 1.0.0
 author:
   - xenstack.image_services contributors (@xenstack)
 description:

@@ -9,7 +9,7 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 module: glance_store_info
 short_description: List the stores of OpenStack Glance and what lies in them
-version_added: 0.1.0
+version_added: 1.0.0
 author:
   - xenstack.image_services contributors (@xenstack)
 description:

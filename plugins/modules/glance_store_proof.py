@@ -9,7 +9,7 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 module: glance_store_proof
 short_description: Prove that Glance offers its stores and keeps images in them
-version_added: 0.1.0
+version_added: 1.0.0
 author:
   - xenstack.image_services contributors (@xenstack)
 description:
@@ -73,7 +73,6 @@ options:
     type: list
     elements: path
     default: []
-    version_added: 0.2.0
   size:
     description:
       - Bytes to send to each store.
@@ -87,7 +86,6 @@ options:
     description:
       - Address of the Glance to ask, without a version, instead of the one that the catalogue names, which may be another one behind a load balancer.
     type: str
-    version_added: 0.2.0
 extends_documentation_fragment:
   - xenstack.image_services._cloud
 seealso:

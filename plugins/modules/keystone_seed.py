@@ -8,7 +8,7 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 module: keystone_seed
 short_description: Keep declared projects, users, grants and services in Keystone
-version_added: 0.1.0
+version_added: 1.0.0
 description:
   - Creates and updates everything that is declared in one session, with one listing per kind of object.
   - What is not declared is never touched, and nothing is ever deleted.

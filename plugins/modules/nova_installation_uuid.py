@@ -8,7 +8,7 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 module: nova_installation_uuid
 short_description: Keep the UUID of an installation of Nova
-version_added: 0.2.0
+version_added: 1.0.0
 author:
   - xenstack.image_services contributors (@xenstack)
 description:

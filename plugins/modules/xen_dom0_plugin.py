@@ -9,7 +9,7 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 module: xen_dom0_plugin
 short_description: Keep a plugin of XAPI on a host of a Xen pool, without Python there
-version_added: 0.2.0
+version_added: 1.0.0
 author:
   - xenstack.image_services contributors (@xenstack)
 description:

@@ -8,7 +8,7 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 module: xen_nfs_probe
 short_description: Check that a Xen pool can keep volumes on an NFS export
-version_added: 0.2.0
+version_added: 1.0.0
 author: xenstack.image_services contributors (@xenstack)
 description:
   - Logs in to the pool and lets its storage manager look at the export by C(SR.probe), on every host that is enabled. Nothing is created.
