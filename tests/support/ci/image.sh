@@ -12,7 +12,10 @@ packages=systemd-sysv,dbus,openssh-server,python3,python3-apt,ca-certificates,ip
 # What is installed in there over the network trusts what this host trusts: its certificates are mounted, this names them, and uv's cache.
 bundle=/etc/ssl/certs/ca-certificates.crt
 hook="echo SetEnv SSL_CERT_FILE=$bundle REQUESTS_CA_BUNDLE=$bundle UV_CACHE_DIR=/var/cache/uv UV_LINK_MODE=copy >\"\$1/etc/ssh/sshd_config.d/trust.conf\""
-recipe=$(sha256sum "${BASH_SOURCE[0]}" | cut -c1-16)
+# As in the environments of the tests: a role's tasks send few modules many times.
+bytecode=tests/support/ci/module_bytecode.py
+packages_dir=/usr/lib/python3/dist-packages
+recipe=$(cat "${BASH_SOURCE[0]}" "$bytecode" | sha256sum | cut -c1-16)
 tarball=.build/images/$suite-$recipe.tar
 
 if [ "$(podman image inspect --format '{{index .Labels "recipe"}}' "$image" 2>/dev/null)" = "$recipe" ]; then
@@ -21,7 +24,8 @@ fi
 if [ ! -e "$tarball" ]; then
     archive=$(apt-get indextargets --format "\$(REPO_URI) \$(LABEL) \$(COMPONENT)" 'Identifier: Packages' | sed -n 's/ Debian main$//p' | sed -n 1p)
     mkdir -p .build/images
-    mmdebstrap --quiet --mode=root --format=tar --variant=minbase --dpkgopt=force-unsafe-io --dpkgopt='path-exclude=/usr/share/doc/*' --include="$packages" --customize-hook="$hook" "$suite" "$tarball.new" "$archive"
+    mmdebstrap --quiet --mode=root --format=tar --variant=minbase --dpkgopt=force-unsafe-io --dpkgopt='path-exclude=/usr/share/doc/*' --include="$packages" --customize-hook="$hook" \
+        --customize-hook="copy-in $bytecode $packages_dir" --customize-hook="echo 'import module_bytecode' >\"\$1$packages_dir/module_bytecode.pth\"" "$suite" "$tarball.new" "$archive"
     mv "$tarball.new" "$tarball"
 fi
 echo "built $image"
