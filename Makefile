@@ -185,9 +185,9 @@ $(STAMPS): .build/%:
 .venv/.stamp: requirements/runtime.txt
 	@$(CI)/venv.sh .venv $<
 
-.venv-test/.stamp: tests/support/ci/module_bytecode.py
+.venv-test/.stamp .venv-molecule/.stamp: tests/support/ci/quick_tasks.py
 
-.venv-newest/.stamp: requirements/test-newest.txt tests/support/ci/module_bytecode.py
+.venv-newest/.stamp: requirements/test-newest.txt tests/support/ci/quick_tasks.py
 	@$(CI)/venv.sh .venv-newest $< newest
 
 .venv-%/.stamp: requirements/%.txt

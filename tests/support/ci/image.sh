@@ -13,9 +13,9 @@ packages=systemd-sysv,dbus,openssh-server,python3,python3-apt,ca-certificates,ip
 bundle=/etc/ssl/certs/ca-certificates.crt
 hook="echo SetEnv SSL_CERT_FILE=$bundle REQUESTS_CA_BUNDLE=$bundle UV_CACHE_DIR=/var/cache/uv UV_LINK_MODE=copy >\"\$1/etc/ssh/sshd_config.d/trust.conf\""
 # As in the environments of the tests: a role's tasks send few modules many times.
-bytecode=tests/support/ci/module_bytecode.py
+tasks=tests/support/ci/quick_tasks.py
 packages_dir=/usr/lib/python3/dist-packages
-recipe=$(cat "${BASH_SOURCE[0]}" "$bytecode" | sha256sum | cut -c1-16)
+recipe=$(cat "${BASH_SOURCE[0]}" "$tasks" | sha256sum | cut -c1-16)
 tarball=.build/images/$suite-$recipe.tar
 
 if [ "$(podman image inspect --format '{{index .Labels "recipe"}}' "$image" 2>/dev/null)" = "$recipe" ]; then
@@ -25,7 +25,7 @@ if [ ! -e "$tarball" ]; then
     archive=$(apt-get indextargets --format "\$(REPO_URI) \$(LABEL) \$(COMPONENT)" 'Identifier: Packages' | sed -n 's/ Debian main$//p' | sed -n 1p)
     mkdir -p .build/images
     mmdebstrap --quiet --mode=root --format=tar --variant=minbase --dpkgopt=force-unsafe-io --dpkgopt='path-exclude=/usr/share/doc/*' --include="$packages" --customize-hook="$hook" \
-        --customize-hook="copy-in $bytecode $packages_dir" --customize-hook="echo 'import module_bytecode' >\"\$1$packages_dir/module_bytecode.pth\"" "$suite" "$tarball.new" "$archive"
+        --customize-hook="copy-in $tasks $packages_dir" --customize-hook="echo 'import quick_tasks' >\"\$1$packages_dir/quick_tasks.pth\"" "$suite" "$tarball.new" "$archive"
     mv "$tarball.new" "$tarball"
 fi
 echo "built $image"

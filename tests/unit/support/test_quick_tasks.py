@@ -8,6 +8,7 @@ import os
 import subprocess
 import sys
 import zipfile
+import zipimport
 from pathlib import Path
 
 import pytest
@@ -17,9 +18,9 @@ SOURCE = "def where():\n    raise ValueError(__file__)\n"
 SCRIPT = """
 import sys, traceback
 sys.path[:0] = sys.argv[1:]
-import module_bytecode, zipimport
+import quick_tasks
 compiled = []
-module_bytecode._compile = lambda path, source, compile=module_bytecode._compile: compiled.append(path) or compile(path, source)
+quick_tasks._compile = lambda path, source, compile=quick_tasks._compile: compiled.append(path) or compile(path, source)
 import sent
 print("compiled" if compiled else "stored")
 try:
@@ -33,7 +34,7 @@ except ValueError:
 def home(tmp_path: Path) -> Path:
     """An environment of its own, with what venv.sh installs."""
     subprocess.run([sys.executable, "-m", "venv", "--without-pip", str(tmp_path / "venv")], check=True)
-    (tmp_path / "module_bytecode.py").write_bytes((ROOT / "tests/support/ci/module_bytecode.py").read_bytes())
+    (tmp_path / "quick_tasks.py").write_bytes((ROOT / "tests/support/ci/quick_tasks.py").read_bytes())
     return tmp_path
 
 
@@ -77,7 +78,15 @@ def test_who_may_not_write_there_compiles(home: Path) -> None:
 
 
 def test_this_environment_has_it() -> None:
-    import zipimport
-
     if sys.prefix != sys.base_prefix and "COVERAGE_PROCESS_START" not in os.environ:
-        assert zipimport._compile_source.__module__ == "module_bytecode"  # type: ignore[attr-defined]
+        assert zipimport._compile_source.__module__ == "quick_tasks"  # type: ignore[attr-defined]
+
+
+def test_garbage_waits_in_modules_and_playbooks_alone(home: Path) -> None:
+    say = "import gc; print(gc.get_threshold()[0] > 100_000)"
+    python = [str(home / "venv/bin/python")]
+    (home / "ansible-playbook").write_text(say)
+    for packages in (home / "venv/lib").glob("python*/site-packages"):
+        (packages / "quick_tasks.pth").write_text(f"import sys; sys.path.append({str(home)!r}); import quick_tasks\n")
+    for command, text, waits in ((python, say, True), ([*python, str(home / "ansible-playbook")], "", True), ([*python, "-c", say], "", False)):
+        assert subprocess.run(command, input=text, stdout=subprocess.PIPE, text=True, check=True).stdout.strip() == str(waits)
