@@ -17,7 +17,7 @@ ifneq ($(shell test -w "$${HOME:-/nonexistent}" && echo writable), writable)
 export HOME := $(CURDIR)/.build/home
 endif
 
-# Downloads trust what this machine trusts, the authority of a company's proxy included, and come from the index that pip or uv is told of
+# Downloads trust what this machine trusts, the authority of a company's proxy included, and come from the index that is configured for pip or uv
 # (both of uv's names, as its releases know one or the other). What the caller has set stays.
 TRUST := $(firstword $(wildcard $(SSL_CERT_FILE) /etc/ssl/certs/ca-certificates.crt /etc/pki/tls/certs/ca-bundle.crt))
 export UV_SYSTEM_CERTS ?= 1
@@ -35,7 +35,7 @@ endif
 CI := tests/support/ci
 COLLECTION := .build/ansible_collections/xenstack/image_services
 
-# What programs the stamps of the same names in .build stand for, as packages.sh takes them.
+# The programs that each stamp in .build represents, in the form that packages.sh takes.
 PROGRAMS_qemu-img := qemu-img:qemu-utils
 PROGRAMS_qemu-system := qemu-system-x86_64:qemu-system-x86
 # Tells tests which files a program opens.
@@ -46,7 +46,7 @@ PROGRAMS_openssl := openssl
 PROGRAMS_openssh := /usr/sbin/sshd:openssh-server ssh:openssh-client busybox:busybox-static
 # The servers alone: the tests run them below a directory of their own.
 PROGRAMS_databases := initdb:postgresql /usr/sbin/mariadbd:mariadb-server-core
-# A client of pools that is not ours, for the tests of the simulated one, is installed with it.
+# A client of pools of another project, for the tests of the simulated one, is installed with it.
 PROGRAMS_node := node:nodejs npm
 STAMPS := $(patsubst PROGRAMS_%,.build/%,$(filter PROGRAMS_%,$(.VARIABLES)))
 
@@ -164,7 +164,7 @@ lock-check: ## Refuse locks that are not what requirements/*.in ask for
 xapi-facts: .venv-test/.stamp ## Write what tests know of XAPI's published data model, from MODEL=<directory of xenapi.json and xapi_errors.json>
 	.venv-test/bin/python tests/support/xapi_facts.py "$(MODEL)"
 
-clean: demo-clean ## Remove everything that make made
+clean: demo-clean ## Remove everything that make created
 	@for control in .test/cloud*/*/bin/*-service; do ! test -x "$$control" || "$$control" stop; done
 	@for pid in .test/cinder-*/pid; do ! test -e $$pid || $$(tests/support/ci/python.sh) tests/support/cinder_control.py stop $${pid%/pid}; done
 	rm -rf .test .build .venv .venv-*

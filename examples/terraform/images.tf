@@ -32,11 +32,11 @@ resource "terraform_data" "image" {
     }
   }
 
-  # Images go before the stores that they lie in.
+  # Images are destroyed before the stores that hold them.
   depends_on = [terraform_data.stores]
 }
 
-# The declared state of all images. A change makes this one anew, which runs the playbook again and deletes nothing: the collection
+# The declared state of all images. A change replaces this resource, which runs the playbook again and deletes nothing: the collection
 # changes what differs, and replaces changed content without a moment in which there is no image.
 resource "terraform_data" "images" {
   triggers_replace = [var.cloud, var.images, local.image_resources]

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 xenstack.image_services contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-# The file is read when the images stand as declared: until then the output of terraform_data.images is not known.
+# The file is read when the images are as declared: until then the output of terraform_data.images is not known.
 output "image_ids" {
   description = "Ids of the images by name, for instances of any provider."
   value       = fileexists(terraform_data.images.output.result) ? jsondecode(file(terraform_data.images.output.result)).ids : {}

@@ -52,6 +52,6 @@ resource "terraform_data" "stores_state" {
     }
   }
 
-  # An image that goes together with its store goes first.
+  # An image that is removed together with its store is removed first.
   depends_on = [terraform_data.stores, terraform_data.image]
 }

@@ -13,7 +13,7 @@ options:
   glance:
     description:
       - How to reach the cloud. Options and their names are those of the collection C(openstack.cloud).
-      - Without it, the environment variables of OpenStack clients and C(clouds.yaml) count.
+      - Without it, the environment variables of OpenStack clients and C(clouds.yaml) apply.
     type: dict
     suboptions:
 """
@@ -51,7 +51,7 @@ options:
   cloud:
     description:
       - Name of a cloud in C(clouds.yaml), or a dictionary with what such an entry holds.
-      - Without O(cloud) and O(auth), the environment variables of OpenStack clients count (E(OS_CLOUD), E(OS_AUTH_URL), ...).
+      - Without O(cloud) and O(auth), the environment variables of OpenStack clients apply (E(OS_CLOUD), E(OS_AUTH_URL), ...).
     type: raw
   auth:
     description:
@@ -101,7 +101,7 @@ options:
     default: true
   timeout:
     description:
-      - Seconds without any progress after which a transfer or an import counts as stuck.
+      - Seconds without any progress after which a transfer or an import is considered stuck.
       - A transfer that moves is never ended by it, however large the image.
     type: int
     default: 600
@@ -123,7 +123,7 @@ requirements:
   - openstacksdk >= 4.0.0
 notes:
   - Options and their names are those of the collection C(openstack.cloud), except that O(interface) has no default
-    that would override C(clouds.yaml), and O(timeout) counts from the last progress.
+    that would override C(clouds.yaml), and O(timeout) starts from the last progress.
 """
 
     # With a type, because ansible-test reads only literals of the others.

@@ -89,7 +89,7 @@ options:
       - V(present) is an image that can be used, V(inactive) one whose data cannot be downloaded, V(absent) none.
       - Where no image of the name or id exists, V(present) and V(inactive) need content. Without it the task fails, so that a misspelled name creates
         nothing.
-      - V(reserved) is an image, with or without data, and takes no content. One that does not exist is created without data, for somebody else to upload.
+      - V(reserved) is an image, with or without data, and takes no content. One that does not exist is created without data, for someone else to upload.
         V(present) with both O(name) and O(id) reserves as well, as with M(openstack.cloud.image).
     type: str
     choices: [present, reserved, inactive, absent]
@@ -121,8 +121,8 @@ options:
   headers:
     description:
       - Headers of the requests to O(uri), for example C(Authorization). Their values are not shown.
-      - Neither these nor O(url_username) and O(url_password) go to another server, whether O(uri) redirects there or O(checksum) names it. A checksum file
-        of a local file gets them as well.
+      - Neither these nor O(url_username) and O(url_password) are sent to another server, whether O(uri) redirects there or O(checksum) names it. A checksum
+        file of a local file gets them as well.
     type: dict
   checksum:
     description:
@@ -131,16 +131,16 @@ options:
         on. It holds lines as C(sha256sum) writes them, with or without C(--tag), or a digest alone. The line is found by the last part of the path
         in O(filename) or O(uri). The file is read once in a task, for however many images. Signatures in it are not verified.
       - Of compressed content it is the digest of the compressed file, as publishers give it.
-      - While the digest is the one that the image was made from, O(uri) is not asked for anything.
+      - While the digest is the one that the image was created from, no request is sent to O(uri).
       - A file with another digest is refused before anything is changed. Content from O(uri) with another digest does not become the image.
     type: str
   decompress:
     description:
       - Whether content that is compressed with gzip, xz, zstd or bzip2 is decompressed on its way into Glance. It takes no disk and a constant amount
-        of memory. What is not compressed goes as it is.
+        of memory. What is not compressed is uploaded unchanged.
       - Without it, and with V(false), compressed content is refused unless O(container_format) is V(compressed) or another one that may hold it.
       - Content that needs more than 128 MiB of memory to be decompressed is refused.
-      - An image that was not made by this option, and that holds the content already, stays as it is; the source is read each time to see that.
+      - An image that was not created with this option, and that holds the content already, is left unchanged; the source is read each time to see that.
       - It does nothing to what Glance fetches itself, and is refused there.
     type: bool
   disk_format:
@@ -160,16 +160,16 @@ options:
     type: str
   stores:
     description:
-      - Ids of the stores that hold the image. Without it, new content goes where the old content is, or into the service's default store.
-      - New content goes straight into them. One store is uploaded to directly, several need the import method V(glance-direct).
-      - An image that lies elsewhere is copied by Glance's import method V(copy-image), which only administrators may use by its default policy.
-      - With O(wait=false) copies are begun and not waited for, and the next run goes on from there.
+      - Ids of the stores that hold the image. Without it, new content is uploaded to the stores of the old content, or to the service's default store.
+      - New content is uploaded straight into them. One store is uploaded to directly, several need the import method V(glance-direct).
+      - An image in other stores is copied by Glance's import method V(copy-image), which only administrators may use by its default policy.
+      - With O(wait=false), copies are started but not waited for, and the next run continues from there.
     type: list
     elements: str
   stores_mode:
     description:
       - V(at_least) copies the image into those of O(stores) that lack it, and leaves it in others.
-      - V(exact) then takes it out of all others. A copy goes only after Glance has shown the image active in every one of O(stores), and never
+      - V(exact) then removes it from all others. A copy is removed only after Glance has shown the image active in every one of O(stores), and never
         the last one.
       - Only active images can be copied and taken out of a store. A deactivated image is refused where it is to stay so and has to move.
     type: str
@@ -283,7 +283,7 @@ options:
     type: str
   instance_id:
     description:
-      - Id of the instance that the image belongs to, a UUID or one of the numbers that Nova once counted by.
+      - Id of the instance that the image belongs to, a UUID or one of the integers that Nova used as ids.
       - Only the project that owns the image, administrators and services may change it.
     type: str
   kernel:

@@ -24,30 +24,30 @@ options:
       - Name or IP address of the pool's coordinator, with C(:port) and C(https://) or C(http://) before it where needed.
       - The connection uses TLS unless C(http://) is written.
       - A member of the pool may be named too. It knows the coordinator, which is used then.
-      - Without it, the environment variable E(XENSERVER_HOST) counts, where the module runs.
+      - Without it, the environment variable E(XENSERVER_HOST) applies, where the module runs.
     type: str
     required: true
   username:
     description:
-      - Name of the user. Without it, E(XENSERVER_USER) counts.
+      - Name of the user. Without it, E(XENSERVER_USER) applies.
     type: str
     default: root
   password:
     description:
-      - Password of the user. Without it, E(XENSERVER_PASSWORD) counts.
+      - Password of the user. Without it, E(XENSERVER_PASSWORD) applies.
     type: str
     required: true
   validate_certs:
     description:
-      - Whether the host must prove itself by a certificate of a known authority. V(false) trusts whoever answers.
-      - Without it, E(XENSERVER_VALIDATE_CERTS) counts.
+      - Whether the certificate of the host must be signed by a trusted authority. V(false) trusts any host that answers.
+      - Without it, E(XENSERVER_VALIDATE_CERTS) applies.
     type: bool
     default: true
   ca_path:
     description:
       - Path, where the module runs, of a PEM file with certificates of the authorities to trust, or of a directory that C(openssl rehash) has prepared.
-      - The certificate that a host has signed itself may stand there too. It must name the host as O(hostname) does.
-      - Without it, the authorities of the system count.
+      - The file may also hold the self-signed certificate of a host. It must name the host as O(hostname) does.
+      - Without it, the authorities of the system apply.
     type: path
   fingerprint:
     description:
@@ -58,7 +58,7 @@ options:
     elements: str
   timeout:
     description:
-      - Seconds without any progress after which a transfer or an operation of the pool counts as stuck.
+      - Seconds without any progress after which a transfer or an operation of the pool is considered stuck.
       - What moves is never ended by it, however large the disk.
     type: int
     default: 600

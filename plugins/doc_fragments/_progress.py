@@ -20,7 +20,7 @@ requirements:
   - zstandard >= 0.15.0, only to decompress zstd
 notes:
   - At C(-v), a transfer that takes longer than a second is shown while it runs, with a line at every tenth of it and after 15 seconds without one.
-    Where its size is not known, the line has the bytes and the rate alone. The same lines go to the system log at any verbosity.
+    Where its size is not known, the line has the bytes and the rate alone. The same lines are written to the system log at any verbosity.
   - They are shown where the task runs on the controller itself, with C(connection=local) or C(delegate_to=localhost). Connections to other hosts are
     not known to carry a second command while the module runs, so nothing is shown there, nor with C(async) or C(no_log). The same holds where
     C(become) makes the task an ordinary user other than the one who runs the playbook.

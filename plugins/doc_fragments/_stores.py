@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # Private to this collection: no compatibility is promised to users of the fragment.
-"""Documentation of a whole configuration of stores, as filters take it."""
+"""Documentation of a complete configuration of stores, as filters take it."""
 
 from __future__ import annotations
 

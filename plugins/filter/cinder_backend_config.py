@@ -12,8 +12,8 @@ author:
   - xenstack.image_services contributors (@xenstack)
 description:
   - Gives the text of the file with the section of the backend, and with its name in C(enabled_backends).
-  - Every other line stays as it is, comments included. What it writes itself stands below a line that says so.
-  - A section of this name that somebody else has written is taken over when all of its options are declared, and refused when not.
+  - Every other line stays unchanged, comments included. What it writes itself is below a line that says so.
+  - A section of this name that the filter has not written is taken over if all of its options are declared, and refused otherwise.
 positional: _input
 options:
   _input:

@@ -11,7 +11,7 @@ version_added: 1.0.0
 author:
   - xenstack.image_services contributors (@xenstack)
 description:
-  - Judges the options of the filter together with Glance's own configuration, without touching a host or a service.
+  - Checks the options of the filter together with Glance's own configuration, without touching a host or a service.
   - The text holds the database's URL.
 positional: _input
 options:
@@ -36,7 +36,7 @@ options:
     type: str
     required: true
   merged:
-    description: That one of O(files) which a site has made of ours and its own. Empty where there is none.
+    description: The file in O(files) that a site generates from its own overrides and those of the role. Empty if there is none.
     type: str
     default: ""
   header:

@@ -61,8 +61,8 @@ EXAMPLES = r"""
 RETURN = r"""
 _value:
   description: >-
-    C(text), the whole override; C(own), the operator's lines alone; C(block), ours as they are now; C(findings), sentences; C(pending), paths that the
-    container sees only after the next deployment.
+    C(text), the complete override; C(own), the operator's lines alone; C(block), the lines of the role as they are now; C(findings), sentences; C(pending),
+    paths that the container sees only after the next deployment.
   type: dict
 """
 

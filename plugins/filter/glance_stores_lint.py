@@ -11,7 +11,7 @@ version_added: 1.0.0
 author:
   - xenstack.image_services contributors (@xenstack)
 description:
-  - Judges a list of stores without touching a host or a service.
+  - Checks a list of stores without touching a host or a service.
   - Finds single-store options mixed with several stores, two stores in one directory, names and types that Glance drops without a word, options that
     nobody reads, and everything else that the role P(xenstack.image_services.glance_stores#role) refuses.
 extends_documentation_fragment:

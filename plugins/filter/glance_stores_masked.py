@@ -33,7 +33,7 @@ options:
     elements: dict
     default: []
   extra_config:
-    description: Further sections, see the role's C(glance_stores_extra_config). Every text of six characters or more in it counts as a secret.
+    description: Further sections, see the role's C(glance_stores_extra_config). Every text of six characters or more in it is treated as a secret.
     type: dict
     default: {}
   limit:

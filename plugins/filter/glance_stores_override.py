@@ -37,8 +37,8 @@ EXAMPLES = r"""
 RETURN = r"""
 _value:
   description: >-
-    C(text), the whole file; C(own), the operator's lines alone; C(block), the stores that stand in it now; C(changes), the lines of the block that come
-    and go, without secrets; C(fault), why nobody can tell which lines are ours, empty where that is clear.
+    C(text), the complete file; C(own), the operator's lines alone; C(block), the stores that are in it now; C(changes), the lines of the block that come
+    and go, without secrets; C(fault), why the lines of the role cannot be identified, empty if they can.
   type: dict
 """
 

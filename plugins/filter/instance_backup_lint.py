@@ -11,7 +11,7 @@ version_added: 1.0.0
 author:
   - xenstack.image_services contributors (@xenstack)
 description:
-  - Judges the variables of the playbook C(xenstack.image_services.instance_backup) without asking the pool or Glance anything.
+  - Checks the variables of the playbook C(xenstack.image_services.instance_backup) without asking the pool or Glance anything.
 positional: _input
 options:
   _input:

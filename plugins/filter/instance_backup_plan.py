@@ -6,7 +6,7 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 name: instance_backup_plan
-short_description: Plan the backup of an instance, and which older ones go
+short_description: Plan the backup of an instance, and which older ones to delete
 version_added: 1.0.0
 author:
   - xenstack.image_services contributors (@xenstack)
@@ -76,8 +76,8 @@ _value:
     C(fault), why the VM cannot be backed up, else empty; C(complete), whether the backup of this run is there; C(kind), V(daily) or V(weekly);
     C(devices), the disks that belong to it; C(left_behind), what of the VM is in none of its images, in words; C(missing), those that are not there yet;
     C(snapshot), the uuid of the snapshot that an interrupted run has left
-    for it, else V(none); C(snapshot_name), what it is called; C(snapshots), uuids of all snapshots of such runs; C(delete), the images that go, with C(id),
-    C(name), C(run) and C(kind); C(predicted_delete), those that go once the backup is complete.
+    for it, else V(none); C(snapshot_name), what it is called; C(snapshots), uuids of all snapshots of such runs; C(delete), the images to delete, with C(id),
+    C(name), C(run) and C(kind); C(predicted_delete), those to delete once the backup is complete.
   type: dict
 """
 

@@ -12,7 +12,7 @@ author:
   - xenstack.image_services contributors (@xenstack)
 description:
   - Takes images as M(xenstack.image_services.glance_image_info) lists them with C(instance_id), and gives the backups that the playbook
-    C(xenstack.image_services.instance_backup) has made of the instance.
+    C(xenstack.image_services.instance_backup) created from the instance.
   - An image is one of them if it says so itself, is related to the instance, and is owned by the project.
 positional: _input
 options:

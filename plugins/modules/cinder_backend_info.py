@@ -11,7 +11,7 @@ short_description: List what Cinder knows of one backend
 version_added: 1.0.0
 author: xenstack.image_services contributors (@xenstack)
 description:
-  - Lists the services of a backend, its pools as the scheduler sees them, and the volumes of all projects that lie on it.
+  - Lists the services of a backend, its pools as the scheduler sees them, and the volumes of all projects on it.
   - A backend that Cinder does not know has empty lists.
 options:
   backend:

@@ -7,13 +7,14 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: cinder_volume_proof
-short_description: Prove that a backend of Cinder works
+short_description: Verify that a backend of Cinder works
 version_added: 1.0.0
 author: xenstack.image_services contributors (@xenstack)
 description:
   - Waits until the service of the backend is up and the scheduler has heard of its pool.
   - Then creates a volume of the given type, extends it by 1 GiB, takes a snapshot, deletes both, and waits until they have gone.
-  - A volume that lands on another backend, or a step that fails, ends the task with the reason that Cinder gives. What the proof has made is deleted then too.
+  - A volume that lands on another backend, or a step that fails, ends the task with the reason that Cinder gives. What the check has created is deleted then
+    too.
 attributes:
   check_mode:
     description: Waits for the service and creates nothing.
@@ -42,7 +43,7 @@ options:
     default: 1
   timeout:
     description:
-      - Seconds without any progress after which a step counts as failed.
+      - Seconds without any progress after which a step is considered failed.
     default: 120
 extends_documentation_fragment:
   - xenstack.image_services._cloud
@@ -52,7 +53,7 @@ seealso:
 """
 
 EXAMPLES = r"""
-- name: Prove that the backend works
+- name: Verify that the backend works
   xenstack.image_services.cinder_volume_proof:
     cloud: production-admin
     backend: xenapinfs

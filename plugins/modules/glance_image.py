@@ -224,7 +224,7 @@ stores:
         V(kept) still does although it should not.
       type: str
     error:
-      description: Why, for V(failed) and V(kept), where the reason lies with this store.
+      description: Why, for V(failed) and V(kept), where this store is the cause.
       type: str
 replaced_image_id:
   description: Id of the image whose content was replaced, else V(none).

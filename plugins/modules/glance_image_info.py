@@ -56,7 +56,7 @@ options:
     type: str
   instance_id:
     description:
-      - Ids of instances, UUIDs or the numbers that Nova once counted by. Only images that are related to one of these instances are listed, with
+      - Ids of instances, UUIDs or the integers that Nova used as ids. Only images that are related to one of these instances are listed, with
         C(nova_installation_uuid) and C(instance_id) of each.
       - Any number can be given, and every other filter but O(id) beside them. An empty list finds no image.
     type: list

@@ -34,7 +34,7 @@ options:
   bandwidth:
     description:
       - Bytes a second that all uploads of this task together may use, as C(50M) or C(1G) with factors of 1024. Without it, there is no cap.
-      - What Glance fetches itself does not count.
+      - What Glance fetches itself is not included.
     type: str
   continue_on_error:
     description:
@@ -53,7 +53,7 @@ options:
   prune_max:
     description:
       - How many images one run may prune, as a number or as a share of the images in O(prune_scope), such as V(10%). More of them fail the task before the
-        first change, with their names. Images that stay because they are protected or in use do not count.
+        first change, with their names. Images that stay because they are protected or in use are not included.
     type: str
     default: "50%"
   prune_scope:

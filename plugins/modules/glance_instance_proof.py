@@ -7,14 +7,14 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: glance_instance_proof
-short_description: Prove that Glance relates images to instances
+short_description: Verify that Glance relates images to instances
 version_added: 1.0.0
 author: xenstack.image_services contributors (@xenstack)
 description:
   - Waits until Glance runs with the filter of the role P(xenstack.image_services.glance_instance_aware#role).
   - Then creates an image without data for an instance of an installation of its own, finds it by that instance and by no other, sees that Glance shows the
     instance and does not keep it as a property, deletes the image, and looks that it is found no more.
-  - The image is hidden and private, and it is deleted as well when the proof fails.
+  - The image is hidden and private, and it is deleted as well when the check fails.
 attributes:
   check_mode:
     description: Waits for the filter and creates nothing.
@@ -28,7 +28,7 @@ attributes:
 options:
   state:
     description:
-      - V(present) proves that the filter works, V(absent) that Glance answers without it.
+      - V(present) verifies that the filter works, V(absent) that Glance answers without it.
     type: str
     choices: [present, absent]
     default: present
@@ -47,7 +47,7 @@ seealso:
 """
 
 EXAMPLES = r"""
-- name: Prove that images are found by their instances
+- name: Verify that images are found by their instances
   xenstack.image_services.glance_instance_proof:
     cloud: production-admin
 """

@@ -15,7 +15,7 @@ author:
 description:
   - Gets a token from Keystone and asks the Glance at one address for images. Fails unless Glance accepts the token and reaches its database.
   - The catalogue is not asked, because it may lead to another Glance, behind a load balancer for example.
-  - The certificate of Glance is not checked, because it is made for the public name. That of Keystone is.
+  - The certificate of Glance is not checked, because it is issued for the public name. That of Keystone is checked.
 attributes:
   check_mode:
     description: Creates no image.

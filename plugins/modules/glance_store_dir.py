@@ -13,7 +13,7 @@ version_added: 1.0.0
 author:
   - xenstack.image_services contributors (@xenstack)
 description:
-  - Creates the directory that a file store of Glance writes to, gives it to the user that Glance runs as, and proves by writing a file as that very user
+  - Creates the directory that a file store of Glance writes to, gives it to the user that Glance runs as, and verifies by writing a file as that very user
     that Glance can work there.
   - Everything that can be foreseen is refused before the first change.
   - Directories above that are missing are created for everybody to pass, mode V(0755).
@@ -33,7 +33,7 @@ options:
   owner:
     description:
       - Who it belongs to, as the name or the number of a user, or as a preset.
-      - V(xavs) and V(loci) stand for 42424:42424, V(kolla) for 42415:42415, V(package) for the user C(glance) of the distribution's packages,
+      - V(xavs) and V(loci) mean 42424:42424, V(kolla) means 42415:42415, V(package) for the user C(glance) of the distribution's packages,
         V(auto) for the user of the Glance API that runs on this host.
       - Without it the owner of an existing directory stays.
     type: str
@@ -75,7 +75,7 @@ options:
     default: false
   other_stores:
     description:
-      - Directories of other stores. O(path) has to lie outside all of them, and they outside O(path).
+      - Directories of other stores. O(path) must be outside of all of them, and they must be outside of O(path).
     type: list
     elements: path
     default: []
@@ -96,7 +96,7 @@ attributes:
     description: Can run in check mode and predicts what would change.
   diff_mode:
     support: full
-    description: Shows owner, group, mode and the number of entries below that belong to somebody else.
+    description: Shows owner, group, mode and the number of entries below that have another owner.
   idempotent:
     support: full
     description: A second run changes nothing.

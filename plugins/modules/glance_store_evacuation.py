@@ -14,10 +14,10 @@ author:
   - xenstack.image_services contributors (@xenstack)
 description:
   - Moves every image of every project out of one store, hidden and protected ones included, and leaves the store itself as it is.
-  - An image that lies only there is copied by Glance's import method C(copy-image), which compares the digest of the copy with that of the
+  - An image that only this store holds is copied by Glance's import method C(copy-image), which compares the digest of the copy with that of the
     image. It is taken out of the store only after Glance has shown it active in the other stores and has ended the import.
   - Nothing is kept but what Glance shows, so a run that was interrupted at any point is continued by the next one.
-  - New images still go into the store while it is the default or users name it. Run the task until it reports no change.
+  - Users can still upload images into the store while it is the default or they name it. Run the task until it reports no change.
   - Only administrators may do this by Glance's default policy.
 attributes:
   check_mode:
@@ -37,7 +37,7 @@ options:
     required: true
   to:
     description:
-      - Names of the stores that an image is copied to where it lies in no other store that takes data. It goes to all of them.
+      - Names of the stores that an image is copied to if no other store that takes data holds it. It is copied to all of them.
       - Without it, the service's default store. It has to be given where that is O(store) itself.
     type: list
     elements: str
@@ -115,7 +115,7 @@ images:
       type: int
       sample: 448790528
     copy_to:
-      description: Stores that it is copied to. Empty where it lies in another store already.
+      description: Stores that it is copied to. Empty if another store already holds it.
       type: list
       elements: str
       sample: [fast]
@@ -164,7 +164,7 @@ totals:
       type: int
       sample: 0
     remaining:
-      description: Images of the listing that lie in the store after the run. In check mode all of them.
+      description: Images of the listing that the store holds after the run. In check mode all of them.
       type: int
       sample: 70
 diff:

@@ -8,12 +8,12 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: glance_store_info
-short_description: List the stores of OpenStack Glance and what lies in them
+short_description: List the stores of OpenStack Glance and their contents
 version_added: 1.0.0
 author:
   - xenstack.image_services contributors (@xenstack)
 description:
-  - Lists the stores that Glance offers, their settings, and how many images lie in each of them.
+  - Lists the stores that Glance offers, their settings, and the number of images in each of them.
 options:
   details:
     description:
@@ -28,7 +28,7 @@ options:
     default: false
   without:
     description:
-      - Names of stores to leave out, to learn which images lie in no other store.
+      - Names of stores to leave out, to learn which images no other store holds.
     type: list
     elements: str
     default: []
@@ -50,7 +50,7 @@ EXAMPLES = r"""
     query: "[?default].id | [0]"
   register: default_store
 
-- name: See what lies where
+- name: List the images of each store
   xenstack.image_services.glance_store_info:
     cloud: production-admin
     details: true
@@ -84,7 +84,7 @@ stores:
       returned: success
       sample: Fast local disks
     default:
-      description: Whether images go there when nobody chooses.
+      description: Whether images are uploaded there if the user names no store.
       type: bool
       returned: success
       sample: true
@@ -119,7 +119,7 @@ stores:
       returned: success
       sample: 34359738368
     images_only_here:
-      description: Images that lie in no other store, null without O(usage).
+      description: Images that no other store holds, null without O(usage).
       type: int
       returned: success
       sample: 3
@@ -130,7 +130,7 @@ unknown_stores:
   elements: dict
   sample: []
 stranded:
-  description: Images that lie only in the stores of O(without).
+  description: Images that only the stores of O(without) hold.
   returned: success and O(without) is not empty
   type: dict
   contains:

@@ -8,14 +8,14 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: glance_store_proof
-short_description: Prove that Glance offers its stores and keeps images in them
+short_description: Verify that Glance offers its stores and keeps images in them
 version_added: 1.0.0
 author:
   - xenstack.image_services contributors (@xenstack)
 description:
   - Fails unless Glance offers exactly the declared stores with the declared default.
   - Then sends a few random bytes to each store, compares Glance's digest, finds the file in the directory of a file store with the right owner and content,
-    and deletes the image again, also when the proof fails.
+    and deletes the image again, also when the check fails.
   - Every store is tried, and the failure names each that does not work.
   - Runs on a host that serves the stores, because it looks into their directories.
 attributes:
@@ -80,7 +80,7 @@ options:
     default: 65536
   timeout:
     description:
-      - Seconds without any progress after which Glance's list of stores counts as final.
+      - Seconds without any progress after which Glance's list of stores is considered final.
     default: 30
   url:
     description:
@@ -94,7 +94,7 @@ seealso:
 """
 
 EXAMPLES = r"""
-- name: Prove that both stores work
+- name: Verify that both stores work
   xenstack.image_services.glance_store_proof:
     cloud: production-admin
     stores:

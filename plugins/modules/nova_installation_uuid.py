@@ -14,10 +14,10 @@ author:
 description:
   - Makes a UUID for an installation of Nova once, keeps it on the host, and returns it on every run. Ids of instances are unique together with it, so
     that images can be related to instances of several installations.
-  - Once it is there it is never changed. What stands in its place and is no UUID is refused with its line, and so is a second one.
+  - An existing UUID is never changed. A value in its place that is not a UUID is refused with its line, and so is a second UUID.
   - It is kept in a file of its own, or in an option of Nova's configuration, of which every other byte stays as it is.
-  - The file is written beside its place and moved there when it is whole. A file that is there keeps its owner, mode and SELinux context. A symbolic
-    link is followed.
+  - The file is written under a temporary name in the same directory and renamed when it is complete. An existing file keeps its owner, mode and SELinux
+    context. A symbolic link is followed.
   - The playbook C(xenstack.image_services.nova_installation_uuid) keeps the same one on all hosts of an installation.
 options:
   path:
@@ -42,7 +42,7 @@ options:
     default: nova_installation_uuid
   uuid:
     description:
-      - The UUID to keep, for example that of another host of the installation, with or without dashes. Without it, one is made at random.
+      - The UUID to keep, for example that of another host of the installation, with or without dashes. Without it, one is generated at random.
       - Where another one is there already, the task fails and changes nothing.
     type: str
   backup:
@@ -54,8 +54,8 @@ extends_documentation_fragment:
   - xenstack.image_services._attributes
   - ansible.builtin.files
 notes:
-  - A file that is made has the mode that the umask leaves of V(0666), unless O(mode) is given.
-  - In check mode, a UUID that would be made cannot be known, so RV(installation_uuid) is V(none) then.
+  - A new file has the mode that the umask leaves of V(0666), unless O(mode) is given.
+  - In check mode, a UUID that would be generated cannot be known, so RV(installation_uuid) is V(none) then.
   - A UUID in upper case or without dashes stays in the file as it is, and is returned in lower case with dashes.
 seealso:
   - module: xenstack.image_services.glance_image
@@ -90,7 +90,7 @@ EXAMPLES = r"""
 
 RETURN = r"""
 installation_uuid:
-  description: The UUID, in lower case with dashes. V(none) in check mode where one would be made.
+  description: The UUID, in lower case with dashes. V(none) in check mode if one would be generated.
   returned: success
   type: str
   sample: 0b5c1c9a-58f3-4b8e-9a6f-6f0d2a3f9c11
@@ -100,7 +100,7 @@ path:
   type: str
   sample: /etc/nova/installation_uuid
 backup_file:
-  description: Path of the copy that O(backup) has made, else V(none).
+  description: Path of the copy that O(backup) created, else V(none).
   returned: success
   type: str
   sample: /etc/nova/nova.conf.4242.2026-11-21@10:15:00~

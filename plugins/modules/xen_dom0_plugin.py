@@ -18,7 +18,7 @@ description:
     or none, is too old for modules of Ansible.
   - A new file is uploaded under a hidden name, compared by checksum there, gets its owner and mode, is tried where O(verify) says so, and then takes the place
     of the old one in one step. Whatever fails before that, a lost connection too, leaves the old file in its place and nothing beside it.
-  - A file counts as ours if it is what this module has installed last. That is noted in the directory O(path) with C(.installed) behind its name.
+  - A file is managed by this module if it is what the module has installed last. That is noted in the directory O(path) with C(.installed) behind its name.
     Where nothing is noted, a comment within the file tells, which each file that was built from a directory has.
 attributes:
   check_mode:
@@ -71,7 +71,7 @@ options:
     default: /etc/xapi.d/plugins
   mode:
     description:
-      - Mode of the plugin, in quotes. Root has to be able to run it, and nobody else to change it.
+      - Mode of the plugin, in quotes. Root must be able to run it, and no other user may change it.
     type: str
     default: "0755"
   uid:
@@ -92,14 +92,14 @@ options:
     type: dict
   backup:
     description:
-      - Whether a foreign file that would be replaced or removed is kept, in the directory O(path) with C(.backup) behind its name.
+      - Whether an unmanaged file that would be replaced or removed is kept, in the directory O(path) with C(.backup) behind its name.
         XAPI looks for nothing there.
-      - Foreign is what this module has not installed, and what was changed after it had installed it.
+      - Unmanaged is what this module has not installed, and what was changed after it had installed it.
     type: bool
     default: true
   force:
     description:
-      - Whether O(state=absent) removes a foreign plugin too. It is refused otherwise.
+      - Whether O(state=absent) removes an unmanaged plugin too. It is refused otherwise.
     type: bool
     default: false
   verify:
@@ -121,7 +121,7 @@ EXAMPLES = r"""
   gather_facts: false
   remote_user: root
   tasks:
-    - name: Install the plugin that stands in files/diskreport.py
+    - name: Install the plugin files/diskreport.py
       xenstack.image_services.xen_dom0_plugin:
         name: diskreport
         src: diskreport.py
@@ -139,7 +139,7 @@ EXAMPLES = r"""
       ansible.builtin.debug:
         var: nightly.plugin.version
 
-    - name: Remove a plugin that somebody has installed by hand, and keep a copy of it
+    - name: Remove a plugin that was installed by hand, and keep a copy of the file
       xenstack.image_services.xen_dom0_plugin:
         name: old-report
         state: absent
@@ -163,7 +163,7 @@ mode:
   type: str
   sample: "0755"
 backup_file:
-  description: Where the foreign plugin that was replaced or removed is kept, else V(none).
+  description: Where the unmanaged plugin that was replaced or removed is kept, else V(none).
   returned: success
   type: str
   sample: /etc/xapi.d/plugins.backup/glance.6ca13d52ca70
@@ -173,7 +173,7 @@ config_path:
   type: str
   sample: /etc/xapi.d/imagestore.json
 config_backup_file:
-  description: Where foreign settings that were replaced are kept, else V(none).
+  description: Where unmanaged settings that were replaced are kept, else V(none).
   returned: success
   type: str
   sample: /etc/xapi.d/plugins.backup/imagestore.json.44136fa355b3
@@ -188,7 +188,7 @@ plugin:
     python: 3.6.15
     functions: [cancel, cleanup, download, upload, version]
 diff:
-  description: The plugin and its settings before and after. What is not there is empty, and the version is told where the file tells it.
+  description: The plugin and its settings before and after. Missing parts are empty, and the version is given if the file declares it.
   returned: success
   type: dict
   sample:

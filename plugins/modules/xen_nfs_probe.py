@@ -65,7 +65,7 @@ hosts:
   elements: str
   sample: [xen1, xen2]
 srs:
-  description: Uuids of the SRs that lie on the export.
+  description: Uuids of the SRs on the export.
   returned: success
   type: list
   elements: str

@@ -19,7 +19,7 @@ description:
   - The role xen_dom0_plugins installs plugins.
 attributes:
   check_mode:
-    description: A call with O(changes=true) is not made in check mode, so that its result is not known there.
+    description: The plugin is not called with O(changes=true) in check mode, so that its result is not known there.
     support: partial
     details:
       - Without O(function) nothing is changed, in check mode and without it.
@@ -27,7 +27,7 @@ attributes:
     description: What a function changes is known to the plugin alone.
     support: none
   idempotent:
-    description: A call is made each time.
+    description: The plugin is called each time.
     support: partial
     details:
       - Without O(function) nothing is changed.
@@ -49,14 +49,14 @@ options:
   function:
     description:
       - Function to call. The role's own plugins name theirs under C(functions).
-      - O(timeout) counts for the whole call, because plugins of which XAPI knows no progress do not show any.
+      - O(timeout) applies to the complete call, because XAPI knows no progress of plugins.
     type: str
   arguments:
     description:
       - Arguments of the function. Plugins take texts only. Numbers, booleans, lists and dictionaries are handed over as JSON, nothing as an empty text.
       - The plugins of this collection take one argument C(params), which is JSON.
       - All arguments together may take 128 KiB in the XML of the call, less 1 KiB for what is around them. More is refused.
-      - What stands here is shown in results and logs. Put secrets into O(secret_arguments), or set C(no_log) on the task.
+      - The arguments are shown in results and logs. Put secrets into O(secret_arguments), or set C(no_log) on the task.
     type: dict
   secret_arguments:
     description:
@@ -65,7 +65,7 @@ options:
     type: dict
   changes:
     description:
-      - Whether the call changes something. V(true) reports a change whenever the call is made, and does not make it in check mode.
+      - Whether the call changes something. V(true) reports a change whenever the plugin is called, and does not call it in check mode.
       - V(false) is for functions that only tell something. They are called in check mode as well.
     type: bool
     default: true
@@ -171,7 +171,7 @@ host:
   type: dict
   sample: {uuid: 4c2e7c3b-5a5e-4a4c-9d0c-0f1f3a6d8e11, name: xen-1}
 called:
-  description: Whether the call was made, which it is not for O(changes=true) in check mode.
+  description: Whether the plugin was called, which it is not for O(changes=true) in check mode.
   returned: success, with O(function)
   type: bool
   sample: true

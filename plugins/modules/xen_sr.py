@@ -15,10 +15,10 @@ author:
 description:
   - Creates a storage repository (SR), introduces one that is already on the storage, connects the hosts of the pool to it, or takes it out of the pool.
   - It never deletes a disk. An SR with disks in it can be forgotten, which leaves them on the storage, and not removed.
-  - What it has half made when a step fails, it takes back.
+  - If a step fails, it removes what it has created.
 attributes:
   check_mode:
-    description: Changes nothing. A scan, which O(scan) and O(state=absent) ask for, is not made, so that what it would find is not known.
+    description: Changes nothing. A scan, which O(scan) and O(state=absent) request, is not run, so that its result is not known.
     support: full
   diff_mode:
     description: Shows attributes and the connections of the hosts. Secrets in O(device_config) are masked.
@@ -59,9 +59,9 @@ options:
     choices: [nfs, ext, lvm, file, iso]
   device_config:
     description:
-      - What the storage driver is told. V(nfs) needs C(server) and C(serverpath), V(ext) and V(lvm) C(device), V(file) and V(iso) C(location).
+      - Settings of the storage driver. V(nfs) needs C(server) and C(serverpath), V(ext) and V(lvm) C(device), V(file) and V(iso) C(location).
       - An ISO library on a Windows share takes C(location), C(type=cifs), C(username) and C(cifspassword) as well.
-      - On an SR that exists, keys that are given are compared. Where one differs, the connection of each host is made anew, which no running VM survives
+      - On an SR that exists, keys that are given are compared. If one differs, the connection of each host is replaced, which no running VM survives
         and which is refused while one uses the SR. A secret that the pool keeps apart is not compared.
       - Values of keys that hold a secret are masked in all output.
     type: dict
@@ -252,7 +252,7 @@ sr:
           returned: success
           sample: true
         device_config:
-          description: What the storage driver is told. Secrets in it are masked.
+          description: Settings of the storage driver. Secrets in it are masked.
           type: dict
           returned: success
           sample: {server: nfs.example.org, serverpath: /export/images}

@@ -156,7 +156,7 @@ srs:
           returned: success
           sample: true
         device_config:
-          description: What the storage driver is told. Secrets in it are masked.
+          description: Settings of the storage driver. Secrets in it are masked.
           type: dict
           returned: success
           sample: {server: nfs.example.org, serverpath: /export/images}

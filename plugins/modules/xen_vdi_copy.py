@@ -14,7 +14,7 @@ author:
   - xenstack.image_services contributors (@xenstack)
 description:
   - Has a XenServer or XCP-ng pool copy a VDI into another of its storage repositories. The data stays in the pool.
-  - The copy notes in its C(other_config) what it was made of, and the digest that M(xenstack.image_services.xen_vdi_import) has noted on the source.
+  - The copy records its source in its C(other_config), and the digest that M(xenstack.image_services.xen_vdi_import) has noted on the source.
     The same content is not copied twice, by either module.
   - New content becomes a new VDI beside the old copy, and gets the name when it is complete. The old copy is treated as O(replaced) says.
   - A copy that has failed is removed.
@@ -29,7 +29,7 @@ attributes:
     description: A second run without a change in between reports and does nothing.
     support: full
     details:
-      - A source without a digest counts as unchanged, whatever was written to it since.
+      - A source without a digest is considered unchanged, whatever was written to it since.
 options:
   vdi:
     description:

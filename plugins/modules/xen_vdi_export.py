@@ -14,10 +14,10 @@ author:
 description:
   - Takes a VDI, a snapshot, or the disk of a VM out of a XenServer or XCP-ng pool, and keeps it as an image in Glance, as a file, or sends it to an
     address that takes a PUT.
-  - The disk goes through the host that the task runs on as a stream, in a constant amount of memory and without a copy on disk. Only what is in use
+  - The disk is streamed through the host that the task runs on, in a constant amount of memory and without a copy on disk. Only what is in use
     of it leaves the pool.
   - A disk that a running VM may write to is exported from a snapshot, which is taken for it and removed afterwards, also when the export fails.
-  - VHDs are written anew with the disk's full size and a geometry that every reader understands; the ones that a pool writes are cut short by some.
+  - VHDs are rewritten with the disk's full size and a geometry that every reader understands; the ones that a pool writes are cut short by some.
   - A snapshot never changes, so what was exported from it once is known by its uuid, and is not read again. Any other disk is read to see whether it
     has changed, and sent only then.
 attributes:
@@ -75,12 +75,12 @@ options:
   dest:
     description:
       - Path of the file, on the host that the task runs on. Its directory must be there.
-      - It is written beside its place and moved there when it is whole. Zeros become holes.
-      - By which disk it was made is kept in an extended attribute of the file. Where the file system has none, the file is compared with the disk.
+      - It is written under a temporary name in the same directory and renamed when it is complete. Zeros become holes.
+      - The disk that it was exported from is recorded in an extended attribute of the file. If the file system has none, the file is compared with the disk.
     type: path
   uri:
     description:
-      - Address, http or https, that takes the disk as a PUT. What lies behind a question mark is not shown.
+      - Address, http or https, that takes the disk as a PUT. Its query string is not shown.
       - The certificate of the server is verified. A redirect is not followed.
       - V(raw), V(vhd) and V(qcow2) are sent with their length, V(vhd_tarball) in chunks, which some servers do not take.
     type: str
@@ -229,7 +229,7 @@ dest:
   type: str
   sample: /srv/backup/web-monday.vhd
 uri:
-  description: Address that was sent to, without what lies behind a question mark.
+  description: Address that the disk was sent to, without its query string.
   returned: success, with O(uri)
   type: str
   sample: https://objects.example.com/backup/golden.raw

@@ -13,7 +13,7 @@ version_added: 1.0.0
 author:
   - xenstack.image_services contributors (@xenstack)
 description:
-  - Imports an image from OpenStack Glance, from a file or from an address into a storage repository (SR), as a VDI that machines can be made of.
+  - Imports an image from OpenStack Glance, from a file or from an address into a storage repository (SR), as a VDI that VMs can be created from.
   - Reads raw, iso, VHD, tarballs of VHDs (C(0.vhd) is the disk, C(1.vhd) its parent, and so on), qcow2 and vmdk, each compressed with gzip, xz, zstd or
     bzip2 as well. Only what is not zeros is sent.
   - The VDI notes in its C(other_config) where its content is from, and the digest of it. The same content is not sent twice.
@@ -34,7 +34,7 @@ options:
   state:
     description:
       - V(present) keeps the VDI as declared. V(absent) removes it, unless a VM uses it.
-      - A VDI without a note of this collection in its C(other_config) was created by somebody else, and V(absent) removes it only where O(name) is its uuid.
+      - A VDI without a note of this collection in its C(other_config) was created by someone else, and V(absent) removes it only if O(name) is its uuid.
     type: str
     choices: [present, absent]
     default: present
@@ -64,8 +64,8 @@ options:
   headers:
     description:
       - Headers of the requests to O(uri), for example C(Authorization). Their values are not shown.
-      - Neither these nor O(url_username) and O(url_password) go to another server, whether O(uri) redirects there or O(checksum) names it. A checksum file
-        of a local file gets them as well.
+      - Neither these nor O(url_username) and O(url_password) are sent to another server, whether O(uri) redirects there or O(checksum) names it. A checksum
+        file of a local file gets them as well.
     type: dict
   checksum:
     description:
@@ -122,15 +122,15 @@ options:
     default: keep
   route:
     description:
-      - How the data goes to the pool, where the module sends it. V(chunked) sends it in records of up to 2 MiB, which is fastest and has no limit of size.
-      - V(vhd) sends it as a VHD, of at most 2040 GiB, for hosts that do not know records. A tarball of several VHDs cannot go that way.
+      - How the data is uploaded to the pool if the module sends it. V(chunked) sends it in records of up to 2 MiB, which is fastest and has no limit of size.
+      - V(vhd) sends it as a VHD, of at most 2040 GiB, for hosts that do not know records. A tarball of several VHDs cannot be sent in this form.
       - V(auto) is V(chunked) on XenServer 7.2 and newer and on XCP-ng, else V(vhd).
     type: str
     choices: [auto, chunked, vhd]
     default: auto
   transport:
     description:
-      - Who brings the content into the pool. V(http) is the module, by XAPI's own import.
+      - How the image data reaches the pool. V(http) sends it from the module, by XAPI's own import.
       - V(dom0) is a host of the pool, by the plugin C(imagestore) in its Dom0, which the role xen_dom0_plugins installs. The data goes from Glance to the
         host, and does not pass the host that the module runs on. The module itself reads no more than the beginning of it.
       - V(dom0) is for O(image) alone, for a C(disk_format) of raw, iso or vhd, with a tarball of VHDs (C(container_format) ovf) among them, which keeps its
@@ -141,8 +141,8 @@ options:
       - A VDI that has the content already is left as it is, whatever brought it there. While a host pulls for a task that was killed, the next task says that
         another one is at work. What comes of that pull is removed once it has ended.
       - With V(dom0), a token of the project, the addresses of Glance and, where the cloud's settings name a CA file, the certificates in that file go to the
-        host. All of it together must fit into 128 KiB, as XML, so name a file with the one authority that counts in place of a whole bundle.
-        Without a CA file, the authorities of Dom0 count.
+        host. All of it together must fit into 128 KiB, as XML, so name a file with the one authority that is needed, not a complete bundle.
+        Without a CA file, the authorities of Dom0 apply.
     type: str
     choices: [http, dom0, auto]
     default: http
@@ -151,7 +151,7 @@ options:
       - Addresses of Glance by which the hosts of the pool reach it, such as V(https://glance.internal:9292), to be tried in turn. For O(transport=dom0) and
         O(transport=auto).
       - Without them, hosts use the address that the module itself uses, and those that the catalogue has besides for the same interface and region.
-      - A token goes to each of them. One with C(http) sends it in the clear.
+      - A token is sent to each of them, in the clear if the address has C(http).
     type: list
     elements: str
   verify:
@@ -174,8 +174,8 @@ extends_documentation_fragment:
   - xenstack.image_services._cloud.glance
 notes:
   - Images that are compressed with zstd need the Python library zstandard.
-  - Images are read by the module alone, as one file that holds the whole disk. Nothing that an image names is opened, so images with a backing file, a parent
-    or data in other files are refused. vmdk is read as V(monolithicSparse) and V(streamOptimized), with grains of 8 KiB to 2 MiB and up to 16 TiB.
+  - Images are read by the module alone, as one file that holds the complete disk. Nothing that an image names is opened, so images with a backing file, a
+    parent or data in other files are refused. vmdk is read as V(monolithicSparse) and V(streamOptimized), with grains of 8 KiB to 2 MiB and up to 16 TiB.
 seealso:
   - module: xenstack.image_services.glance_image
   - module: xenstack.image_services.xen_plugin
@@ -198,7 +198,7 @@ EXAMPLES = r"""
         glance:
           cloud: production
 
-    - name: Import a cloud image from its mirror, with room to grow, and prove it
+    - name: Import a cloud image from its mirror, with room to grow, and verify it
       xenstack.image_services.xen_vdi_import:
         name: debian-13
         uri: https://cloud.debian.org/images/cloud/trixie/latest/debian-13-genericcloud-amd64.qcow2
@@ -297,7 +297,7 @@ route:
   type: str
   sample: chunked
 transport:
-  description: Who brought the content, or would in check mode, V(http) for the module or V(dom0) for a host. V(none) where nobody had to.
+  description: How the content reached the pool, or would in check mode, V(http) from the module or V(dom0) by a host. V(none) if nothing was sent.
   returned: success
   type: str
   sample: dom0

@@ -32,7 +32,7 @@ options:
   other_config:
     description:
       - Entries of C(other_config) that a disk must have, with these values.
-      - The modules of this collection note there what a disk was made from.
+      - The modules of this collection record the source of a disk there.
     type: dict
   snapshots:
     description:

@@ -14,9 +14,9 @@ author:
   - xenstack.image_services contributors (@xenstack)
 description:
   - Makes a VM that boots from a disk in an SR, or from a fast clone of it, keeps its settings as declared, starts, stops and removes it,
-    and takes, drops and goes back to snapshots.
+    and takes, deletes and reverts to snapshots.
   - What an option does not give is not managed. An empty list makes empty.
-  - A VM that could not be completed, or that does not start although it is to run, is removed again with what was made for it.
+  - A VM that could not be completed, or that does not start although it is to run, is removed again with what was created for it.
   - Disks are never removed unless they were cloned for the VM, or O(remove_disks) says so.
 attributes:
   check_mode:
@@ -29,7 +29,7 @@ attributes:
     description: A second run without a change in between reports and does nothing.
     support: partial
     details:
-      - A task with O(revert) goes back to the snapshot each time.
+      - A task with O(revert) reverts to the snapshot each time.
 options:
   name:
     description:
@@ -59,12 +59,12 @@ options:
     elements: str
   template:
     description:
-      - Name or uuid of the template that a new VM is made from. It must not have disks of its own.
+      - Name or uuid of the template that a new VM is created from. It must not have disks of its own.
       - Without it, and without O(boot), the template C(Other install media). It says nothing about a VM that is there.
     type: str
   boot:
     description:
-      - Boot parameters. A new VM without O(template) is made from them alone, paravirtual with O(boot.kernel) or O(boot.bootloader).
+      - Boot parameters. A new VM without O(template) is created from them alone, paravirtual with O(boot.kernel) or O(boot.bootloader).
       - The kind of a VM that is there cannot be changed.
     type: dict
     suboptions:
@@ -163,11 +163,11 @@ options:
     type: str
   revert:
     description:
-      - Name or uuid of a snapshot that the VM goes back to, each time. What the VM holds is lost. The pool halts a VM that runs, which needs O(restart=true)
+      - Name or uuid of a snapshot that the VM is reverted to, each time. What the VM holds is lost. The pool halts a VM that runs, which needs O(restart=true)
         or O(state=stopped).
       - The pool puts clones of the snapshot's disks in the place of the VM's disks, so their uuids change, and removes those. Disks that the VM
         has got since the snapshot are detached and kept.
-      - Cannot stand beside the options that describe the VM.
+      - Cannot be combined with the options that describe the VM.
     type: str
   drop_snapshots:
     description:
@@ -236,7 +236,7 @@ EXAMPLES = r"""
         name: web-1
         snapshot: before-upgrade
 
-    - name: Go back to it and run on
+    - name: Revert to the snapshot and start the VM
       xenstack.image_services.xen_vm:
         name: web-1
         revert: before-upgrade
@@ -376,7 +376,7 @@ vm:
       returned: success
       sample: []
 diff:
-  description: Managed attributes before and after. Networks and disks are told by their uuids.
+  description: Managed attributes before and after. Networks and disks are given by their uuids.
   returned: success
   type: dict
   sample:
