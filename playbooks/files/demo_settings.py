@@ -22,7 +22,7 @@ GLANCE_UID = 42424
 
 
 def free_ports(count: int) -> list[int]:
-    """Ports of the loopback that nobody listens on; all are held until the last is found."""
+    """Unused ports of the loopback; all are held until the last is found."""
     with ExitStack() as stack:
         listeners = [stack.enter_context(socket.socket()) for _port in range(count)]
         for listener in listeners:

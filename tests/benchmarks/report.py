@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 PARAGRAPHS = """\
-Made by `make bench` on the machine below, all in one run. What is compared ran in turns, several rounds each, after one that is
+Written by `make bench` on the machine below, all in one run. What is compared ran in turns, several rounds each, after one that is
 not counted; seconds are medians with the best round in brackets, ratios are medians of the rounds' own ratios. `>= 0.9` means that the target is a
 ratio of at least 0.9.
 """
@@ -50,7 +50,7 @@ class Check:
 
 def write_report(path: Path, checks: Sequence[Check], seconds: float) -> None:
     rows = [f"| {c.row} | {c.what} | {c.ours} | {c.theirs} | {c.value:.2f}{c.unit} | {c.bound} | {c.verdict} |\n" for c in checks]
-    facts = f"{os.cpu_count()} cores, {_memory_gib():.0f} GiB of memory, Python {platform.python_version()}. The whole run took {seconds / 60:.0f} minutes.\n"
+    facts = f"{os.cpu_count()} cores, {_memory_gib():.0f} GiB of memory, Python {platform.python_version()}. The run took {seconds / 60:.0f} minutes.\n"
     licence = "<!--\nSPDX-FileCopyrightText: 2026 xenstack.image_services contributors\nSPDX-License-Identifier: GPL-3.0-or-later\n-->\n"
     path.write_text(f"{licence}# Benchmarks\n\n{PARAGRAPHS}\n{HEAD}{''.join(rows)}\n{facts}", encoding="utf-8")
 

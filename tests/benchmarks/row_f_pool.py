@@ -64,7 +64,7 @@ def _kind(bench: Bench, port: int, kind: str, path: Path, raw: Path, idle: int) 
             times_as_fast(taken["ours"], taken["converted"]),
             TIMES_OF_CONVERTING,
         ),
-        Check("f", size, str(taken["ours"]), f"{taken['all']}, curl -T of the whole raw disk", times_as_fast(taken["ours"], taken["all"]), TIMES_OF_ALL),
+        Check("f", size, str(taken["ours"]), f"{taken['all']}, curl -T of the complete raw disk", times_as_fast(taken["ours"], taken["all"]), TIMES_OF_ALL),
         Check("f", f"{size}: bytes on the wire", f"{max(wire) / MIB:.1f} MiB", f"{data / MIB:.0f} MiB of data", max(wire) / data, MOST_WIRE, True),
         Check(
             "f",

@@ -125,7 +125,7 @@ def test_a_second_backend_comes_and_goes(cinder: Cinder, variables: dict[str, An
         for name, volume in made.items():
             assert cinder.settled("volume", volume)["os-vol-host-attr:host"] == f"tests@{name}#{name}"
         absent = {**second, "cinder_xenapinfs_state": "absent"}
-        assert "1 volume(s) lie on it" in refused(run_roles(["cinder_xenapinfs"], absent)).replace("\\n", " ")
+        assert "1 volume(s) are on it" in refused(run_roles(["cinder_xenapinfs"], absent)).replace("\\n", " ")
         for volume in made.values():
             cinder.delete("volume", volume)
     assert run_roles(["cinder_xenapinfs"], absent).succeeded().changed

@@ -51,7 +51,7 @@ def test_a_store_is_emptied_and_dropped(cloud: Cloud, inventory: Path, image_nam
         images.append((run_module("glance_image", {**cloud.auth("alice"), **declared}).succeeded()["image"], path))
 
     planned = run(cloud, inventory, "--check", evacuate_store="old").succeeded()
-    assert "3 images with 196608 bytes lie in store 'old', 196608 bytes are to copy, 0 images are skipped" in planned.output
+    assert "3 images with 196608 bytes are in store 'old', 196608 bytes are to copy, 0 images are skipped" in planned.output
     assert all(f"{image['id']}  65536 bytes  {image['name']}: copy to fast" in planned.output for image, _path in images)
     assert "Store 'old' would be dropped after that." in planned.output
     assert "old" in offered(cloud)

@@ -80,7 +80,7 @@ def test_a_changed_directory_leaves_images_that_are_counted_and_can_be_deleted(
     new = former.with_name("extra new")
     try:
         moved = stores(variables, {**extra, "filesystem_store_datadir": str(new)}).succeeded().output
-        assert f"1 image(s) lie in '{former}', which no store names any more." in " ".join(moved.split())
+        assert f"1 image(s) are in '{former}', which no store names any more." in " ".join(moved.split())
         assert (former / ident).exists()
         run_module("glance_image", {**cloud.auth("alice"), "name": image_name, "state": "absent"}).succeeded()
         assert not (former / ident).exists()

@@ -143,7 +143,7 @@ def test_one_that_is_not_there_stops_no_other_and_a_second_run_has_nothing_to_do
     listed = play({f"instance_backups_{name}": value for name, value in listing.items()}, playbook=PLAYBOOK.with_name("instance_backups.yml")).succeeded()
     for device, image in databases.items():
         assert f"2026-06-03 weekly, disk {device}: {image['id']} 2097152 bytes" in told(listed)
-    assert f"not made by this playbook: {nova} foreign made by Nova" in told(listed)
+    assert f"not created by this playbook: {nova} foreign made by Nova" in told(listed)
     assert web["id"] not in listed.output
 
 
@@ -175,14 +175,14 @@ def test_night_after_night_the_last_ones_stay_and_nothing_else_goes(
     many.write_text(yaml.safe_dump([{"import_playbook": str(PLAYBOOK), "vars": {"instance_backup_run": day}} for day in days]))
     run = play(settings(aware_cloud, pool, keep={"daily": 2, "weekly": 1}), playbook=many).succeeded()
     said = told(run)
-    assert "weekly backup 2026-05-31 of disks 0 is there, without web-backup-2026-05-30-disk0-daily, without web-backup-2026-05-27-disk0-daily" in said
+    assert "weekly backup 2026-05-31 of disks 0 exists, without web-backup-2026-05-30-disk0-daily, without web-backup-2026-05-27-disk0-daily" in said
     for kind, day, gone in (
         ("daily", "06-01", "05-28"),
         ("daily", "06-02", "05-29"),
         ("weekly", "06-08", "05-31"),
         ("daily", "06-09", "06-01"),
     ):
-        assert f"{kind} backup 2026-{day} of disks 0 is there, without web-backup-2026-{gone}-disk0-" in said
+        assert f"{kind} backup 2026-{day} of disks 0 exists, without web-backup-2026-{gone}-disk0-" in said
     assert said.count("without web-backup") == 6
 
     images = {image["id"]: image for image in aware_cloud.cloud.images("admin")}
@@ -247,7 +247,7 @@ def test_a_run_that_fails_deletes_nothing_and_a_check_run_says_what_would_go(
         assert nights(aware_cloud) == before
 
         asked = play(given, "--check").succeeded()
-        assert "VM web: daily backup 2026-05-30 of disks 0 would be made, without web-backup-2026-05-28-disk0-daily, without" in told(asked)
+        assert "VM web: daily backup 2026-05-30 of disks 0 would be created, without web-backup-2026-05-28-disk0-daily, without" in told(asked)
         assert asked.changed == 2
     assert nights(aware_cloud) == before
 

@@ -108,7 +108,7 @@ def test_what_an_image_does_not_hold_is_named_before_anything_is_sent(cloud: Clo
     assert pool.api.VM.get_power_state(vm) == "Halted"
     try:
         shown = " ".join(play("restore_from_glance", restore_from_glance_vm="restored", **restored).succeeded().output.split())
-        assert "and nobody has looked whether it answers" in shown
+        assert "and whether it answers was not checked" in shown
         assert "It lacks the disk 1 'golden'" in shown
         built = run_module("xen_vm", pool.options(name="restored")).succeeded()["vm"]
         assert (built["firmware"], built["secure_boot"], built["power_state"]) == ("uefi", True, "running")
@@ -137,5 +137,5 @@ def test_a_snapshot_that_is_kept_is_published_once(cloud: Cloud, pool: PoolUnder
         xen_pool=pool.options(),
         restore_from_glance_cloud=cloud.auth("alice")["cloud"],
     ).succeeded()
-    assert f"VM never made would be made of image {image['id']} and started." in restored.output
+    assert f"VM never made would be created from image {image['id']} and started." in restored.output
     assert not pool.api.VM.get_by_name_label("never made")
