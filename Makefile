@@ -148,7 +148,7 @@ package: .venv-lint/.stamp ## Build the collection, install it into an empty env
 	$(CI)/package.sh
 
 newest: .venv-newest/.stamp .venv-lint/.stamp .build/collection .build/qemu-img .build/strace .build/openssl ## Run what may depend on the version of ansible-core and Python on the newest of both
-	.venv-newest/bin/python -m pytest --junitxml=.test/logs/newest.xml tests/unit/plan tests/unit/image tests/unit/modules tests/unit/roles/test_*.py tests/unit/xapi \
+	.venv-newest/bin/python -m pytest --junitxml=.test/logs/newest.xml tests/unit/plugins tests/unit/playbooks tests/unit/roles/test_*.py \
 		tests/integration/test_targets.py
 	$(CI)/sanity.sh .venv-newest --test import --test compile --test validate-modules
 

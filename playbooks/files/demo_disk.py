@@ -9,8 +9,8 @@ import sys
 import tempfile
 from pathlib import Path
 
-from ansible_collections.xenstack.image_services.plugins.module_utils._image.disk import RawDisk
-from ansible_collections.xenstack.image_services.plugins.module_utils._image.qcow2_writer import Qcow2Writer
+from ansible_collections.xenstack.image_services.plugins.module_utils._disk.disk import RawDisk
+from ansible_collections.xenstack.image_services.plugins.module_utils._disk.qcow2_writer import Qcow2Writer
 
 MIB = 1 << 20
 DISK = 256 * MIB

@@ -11,8 +11,8 @@ from typing import Any
 
 from ansible.errors import AnsibleError
 from ansible.plugins.action import ActionBase
-from ansible_collections.xenstack.image_services.plugins.module_utils._common.errors import ImageServicesError, cannot
-from ansible_collections.xenstack.image_services.plugins.module_utils._common.identifiers import refuse_blank
+from ansible_collections.xenstack.image_services.plugins.module_utils._core.errors import ImageServicesError, cannot
+from ansible_collections.xenstack.image_services.plugins.module_utils._core.identifiers import refuse_blank
 from ansible_collections.xenstack.image_services.plugins.plugin_utils.dom0_archive import build
 from ansible_collections.xenstack.image_services.plugins.plugin_utils.dom0_host import Dom0Host
 from ansible_collections.xenstack.image_services.plugins.plugin_utils.dom0_job import Dom0Job

@@ -70,7 +70,7 @@ _value:
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from ansible_collections.xenstack.image_services.plugins.module_utils._plan.cinder_config import edit
+from ansible_collections.xenstack.image_services.plugins.module_utils._cinder.backend_config import edit
 
 
 def cinder_backend_config(text: str, backend: str, options: Mapping[str, Any] | None = None) -> dict[str, Any]:

@@ -58,7 +58,7 @@ _value:
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from ansible_collections.xenstack.image_services.plugins.module_utils._plan import config_file as plan
+from ansible_collections.xenstack.image_services.plugins.module_utils._core import config_file as plan
 
 
 def config_file(sections: Mapping[str, Any], header: str = "") -> dict[str, Any]:

@@ -59,8 +59,8 @@ from collections.abc import Callable
 from typing import Any
 
 from ansible.errors import AnsibleFilterError
-from ansible_collections.xenstack.image_services.plugins.module_utils._common.errors import ImageServicesError
-from ansible_collections.xenstack.image_services.plugins.module_utils._plan.config_file import written_value
+from ansible_collections.xenstack.image_services.plugins.module_utils._core.config_file import written_value
+from ansible_collections.xenstack.image_services.plugins.module_utils._core.errors import ImageServicesError
 
 
 def config_value(value: Any, dialect: str) -> str:

@@ -71,8 +71,8 @@ _value:
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from ansible_collections.xenstack.image_services.plugins.module_utils._common.errors import ImageServicesError
-from ansible_collections.xenstack.image_services.plugins.module_utils._plan.instance_aware import base, connection_settings, drop_in, lint, shown_changes
+from ansible_collections.xenstack.image_services.plugins.module_utils._core.errors import ImageServicesError
+from ansible_collections.xenstack.image_services.plugins.module_utils._instances.filter_config import base, connection_settings, drop_in, lint, shown_changes
 
 
 def glance_instance_aware_config(options: Mapping[str, Any], files: Mapping[str, str], header: str = "", **place: str) -> dict[str, Any]:

@@ -70,10 +70,10 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from ansible_collections.xenstack.image_services.plugins.filter.glance_stores_site import load
-from ansible_collections.xenstack.image_services.plugins.module_utils._common.errors import cannot
-from ansible_collections.xenstack.image_services.plugins.module_utils._plan.instance_aware import override
-from ansible_collections.xenstack.image_services.plugins.module_utils._plan.site import container_mounts
-from ansible_collections.xenstack.image_services.plugins.module_utils._plan.site_mounts import plan_mounts
+from ansible_collections.xenstack.image_services.plugins.module_utils._core.errors import cannot
+from ansible_collections.xenstack.image_services.plugins.module_utils._instances.filter_config import override
+from ansible_collections.xenstack.image_services.plugins.module_utils._stores.kolla.mounts import plan_mounts
+from ansible_collections.xenstack.image_services.plugins.module_utils._stores.kolla.site import container_mounts
 
 
 def glance_instance_aware_site(

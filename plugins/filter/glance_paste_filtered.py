@@ -49,9 +49,9 @@ _value:
 from collections.abc import Callable
 from typing import Any
 
-from ansible_collections.xenstack.image_services.plugins.module_utils._common.errors import cannot
-from ansible_collections.xenstack.image_services.plugins.module_utils._plan.instance_aware import FILTER
-from ansible_collections.xenstack.image_services.plugins.module_utils._plan.paste import NotDerivable, derive
+from ansible_collections.xenstack.image_services.plugins.module_utils._core.errors import cannot
+from ansible_collections.xenstack.image_services.plugins.module_utils._instances.filter_config import FILTER
+from ansible_collections.xenstack.image_services.plugins.module_utils._instances.paste import NotDerivable, derive
 
 
 def glance_paste_filtered(text: str, path: str, flavor: str | None = None) -> dict[str, Any]:

@@ -61,10 +61,10 @@ _value:
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from ansible_collections.xenstack.image_services.plugins.module_utils._plan.stores import Declaration, expected_stores, managed_directories
-from ansible_collections.xenstack.image_services.plugins.module_utils._plan.stores_former import former_directories
-from ansible_collections.xenstack.image_services.plugins.module_utils._plan.stores_ini import backends
-from ansible_collections.xenstack.image_services.plugins.module_utils._plan.stores_render import render_ceph, render_stores, render_swift_accounts
+from ansible_collections.xenstack.image_services.plugins.module_utils._stores.configured import backends
+from ansible_collections.xenstack.image_services.plugins.module_utils._stores.declaration import Declaration, expected_stores, managed_directories
+from ansible_collections.xenstack.image_services.plugins.module_utils._stores.former_directories import former_directories
+from ansible_collections.xenstack.image_services.plugins.module_utils._stores.render import render_ceph, render_stores, render_swift_accounts
 
 
 def glance_stores_config(

@@ -56,8 +56,8 @@ _value:
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from ansible_collections.xenstack.image_services.plugins.module_utils._plan.stores import Declaration
-from ansible_collections.xenstack.image_services.plugins.module_utils._plan.stores_lint import lint, lint_deployed
+from ansible_collections.xenstack.image_services.plugins.module_utils._stores.declaration import Declaration
+from ansible_collections.xenstack.image_services.plugins.module_utils._stores.lint import lint, lint_deployed
 
 
 def glance_stores_lint(stores: Sequence[Mapping[str, Any]], deployed: str = "", path: str = "", **settings: Any) -> list[str]:

@@ -57,8 +57,8 @@ _value:
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from ansible_collections.xenstack.image_services.plugins.module_utils._plan.stores import Declaration
-from ansible_collections.xenstack.image_services.plugins.module_utils._plan.stores_override import masked, secrets
+from ansible_collections.xenstack.image_services.plugins.module_utils._stores.declaration import Declaration
+from ansible_collections.xenstack.image_services.plugins.module_utils._stores.override import masked, secrets
 
 
 def glance_stores_masked(text: str, stores: Sequence[Mapping[str, Any]], limit: int = 8000, **settings: Any) -> str:

@@ -45,7 +45,7 @@ _value:
 from collections.abc import Callable
 from typing import Any
 
-from ansible_collections.xenstack.image_services.plugins.module_utils._plan.stores_override import Unclear, for_merge, merge, shown_diff, split
+from ansible_collections.xenstack.image_services.plugins.module_utils._stores.override import Unclear, for_merge, merge, shown_diff, split
 
 
 def glance_stores_override(text: str, stores: str) -> dict[str, Any]:

@@ -89,7 +89,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import yaml
-from ansible_collections.xenstack.image_services.plugins.module_utils._plan.site import Site, container_mounts, directories_of_stores, plan_site
+from ansible_collections.xenstack.image_services.plugins.module_utils._stores.kolla.site import Site, container_mounts, directories_of_stores, plan_site
 
 
 class Loader(yaml.SafeLoader):

@@ -63,7 +63,7 @@ _value:
 from collections.abc import Callable
 from typing import Any
 
-from ansible_collections.xenstack.image_services.plugins.module_utils._plan.backup_settings import faults
+from ansible_collections.xenstack.image_services.plugins.module_utils._instances.backup_settings import faults
 
 
 def instance_backup_lint(instances: object, nova_installation_uuid: object, keep: object, run: object, weekday: object, leave: object = ()) -> list[str]:

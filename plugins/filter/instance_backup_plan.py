@@ -84,9 +84,9 @@ _value:
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from ansible_collections.xenstack.image_services.plugins.module_utils._common.errors import ImageServicesError
-from ansible_collections.xenstack.image_services.plugins.module_utils._plan.backup_images import backups_of, relation_of
-from ansible_collections.xenstack.image_services.plugins.module_utils._plan.backup_rotation import Night, plan_backup
+from ansible_collections.xenstack.image_services.plugins.module_utils._core.errors import ImageServicesError
+from ansible_collections.xenstack.image_services.plugins.module_utils._instances.backup_images import backups_of, relation_of
+from ansible_collections.xenstack.image_services.plugins.module_utils._instances.backup_rotation import Night, plan_backup
 
 
 def instance_backup_plan(

@@ -64,7 +64,7 @@ _value:
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from ansible_collections.xenstack.image_services.plugins.module_utils._plan.backup_images import backups_of, relation_of
+from ansible_collections.xenstack.image_services.plugins.module_utils._instances.backup_images import backups_of, relation_of
 
 
 def instance_backups(images: Sequence[Mapping[str, Any]], nova_installation_uuid: object, instance_id: object, project: str) -> list[dict[str, Any]]:

@@ -41,7 +41,7 @@ _value:
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from ansible_collections.xenstack.image_services.plugins.module_utils._plan.left_behind import left_behind
+from ansible_collections.xenstack.image_services.plugins.module_utils._instances.left_behind import left_behind
 
 
 def xen_vm_left_behind(vm: Mapping[str, Any], devices: Sequence[object]) -> list[dict[str, str]]:

@@ -97,9 +97,9 @@ proof:
 from typing import Any
 
 from ansible_collections.xenstack.image_services.plugins.module_utils._cinder.api import Cinder
-from ansible_collections.xenstack.image_services.plugins.module_utils._cinder.proof import prove_backend
-from ansible_collections.xenstack.image_services.plugins.module_utils._common.argspec import ArgumentSpec
-from ansible_collections.xenstack.image_services.plugins.module_utils._common.runner import run
+from ansible_collections.xenstack.image_services.plugins.module_utils._cinder.check import prove_backend
+from ansible_collections.xenstack.image_services.plugins.module_utils._core.argspec import ArgumentSpec
+from ansible_collections.xenstack.image_services.plugins.module_utils._core.runner import run
 from ansible_collections.xenstack.image_services.plugins.module_utils._glance.argspec import CloudModule, create_cloud_argspec
 
 

@@ -83,9 +83,9 @@ error:
 from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.xenstack.image_services.plugins.module_utils._common.argspec import ArgumentSpec
-from ansible_collections.xenstack.image_services.plugins.module_utils._common.runner import run
-from ansible_collections.xenstack.image_services.plugins.module_utils._host.config_backups import prune
+from ansible_collections.xenstack.image_services.plugins.module_utils._core.argspec import ArgumentSpec
+from ansible_collections.xenstack.image_services.plugins.module_utils._core.config_backups import prune
+from ansible_collections.xenstack.image_services.plugins.module_utils._core.runner import run
 
 
 def create_backups_argspec() -> ArgumentSpec:

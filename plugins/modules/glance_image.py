@@ -264,29 +264,13 @@ error:
 
 from typing import Any
 
-from ansible_collections.xenstack.image_services.plugins.module_utils._common.runner import (
-    run,
-)
-from ansible_collections.xenstack.image_services.plugins.module_utils._glance.argspec import (
-    CloudModule,
-    create_cloud_argspec,
-)
-from ansible_collections.xenstack.image_services.plugins.module_utils._glance.connection import (
-    Cloud,
-)
-from ansible_collections.xenstack.image_services.plugins.module_utils._glance.image_finder import (
-    Asking,
-)
-from ansible_collections.xenstack.image_services.plugins.module_utils._glance.image_job import (
-    ImageJob,
-)
-from ansible_collections.xenstack.image_services.plugins.module_utils._glance.image_options import (
-    create_image_argspec,
-)
-from ansible_collections.xenstack.image_services.plugins.module_utils._glance.progress import (
-    ProgressLog,
-    ProgressSink,
-)
+from ansible_collections.xenstack.image_services.plugins.module_utils._core.progress import ProgressLog, ProgressSink
+from ansible_collections.xenstack.image_services.plugins.module_utils._core.runner import run
+from ansible_collections.xenstack.image_services.plugins.module_utils._glance.argspec import CloudModule, create_cloud_argspec
+from ansible_collections.xenstack.image_services.plugins.module_utils._glance.connection import Cloud
+from ansible_collections.xenstack.image_services.plugins.module_utils._images.job import ImageJob
+from ansible_collections.xenstack.image_services.plugins.module_utils._images.lookup import Asking
+from ansible_collections.xenstack.image_services.plugins.module_utils._images.options import create_image_argspec
 
 
 def main() -> None:

@@ -239,26 +239,12 @@ error:
 
 from typing import Any
 
-from ansible_collections.xenstack.image_services.plugins.module_utils._common.runner import (
-    run,
-)
-from ansible_collections.xenstack.image_services.plugins.module_utils._glance.argspec import (
-    CloudModule,
-    create_cloud_argspec,
-)
-from ansible_collections.xenstack.image_services.plugins.module_utils._glance.catalogue import (
-    Catalogue,
-)
-from ansible_collections.xenstack.image_services.plugins.module_utils._glance.catalogue_options import (
-    create_catalogue_argspec,
-)
-from ansible_collections.xenstack.image_services.plugins.module_utils._glance.connection import (
-    Cloud,
-)
-from ansible_collections.xenstack.image_services.plugins.module_utils._glance.progress import (
-    ProgressLog,
-    ProgressSink,
-)
+from ansible_collections.xenstack.image_services.plugins.module_utils._core.progress import ProgressLog, ProgressSink
+from ansible_collections.xenstack.image_services.plugins.module_utils._core.runner import run
+from ansible_collections.xenstack.image_services.plugins.module_utils._glance.argspec import CloudModule, create_cloud_argspec
+from ansible_collections.xenstack.image_services.plugins.module_utils._glance.connection import Cloud
+from ansible_collections.xenstack.image_services.plugins.module_utils._images.catalogue_job import Catalogue
+from ansible_collections.xenstack.image_services.plugins.module_utils._images.catalogue_options import create_catalogue_argspec
 
 
 def main() -> None:

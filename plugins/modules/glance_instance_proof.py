@@ -72,11 +72,11 @@ url:
 
 from typing import Any
 
-from ansible_collections.xenstack.image_services.plugins.module_utils._common.argspec import ArgumentSpec
-from ansible_collections.xenstack.image_services.plugins.module_utils._common.runner import run
+from ansible_collections.xenstack.image_services.plugins.module_utils._core.argspec import ArgumentSpec
+from ansible_collections.xenstack.image_services.plugins.module_utils._core.runner import run
 from ansible_collections.xenstack.image_services.plugins.module_utils._glance.argspec import CloudModule, create_cloud_argspec
 from ansible_collections.xenstack.image_services.plugins.module_utils._glance.connection import Cloud
-from ansible_collections.xenstack.image_services.plugins.module_utils._glance.instance_proof import prove_relations
+from ansible_collections.xenstack.image_services.plugins.module_utils._instances.check import prove_relations
 
 
 def create_proof_argspec() -> ArgumentSpec:

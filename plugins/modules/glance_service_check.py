@@ -79,9 +79,9 @@ round_trip:
 
 from typing import Any
 
-from ansible_collections.xenstack.image_services.plugins.module_utils._common.argspec import ArgumentSpec
-from ansible_collections.xenstack.image_services.plugins.module_utils._common.module import DiscreetModule
-from ansible_collections.xenstack.image_services.plugins.module_utils._common.runner import run
+from ansible_collections.xenstack.image_services.plugins.module_utils._core.argspec import ArgumentSpec
+from ansible_collections.xenstack.image_services.plugins.module_utils._core.module import DiscreetModule
+from ansible_collections.xenstack.image_services.plugins.module_utils._core.runner import run
 from ansible_collections.xenstack.image_services.plugins.module_utils._glance.argspec import cloud_secrets
 from ansible_collections.xenstack.image_services.plugins.module_utils._glance.service_check import check_service
 

@@ -222,9 +222,9 @@ repaired:
 from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.xenstack.image_services.plugins.module_utils._common.argspec import ArgumentSpec
-from ansible_collections.xenstack.image_services.plugins.module_utils._common.runner import run
-from ansible_collections.xenstack.image_services.plugins.module_utils._host.store_dir import manage
+from ansible_collections.xenstack.image_services.plugins.module_utils._core.argspec import ArgumentSpec
+from ansible_collections.xenstack.image_services.plugins.module_utils._core.runner import run
+from ansible_collections.xenstack.image_services.plugins.module_utils._stores.directory.job import manage
 
 
 def create_store_dir_argspec() -> ArgumentSpec:

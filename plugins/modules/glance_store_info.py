@@ -148,12 +148,12 @@ stranded:
 
 from typing import Any
 
-from ansible_collections.xenstack.image_services.plugins.module_utils._common.argspec import ArgumentSpec
-from ansible_collections.xenstack.image_services.plugins.module_utils._common.query import create_query_argspec
-from ansible_collections.xenstack.image_services.plugins.module_utils._common.runner import run
+from ansible_collections.xenstack.image_services.plugins.module_utils._core.argspec import ArgumentSpec
+from ansible_collections.xenstack.image_services.plugins.module_utils._core.query import create_query_argspec
+from ansible_collections.xenstack.image_services.plugins.module_utils._core.runner import run
 from ansible_collections.xenstack.image_services.plugins.module_utils._glance.argspec import CloudModule, create_cloud_argspec
 from ansible_collections.xenstack.image_services.plugins.module_utils._glance.connection import Cloud
-from ansible_collections.xenstack.image_services.plugins.module_utils._glance.store_listing import list_stores
+from ansible_collections.xenstack.image_services.plugins.module_utils._stores.listing import list_stores
 
 
 def create_store_listing_argspec() -> ArgumentSpec:

@@ -195,19 +195,10 @@ changes:
 from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.xenstack.image_services.plugins.module_utils._common.errors import (
-    cannot,
-)
-from ansible_collections.xenstack.image_services.plugins.module_utils._common.runner import (
-    run,
-)
-from ansible_collections.xenstack.image_services.plugins.module_utils._keystone.client import (
-    KeystoneClient,
-)
-from ansible_collections.xenstack.image_services.plugins.module_utils._plan.keystone import (
-    plan,
-    unknown_projects,
-)
+from ansible_collections.xenstack.image_services.plugins.module_utils._core.errors import cannot
+from ansible_collections.xenstack.image_services.plugins.module_utils._core.runner import run
+from ansible_collections.xenstack.image_services.plugins.module_utils._keystone.client import KeystoneClient
+from ansible_collections.xenstack.image_services.plugins.module_utils._keystone.plan import plan, unknown_projects
 
 
 def create_spec() -> dict[str, Any]:

@@ -141,10 +141,10 @@ error:
 from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.xenstack.image_services.plugins.module_utils._common.argspec import ArgumentSpec
-from ansible_collections.xenstack.image_services.plugins.module_utils._common.runner import run
-from ansible_collections.xenstack.image_services.plugins.module_utils._host.nova_installation import manage
-from ansible_collections.xenstack.image_services.plugins.module_utils._host.place import AnsiblePlace
+from ansible_collections.xenstack.image_services.plugins.module_utils._core.argspec import ArgumentSpec
+from ansible_collections.xenstack.image_services.plugins.module_utils._core.file_attributes import AnsiblePlace
+from ansible_collections.xenstack.image_services.plugins.module_utils._core.runner import run
+from ansible_collections.xenstack.image_services.plugins.module_utils._instances.installation_job import manage
 
 DEFAULT_PATH = "/etc/nova/installation_uuid"
 

@@ -276,11 +276,11 @@ sr:
 
 from typing import Any
 
-from ansible_collections.xenstack.image_services.plugins.module_utils._common.argspec import ArgumentSpec
-from ansible_collections.xenstack.image_services.plugins.module_utils._common.runner import run
+from ansible_collections.xenstack.image_services.plugins.module_utils._core.argspec import ArgumentSpec
+from ansible_collections.xenstack.image_services.plugins.module_utils._core.runner import run
+from ansible_collections.xenstack.image_services.plugins.module_utils._srs.job import ensure_sr
 from ansible_collections.xenstack.image_services.plugins.module_utils._xapi.argspec import PoolModule, create_pool_argspec
 from ansible_collections.xenstack.image_services.plugins.module_utils._xapi.session import Pool
-from ansible_collections.xenstack.image_services.plugins.module_utils._xapi.sr_job import ensure_sr
 
 
 def create_sr_argspec() -> ArgumentSpec:

@@ -141,10 +141,10 @@ error:
 
 from typing import Any
 
-from ansible_collections.xenstack.image_services.plugins.module_utils._common.argspec import ArgumentSpec
-from ansible_collections.xenstack.image_services.plugins.module_utils._common.runner import run
+from ansible_collections.xenstack.image_services.plugins.module_utils._core.argspec import ArgumentSpec
+from ansible_collections.xenstack.image_services.plugins.module_utils._core.runner import run
+from ansible_collections.xenstack.image_services.plugins.module_utils._vdis.copy_job import CopyJob
 from ansible_collections.xenstack.image_services.plugins.module_utils._xapi.argspec import PoolModule, create_pool_argspec
-from ansible_collections.xenstack.image_services.plugins.module_utils._xapi.copy_job import CopyJob
 from ansible_collections.xenstack.image_services.plugins.module_utils._xapi.session import Pool
 
 

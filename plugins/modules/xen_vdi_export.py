@@ -289,33 +289,14 @@ error:
 
 from typing import Any
 
-from ansible_collections.xenstack.image_services.plugins.module_utils._common.argspec import (
-    ArgumentSpec,
-)
-from ansible_collections.xenstack.image_services.plugins.module_utils._common.runner import (
-    run,
-)
-from ansible_collections.xenstack.image_services.plugins.module_utils._glance.image_options import (
-    create_image_option,
-)
-from ansible_collections.xenstack.image_services.plugins.module_utils._glance.progress import (
-    ProgressLog,
-    ProgressSink,
-)
-from ansible_collections.xenstack.image_services.plugins.module_utils._host.place import (
-    AnsiblePlace,
-)
-from ansible_collections.xenstack.image_services.plugins.module_utils._image.web import (
-    create_access_argspec,
-)
-from ansible_collections.xenstack.image_services.plugins.module_utils._xapi.argspec import (
-    PoolModule,
-    create_glance_option,
-    create_pool_argspec,
-)
-from ansible_collections.xenstack.image_services.plugins.module_utils._xapi.export_job import (
-    ExportJob,
-)
+from ansible_collections.xenstack.image_services.plugins.module_utils._content.web import create_access_argspec
+from ansible_collections.xenstack.image_services.plugins.module_utils._core.argspec import ArgumentSpec
+from ansible_collections.xenstack.image_services.plugins.module_utils._core.file_attributes import AnsiblePlace
+from ansible_collections.xenstack.image_services.plugins.module_utils._core.progress import ProgressLog, ProgressSink
+from ansible_collections.xenstack.image_services.plugins.module_utils._core.runner import run
+from ansible_collections.xenstack.image_services.plugins.module_utils._images.options import create_image_option
+from ansible_collections.xenstack.image_services.plugins.module_utils._vdis.export_job import ExportJob
+from ansible_collections.xenstack.image_services.plugins.module_utils._xapi.argspec import PoolModule, create_glance_option, create_pool_argspec
 
 
 def create_export_argspec() -> ArgumentSpec:

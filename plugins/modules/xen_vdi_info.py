@@ -235,9 +235,9 @@ vdis:
 
 from typing import Any
 
-from ansible_collections.xenstack.image_services.plugins.module_utils._common.argspec import ArgumentSpec
-from ansible_collections.xenstack.image_services.plugins.module_utils._common.query import create_query_argspec
-from ansible_collections.xenstack.image_services.plugins.module_utils._common.runner import run
+from ansible_collections.xenstack.image_services.plugins.module_utils._core.argspec import ArgumentSpec
+from ansible_collections.xenstack.image_services.plugins.module_utils._core.query import create_query_argspec
+from ansible_collections.xenstack.image_services.plugins.module_utils._core.runner import run
 from ansible_collections.xenstack.image_services.plugins.module_utils._xapi.argspec import PoolModule, create_pool_argspec
 from ansible_collections.xenstack.image_services.plugins.module_utils._xapi.listing import list_vdis
 from ansible_collections.xenstack.image_services.plugins.module_utils._xapi.session import Pool

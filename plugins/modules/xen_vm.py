@@ -406,11 +406,11 @@ error:
 
 from typing import Any
 
-from ansible_collections.xenstack.image_services.plugins.module_utils._common.runner import run
+from ansible_collections.xenstack.image_services.plugins.module_utils._core.runner import run
+from ansible_collections.xenstack.image_services.plugins.module_utils._vms.job import VmJob
+from ansible_collections.xenstack.image_services.plugins.module_utils._vms.options import create_vm_argspec
 from ansible_collections.xenstack.image_services.plugins.module_utils._xapi.argspec import PoolModule, create_pool_argspec
 from ansible_collections.xenstack.image_services.plugins.module_utils._xapi.session import Pool
-from ansible_collections.xenstack.image_services.plugins.module_utils._xapi.vm_job import VmJob
-from ansible_collections.xenstack.image_services.plugins.module_utils._xapi.vm_options import create_vm_argspec
 
 
 def main() -> None:

@@ -10,7 +10,7 @@ import xmlrpc.client
 from typing import Any
 from xml.parsers.expat import ExpatError
 
-from ..module_utils._common.errors import ImageServicesError, cannot
+from ..module_utils._core.errors import ImageServicesError, cannot
 
 # No session of this reference exists, so that the plugin can ask nothing of XAPI by it.
 NO_SESSION = "OpaqueRef:NULL"

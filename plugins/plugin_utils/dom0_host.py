@@ -11,7 +11,7 @@ from typing import Any
 
 from ansible.errors import AnsibleConnectionFailure
 
-from ..module_utils._common.errors import ImageServicesError, cannot
+from ..module_utils._core.errors import ImageServicesError, cannot
 from . import dom0_scripts as scripts
 from .dom0_archive import INTERPRETERS, MARKER
 from .dom0_call import read_version, refused, version_call

@@ -11,8 +11,8 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from ..module_utils._common.argspec import ArgumentSpec
-from ..module_utils._common.errors import cannot
+from ..module_utils._core.argspec import ArgumentSpec
+from ..module_utils._core.errors import cannot
 from .dom0_plan import is_name
 
 

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from ..module_utils._common.errors import cannot
+from ..module_utils._core.errors import cannot
 from .dom0_archive import MARKER
 
 # Where the marker is looked for.

@@ -14,7 +14,7 @@ from typing import Any
 from ansible.plugins.action import ActionBase
 from ansible.utils.vars import merge_hash
 
-from ..module_utils._glance.progress import PROGRESS_VARIABLE
+from ..module_utils._core.progress import PROGRESS_VARIABLE
 
 # Seconds between two looks at the file.
 POLL = 0.25

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from ansible_collections.xenstack.image_services.plugins.module_utils._glance.connection import Cloud as Connection
-from ansible_collections.xenstack.image_services.plugins.module_utils._glance.image_finder import Listed
+from ansible_collections.xenstack.image_services.plugins.module_utils._images.lookup import Listed
 from ansible_collections.xenstack.image_services.tests.benchmarks.playbooks import EMPTY, seconds_of_task
 from ansible_collections.xenstack.image_services.tests.benchmarks.processes import OURS, run_module
 from ansible_collections.xenstack.image_services.tests.benchmarks.report import Check

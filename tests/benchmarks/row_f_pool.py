@@ -13,8 +13,8 @@ from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 
-from ansible_collections.xenstack.image_services.plugins.module_utils._image.disk import RawDisk
-from ansible_collections.xenstack.image_services.plugins.module_utils._image.vhd_writer import VhdWriter
+from ansible_collections.xenstack.image_services.plugins.module_utils._disk.disk import RawDisk
+from ansible_collections.xenstack.image_services.plugins.module_utils._disk.vhd.writer import VhdWriter
 from ansible_collections.xenstack.image_services.tests.benchmarks.processes import OURS, Finished, run_command, run_module
 from ansible_collections.xenstack.image_services.tests.benchmarks.report import Check
 from ansible_collections.xenstack.image_services.tests.benchmarks.setting import MIB, Bench

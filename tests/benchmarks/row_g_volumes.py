@@ -12,8 +12,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from ansible_collections.xenstack.image_services.plugins.module_utils._image.disk import RawDisk
-from ansible_collections.xenstack.image_services.plugins.module_utils._image.vhd_writer import VhdWriter
+from ansible_collections.xenstack.image_services.plugins.module_utils._disk.disk import RawDisk
+from ansible_collections.xenstack.image_services.plugins.module_utils._disk.vhd.writer import VhdWriter
 from ansible_collections.xenstack.image_services.tests.benchmarks.peers import CI
 from ansible_collections.xenstack.image_services.tests.benchmarks.report import Check
 from ansible_collections.xenstack.image_services.tests.benchmarks.setting import BASE, MIB, Bench

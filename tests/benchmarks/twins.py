@@ -17,7 +17,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from ansible_collections.xenstack.image_services.plugins.module_utils._plan.paste import Filter, derive
+from ansible_collections.xenstack.image_services.plugins.module_utils._instances.paste import Filter, derive
 from ansible_collections.xenstack.image_services.tests.benchmarks.processes import peak_kib
 from ansible_collections.xenstack.image_services.tests.benchmarks.service import Glance
 from ansible_collections.xenstack.image_services.tests.support.cloud import Cloud

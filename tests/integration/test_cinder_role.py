@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 import yaml
-from ansible_collections.xenstack.image_services.plugins.module_utils._plan.ini import parse
+from ansible_collections.xenstack.image_services.plugins.module_utils._core.ini import parse
 from ansible_collections.xenstack.image_services.tests.support.cinder import Cinder, backend_types, role_variables
 from ansible_collections.xenstack.image_services.tests.support.cloud import Cloud
 from ansible_collections.xenstack.image_services.tests.support.deployment import LOCAL, Run, run_playbook, run_roles

@@ -8,8 +8,8 @@ import json
 import random
 import subprocess
 
+from ansible_collections.xenstack.image_services.plugins.module_utils._core.config_file import written_value
 from ansible_collections.xenstack.image_services.plugins.module_utils._glance.connection import Cloud as Connection
-from ansible_collections.xenstack.image_services.plugins.module_utils._plan.config_file import written_value
 from ansible_collections.xenstack.image_services.tests.support.cloud import Cloud
 
 PASSWORD_END = " gl%nce$ecret{x}{{ 7 * 7 }}${y}\\$z%(w)s'\"#; "

@@ -13,13 +13,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from ansible_collections.xenstack.image_services.plugins.module_utils._common.errors import ImageServicesError
-from ansible_collections.xenstack.image_services.plugins.module_utils._glance.catalogue import Catalogue
-from ansible_collections.xenstack.image_services.plugins.module_utils._glance.catalogue_options import checked_items
+from ansible_collections.xenstack.image_services.plugins.module_utils._core.errors import ImageServicesError
 from ansible_collections.xenstack.image_services.plugins.module_utils._glance.connection import Cloud as Connection
-from ansible_collections.xenstack.image_services.plugins.module_utils._glance.image_finder import Asking
-from ansible_collections.xenstack.image_services.plugins.module_utils._glance.image_job import ImageJob
-from ansible_collections.xenstack.image_services.plugins.module_utils._glance.image_listing import list_images
+from ansible_collections.xenstack.image_services.plugins.module_utils._images.catalogue_job import Catalogue
+from ansible_collections.xenstack.image_services.plugins.module_utils._images.catalogue_options import checked_items
+from ansible_collections.xenstack.image_services.plugins.module_utils._images.job import ImageJob
+from ansible_collections.xenstack.image_services.plugins.module_utils._images.listing import list_images
+from ansible_collections.xenstack.image_services.plugins.module_utils._images.lookup import Asking
 from ansible_collections.xenstack.image_services.tests.support.cloud import Cloud
 from ansible_collections.xenstack.image_services.tests.support.faulty_proxy import Fault
 from ansible_collections.xenstack.image_services.tests.support.modules import run_module

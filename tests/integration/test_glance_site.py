@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from ansible_collections.xenstack.image_services.plugins.module_utils._plan.stores_override import merge
+from ansible_collections.xenstack.image_services.plugins.module_utils._stores.override import merge
 from ansible_collections.xenstack.image_services.tests.support.cloud import Cloud
 from ansible_collections.xenstack.image_services.tests.support.deployment import ROOT, Run, run_playbook
 from ansible_collections.xenstack.image_services.tests.support.modules import run_module

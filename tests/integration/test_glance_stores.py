@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from ansible_collections.xenstack.image_services.plugins.module_utils._host import owners
+from ansible_collections.xenstack.image_services.plugins.module_utils._stores.directory import owners
 from ansible_collections.xenstack.image_services.tests.support.cloud import Cloud
 from ansible_collections.xenstack.image_services.tests.support.deployment import Run, run_roles
 from ansible_collections.xenstack.image_services.tests.support.modules import run_module

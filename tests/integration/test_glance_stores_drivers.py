@@ -10,10 +10,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from ansible_collections.xenstack.image_services.plugins.module_utils._plan.stores import Declaration
-from ansible_collections.xenstack.image_services.plugins.module_utils._plan.stores_lint import lint
-from ansible_collections.xenstack.image_services.plugins.module_utils._plan.stores_options import BACKENDS, GLANCE_SECTIONS, Option
-from ansible_collections.xenstack.image_services.plugins.module_utils._plan.stores_render import render_stores
+from ansible_collections.xenstack.image_services.plugins.module_utils._stores.declaration import Declaration
+from ansible_collections.xenstack.image_services.plugins.module_utils._stores.lint import lint
+from ansible_collections.xenstack.image_services.plugins.module_utils._stores.options import BACKENDS, GLANCE_SECTIONS, Option
+from ansible_collections.xenstack.image_services.plugins.module_utils._stores.render import render_stores
 from ansible_collections.xenstack.image_services.tests.support.cloud import Cloud
 
 # Libraries of backends that the test cloud does not use; the drivers import them and we ask for their options only.

@@ -19,7 +19,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
-from ansible_collections.xenstack.image_services.plugins.module_utils._common.errors import ImageServicesError
+from ansible_collections.xenstack.image_services.plugins.module_utils._core.errors import ImageServicesError
 from ansible_collections.xenstack.image_services.plugins.module_utils._glance.connection import Cloud as Connection
 from ansible_collections.xenstack.image_services.tests.support import hostile_table, traced
 from ansible_collections.xenstack.image_services.tests.support.cloud import Cloud
@@ -32,8 +32,8 @@ BEGIN, END = "/hostile images begin", "/hostile images end"
 # The imports of one process, as the module makes them; their results, or the errors of those that end in a sentence.
 IMPORT = f"""
 import json, sys
-from ansible_collections.xenstack.image_services.plugins.module_utils._common.errors import ImageServicesError
-from ansible_collections.xenstack.image_services.plugins.module_utils._xapi.import_job import ImportJob
+from ansible_collections.xenstack.image_services.plugins.module_utils._core.errors import ImageServicesError
+from ansible_collections.xenstack.image_services.plugins.module_utils._vdis.import_job import ImportJob
 from ansible_collections.xenstack.image_services.plugins.module_utils._xapi.session import Pool
 
 def imported(params):

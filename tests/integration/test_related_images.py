@@ -9,12 +9,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from ansible_collections.xenstack.image_services.plugins.module_utils._glance import api, image_listing
-from ansible_collections.xenstack.image_services.plugins.module_utils._glance.catalogue_options import checked_items
+from ansible_collections.xenstack.image_services.plugins.module_utils._glance import api
+from ansible_collections.xenstack.image_services.plugins.module_utils._glance import relation as instance_relation
 from ansible_collections.xenstack.image_services.plugins.module_utils._glance.connection import Cloud as Connection
-from ansible_collections.xenstack.image_services.plugins.module_utils._glance.image_finder import Asking
-from ansible_collections.xenstack.image_services.plugins.module_utils._glance.image_job import ImageJob
-from ansible_collections.xenstack.image_services.plugins.module_utils._plan import instance_relation
+from ansible_collections.xenstack.image_services.plugins.module_utils._images import listing as image_listing
+from ansible_collections.xenstack.image_services.plugins.module_utils._images.catalogue_options import checked_items
+from ansible_collections.xenstack.image_services.plugins.module_utils._images.job import ImageJob
+from ansible_collections.xenstack.image_services.plugins.module_utils._images.lookup import Asking
 from ansible_collections.xenstack.image_services.tests.support.aware import A, AwareCloud, B
 from ansible_collections.xenstack.image_services.tests.support.cloud import Cloud
 from ansible_collections.xenstack.image_services.tests.support.disks import MIB

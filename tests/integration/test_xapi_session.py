@@ -19,11 +19,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from ansible_collections.xenstack.image_services.plugins.module_utils._common.errors import ImageServicesError
-from ansible_collections.xenstack.image_services.plugins.module_utils._common.wait import Clock
-from ansible_collections.xenstack.image_services.plugins.module_utils._xapi.failure import XapiFailure
+from ansible_collections.xenstack.image_services.plugins.module_utils._core.errors import ImageServicesError
+from ansible_collections.xenstack.image_services.plugins.module_utils._core.wait import Clock
+from ansible_collections.xenstack.image_services.plugins.module_utils._xapi.failures import XapiFailure
 from ansible_collections.xenstack.image_services.plugins.module_utils._xapi.session import Pool
-from ansible_collections.xenstack.image_services.plugins.module_utils._xapi.task import Task
+from ansible_collections.xenstack.image_services.plugins.module_utils._xapi.tasks import Task
 from ansible_collections.xenstack.image_services.tests.support.deployment import ROOT
 from ansible_collections.xenstack.image_services.tests.support.modules import run_module
 from ansible_collections.xenstack.image_services.tests.support.xapi import MIB, PASSWORD, PoolUnderTest, start

@@ -11,10 +11,10 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from ansible_collections.xenstack.image_services.plugins.module_utils._common.errors import ImageServicesError
-from ansible_collections.xenstack.image_services.plugins.module_utils._common.wait import Clock
+from ansible_collections.xenstack.image_services.plugins.module_utils._core.errors import ImageServicesError
+from ansible_collections.xenstack.image_services.plugins.module_utils._core.wait import Clock
+from ansible_collections.xenstack.image_services.plugins.module_utils._srs.job import ensure_sr
 from ansible_collections.xenstack.image_services.plugins.module_utils._xapi.session import Pool
-from ansible_collections.xenstack.image_services.plugins.module_utils._xapi.sr_job import ensure_sr
 from ansible_collections.xenstack.image_services.tests.support.modules import RunningModule, run_module
 from ansible_collections.xenstack.image_services.tests.support.xapi import MIB, PoolUnderTest, error
 

@@ -11,9 +11,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from ansible_collections.xenstack.image_services.plugins.module_utils._common.errors import ImageServicesError
-from ansible_collections.xenstack.image_services.plugins.module_utils._plan.vdi_import import DIGEST, INCOMING
-from ansible_collections.xenstack.image_services.plugins.module_utils._xapi.copy_job import CopyJob
+from ansible_collections.xenstack.image_services.plugins.module_utils._core.errors import ImageServicesError
+from ansible_collections.xenstack.image_services.plugins.module_utils._vdis.copy_job import CopyJob
+from ansible_collections.xenstack.image_services.plugins.module_utils._vdis.import_plan import DIGEST, INCOMING
 from ansible_collections.xenstack.image_services.plugins.module_utils._xapi.session import Pool
 from ansible_collections.xenstack.image_services.tests.support.disks import partitioned
 from ansible_collections.xenstack.image_services.tests.support.modules import run_module

@@ -16,11 +16,11 @@ from typing import Any
 
 import pytest
 import pyvhdi
-from ansible_collections.xenstack.image_services.plugins.module_utils._host import made_file
-from ansible_collections.xenstack.image_services.plugins.module_utils._image.qcow2 import Qcow2File
-from ansible_collections.xenstack.image_services.plugins.module_utils._image.vhd_reader import VhdFile
-from ansible_collections.xenstack.image_services.plugins.module_utils._image.vhd_tar import VhdTarball
-from ansible_collections.xenstack.image_services.plugins.module_utils._plan import vdi_export
+from ansible_collections.xenstack.image_services.plugins.module_utils._disk.qcow2 import Qcow2File
+from ansible_collections.xenstack.image_services.plugins.module_utils._disk.vhd.reader import VhdFile
+from ansible_collections.xenstack.image_services.plugins.module_utils._disk.vhd.tarball import VhdTarball
+from ansible_collections.xenstack.image_services.plugins.module_utils._vdis import export_file as made_file
+from ansible_collections.xenstack.image_services.plugins.module_utils._vdis import export_plan as vdi_export
 from ansible_collections.xenstack.image_services.tests.support.disks import GIB, MIB, Writes, content, expected, qemu_img, unpack
 from ansible_collections.xenstack.image_services.tests.support.disks import disks as some_disks
 from ansible_collections.xenstack.image_services.tests.support.exports import Exporter

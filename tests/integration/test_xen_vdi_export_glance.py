@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from ansible_collections.xenstack.image_services.plugins.module_utils._image.vhd_tar import VhdTarball
+from ansible_collections.xenstack.image_services.plugins.module_utils._disk.vhd.tarball import VhdTarball
 from ansible_collections.xenstack.image_services.tests.support.cloud import Cloud
 from ansible_collections.xenstack.image_services.tests.support.disks import MIB, qemu_img
 from ansible_collections.xenstack.image_services.tests.support.exports import Exporter

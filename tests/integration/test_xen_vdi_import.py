@@ -11,9 +11,9 @@ from typing import Any
 
 import pytest
 import pyvhdi
-from ansible_collections.xenstack.image_services.plugins.module_utils._common.errors import ImageServicesError
-from ansible_collections.xenstack.image_services.plugins.module_utils._image.disk import RawDisk
-from ansible_collections.xenstack.image_services.plugins.module_utils._image.vhd_writer import VhdWriter
+from ansible_collections.xenstack.image_services.plugins.module_utils._core.errors import ImageServicesError
+from ansible_collections.xenstack.image_services.plugins.module_utils._disk.disk import RawDisk
+from ansible_collections.xenstack.image_services.plugins.module_utils._disk.vhd.writer import VhdWriter
 from ansible_collections.xenstack.image_services.tests.support.disks import GIB, MIB, Writes, disks, qemu_img, write_raw, write_sparse
 from ansible_collections.xenstack.image_services.tests.support.imports import NAME, disks_of, images_of, imported, machine_with, small_raw, stored
 from ansible_collections.xenstack.image_services.tests.support.mirror import Mirror

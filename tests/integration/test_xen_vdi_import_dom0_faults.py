@@ -15,10 +15,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from ansible_collections.xenstack.image_services.plugins.module_utils._common.errors import ImageServicesError
+from ansible_collections.xenstack.image_services.plugins.module_utils._core.errors import ImageServicesError
 from ansible_collections.xenstack.image_services.plugins.module_utils._glance.connection import Cloud as Connection
-from ansible_collections.xenstack.image_services.plugins.module_utils._plan.vdi_import import INCOMING, PULLS, TASK, incoming_name
-from ansible_collections.xenstack.image_services.plugins.module_utils._xapi import import_dom0
+from ansible_collections.xenstack.image_services.plugins.module_utils._vdis import transport_dom0 as import_dom0
+from ansible_collections.xenstack.image_services.plugins.module_utils._vdis.import_plan import INCOMING, PULLS, TASK, incoming_name
 from ansible_collections.xenstack.image_services.tests.support import dom0
 from ansible_collections.xenstack.image_services.tests.support.deployment import run_playbook
 from ansible_collections.xenstack.image_services.tests.support.disks import MIB

@@ -15,10 +15,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from ansible_collections.xenstack.image_services.plugins.module_utils._common.errors import ImageServicesError
-from ansible_collections.xenstack.image_services.plugins.module_utils._plan.vdi_import import INCOMING, REPLACES, incoming_name
-from ansible_collections.xenstack.image_services.plugins.module_utils._xapi import import_apply, import_http, import_way, transfer
-from ansible_collections.xenstack.image_services.plugins.module_utils._xapi.import_job import ImportJob
+from ansible_collections.xenstack.image_services.plugins.module_utils._core.errors import ImageServicesError
+from ansible_collections.xenstack.image_services.plugins.module_utils._vdis import import_apply
+from ansible_collections.xenstack.image_services.plugins.module_utils._vdis import transport as import_way
+from ansible_collections.xenstack.image_services.plugins.module_utils._vdis import transport_http as import_http
+from ansible_collections.xenstack.image_services.plugins.module_utils._vdis.import_job import ImportJob
+from ansible_collections.xenstack.image_services.plugins.module_utils._vdis.import_plan import INCOMING, REPLACES, incoming_name
+from ansible_collections.xenstack.image_services.plugins.module_utils._xapi import transfer
 from ansible_collections.xenstack.image_services.plugins.module_utils._xapi.session import Pool
 from ansible_collections.xenstack.image_services.tests.support.disks import MIB, qemu_img, write_raw
 from ansible_collections.xenstack.image_services.tests.support.hostile import (

@@ -10,10 +10,10 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
-from ansible_collections.xenstack.image_services.plugins.module_utils._common.errors import ImageServicesError
+from ansible_collections.xenstack.image_services.plugins.module_utils._core.errors import ImageServicesError
+from ansible_collections.xenstack.image_services.plugins.module_utils._vms.job import VmJob
+from ansible_collections.xenstack.image_services.plugins.module_utils._vms.options import create_vm_argspec
 from ansible_collections.xenstack.image_services.plugins.module_utils._xapi.session import Pool
-from ansible_collections.xenstack.image_services.plugins.module_utils._xapi.vm_job import VmJob
-from ansible_collections.xenstack.image_services.plugins.module_utils._xapi.vm_options import create_vm_argspec
 from ansible_collections.xenstack.image_services.tests.support.modules import RunningModule, run_module
 from ansible_collections.xenstack.image_services.tests.support.xapi import MIB, PoolUnderTest
 

@@ -4,7 +4,7 @@
 
 from __future__ import annotations
 
-from ansible_collections.xenstack.image_services.plugins.module_utils._common.wait import Clock
+from ansible_collections.xenstack.image_services.plugins.module_utils._core.wait import Clock
 
 
 class JumpingClock(Clock):

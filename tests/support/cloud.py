@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import yaml
 from ansible_collections.xenstack.image_services.plugins.module_utils._glance.connection import Cloud as Connection
-from ansible_collections.xenstack.image_services.plugins.module_utils._glance.present import present_image
+from ansible_collections.xenstack.image_services.plugins.module_utils._glance.results import present_image
 from ansible_collections.xenstack.image_services.tests.support.deployment import serving_processes
 from ansible_collections.xenstack.image_services.tests.support.faulty_proxy import FaultyProxy
 

@@ -7,8 +7,8 @@ from __future__ import annotations
 import os
 from typing import Any
 
-from ansible_collections.xenstack.image_services.plugins.module_utils._common.errors import ImageServicesError
-from ansible_collections.xenstack.image_services.plugins.module_utils._xapi.export_job import ExportJob
+from ansible_collections.xenstack.image_services.plugins.module_utils._core.errors import ImageServicesError
+from ansible_collections.xenstack.image_services.plugins.module_utils._vdis.export_job import ExportJob
 from ansible_collections.xenstack.image_services.tests.support.xapi import PASSWORD, PoolUnderTest
 
 

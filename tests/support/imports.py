@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import zstandard
-from ansible_collections.xenstack.image_services.plugins.module_utils._xapi.import_job import ImportJob
+from ansible_collections.xenstack.image_services.plugins.module_utils._vdis.import_job import ImportJob
 from ansible_collections.xenstack.image_services.plugins.module_utils._xapi.session import Pool
 from ansible_collections.xenstack.image_services.plugins.modules.xen_vdi_import import create_import_argspec
 from ansible_collections.xenstack.image_services.tests.support.disks import MIB, build_vhd, partitioned, qemu_img, tarball_of, write_raw

@@ -14,7 +14,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-DATA = Path(__file__).parents[1] / "unit/xapi/data"
+DATA = Path(__file__).parents[1] / "unit/plugins/module_utils/_xapi/data"
 SIMULATED = Path(__file__).parents[2] / "roles/xapi_simulator/files/xapi_simulator/schema"
 ERRORS, MODEL = DATA / "errors.json", DATA / "model.json"
 

@@ -8,10 +8,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from .._common.errors import cannot
+from .._core.errors import cannot
 from .._glance.connection import Cloud
 from .._glance.http import GlanceError, HttpClient
-from .._plan.cinder_type import on_backend
+from .type_plan import on_backend
 
 Record = dict[str, Any]
 # User messages came with this version; every cloud since Ocata has it.

@@ -8,10 +8,10 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from .._common.errors import cannot
+from .._core.errors import cannot
 from .._glance.http import explaining
-from .._plan.cinder_type import TypePlan, differing_spec, plan_type
 from .api import Cinder, Record
+from .type_plan import TypePlan, differing_spec, plan_type
 
 Params = Mapping[str, Any]
 ADVICE = "Check that the task runs as an administrator, and see Cinder's log"

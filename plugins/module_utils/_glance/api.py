@@ -9,10 +9,10 @@ import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from .._plan.image_desired import property_path
-from .._plan.instance_relation import INCLUDED, Relation, headers_of, removal
-from .._plan.stores_usage import stores_of
+from .._images.desired import property_path
 from .http import GlanceError, HttpClient
+from .relation import INCLUDED, Relation, headers_of, removal
+from .store_usage import stores_of
 
 if TYPE_CHECKING:
     import requests

@@ -8,9 +8,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from .._common.address import source_secrets
-from .._common.argspec import ArgumentSpec
-from .._common.module import DiscreetModule
+from .._core.address import source_secrets
+from .._core.argspec import ArgumentSpec
+from .._core.module import DiscreetModule
 
 # Every other value of an auth dictionary counts as a secret, those of plugins that we never heard of included.
 HARMLESS_AUTH_KEYS = frozenset(

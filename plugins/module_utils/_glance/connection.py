@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from ansible.module_utils.basic import missing_required_lib
 
-from .._common.errors import ImageServicesError
+from .._core.errors import ImageServicesError
 from .api import Glance
 from .argspec import auth_secrets, cloud_secrets
 from .credentials import check_settings, explained, file_fault, refused
@@ -33,7 +33,7 @@ else:
     SDK_IMPORT_ERROR = None
 
 if TYPE_CHECKING:
-    from .._common.wait import Clock
+    from .._core.wait import Clock
 
 NO_ENDPOINT = "no_endpoint"
 # Option of ours -> keyword of openstack.config.get_cloud_region, as openstack.cloud maps them.

@@ -11,7 +11,7 @@ import re
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from .._common.errors import ImageServicesError
+from .._core.errors import ImageServicesError
 
 _TEXTS = ("auth_type", "region_name", "interface", "cacert", "cert", "key", "profile")
 _FILES = {"cacert": "CA certificates", "cert": "client certificate", "key": "key of the client certificate"}

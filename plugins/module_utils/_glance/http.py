@@ -12,8 +12,8 @@ from collections.abc import Mapping, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Union
 
-from .._common.errors import ImageServicesError, cannot
-from .._common.wait import Clock
+from .._core.errors import ImageServicesError, cannot
+from .._core.wait import Clock
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 
-from .._common.errors import ImageServicesError, cannot
+from .._core.errors import ImageServicesError, cannot
 from .http import GlanceError, HttpClient
 
 PROJECT_ID = re.compile(r"[0-9a-f]{32}|[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from ansible.module_utils.basic import missing_required_lib
 
-from .._common.errors import ImageServicesError, cannot
+from .._core.errors import ImageServicesError, cannot
 from .http import GlanceError, HttpClient
 
 try:
@@ -27,7 +27,7 @@ else:
     KEYSTONEAUTH_IMPORT_ERROR = None
 
 if TYPE_CHECKING:
-    from .._common.wait import Clock
+    from .._core.wait import Clock
 
     Params = Mapping[str, Any]
 

@@ -12,8 +12,8 @@ from urllib.parse import urlencode
 
 from ansible.module_utils.urls import open_url
 
-from .._common.errors import ImageServicesError, cannot
-from .._plan.keystone import Change, Current, EndpointKey, Grant
+from .._core.errors import ImageServicesError, cannot
+from .plan import Change, Current, EndpointKey, Grant
 
 COLLECTIONS = {"project": "projects", "role": "roles", "user": "users", "service": "services", "endpoint": "endpoints"}
 

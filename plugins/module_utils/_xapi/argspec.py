@@ -10,11 +10,11 @@ from typing import Any
 
 from ansible.module_utils.basic import env_fallback
 
-from .._common.address import source_secrets
-from .._common.argspec import ArgumentSpec
-from .._common.module import DiscreetModule
+from .._core.address import source_secrets
+from .._core.argspec import ArgumentSpec
+from .._core.module import DiscreetModule
 from .._glance.argspec import cloud_secrets, create_cloud_argspec
-from .._plan.xen_sr import is_secret
+from .._srs.plan import is_secret
 
 # One transfer has one patience: that of the pool's side.
 LEFT_TO_THE_POOL = frozenset({"timeout", "wait"})

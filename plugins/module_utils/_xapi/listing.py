@@ -8,8 +8,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
-from .._common.query import compile_query
-from .present import by_name, named, present_driver, present_sr, present_vdi
+from .._core.query import compile_query
+from .results import by_name, named, present_driver, present_sr, present_vdi
 
 if TYPE_CHECKING:
     from .session import Pool

@@ -17,12 +17,12 @@ from typing import Any
 
 from ansible.module_utils.basic import missing_required_lib
 
-from .._common.errors import ImageServicesError, cannot
-from .._common.interrupt import undisturbed
-from .._common.wait import Clock
-from .failure import XapiFailure, sentence
+from .._core.errors import ImageServicesError, cannot
+from .._core.signals import undisturbed
+from .._core.wait import Clock
+from .failures import XapiFailure, sentence
 from .rpc import Transport, plain, sendable
-from .task import TaskFailed, Undo, drop, follow, give_up, take_back
+from .tasks import TaskFailed, Undo, drop, follow, give_up, take_back
 from .tls import Address, Connector, explain, parse_address
 
 try:

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from .._common.errors import ImageServicesError, cannot
+from .._core.errors import ImageServicesError, cannot
 
 PORTS = {"https": 443, "http": 80}
 # Seconds until a host takes the connection; what takes long on it afterwards has the module's own patience.

@@ -15,11 +15,11 @@ from contextlib import ExitStack, contextmanager, suppress
 from typing import Any
 from urllib.parse import urlencode, urlsplit
 
-from .._common.errors import ImageServicesError, cannot
-from .failure import XapiFailure
-from .line import Ended, Line, Silent
+from .._core.errors import ImageServicesError, cannot
+from .failures import XapiFailure
+from .http_channel import Ended, Line, Silent
 from .session import Pool
-from .task import GRACE, UNFINISHED, Task, follow
+from .tasks import GRACE, UNFINISHED, Task, follow
 from .tls import Address, explain, parse_address
 
 # What a host takes of request line and headers together; more is answered with 431.

@@ -19,9 +19,9 @@ from oslo_config.sources import _environment
 from paste.deploy.loadwsgi import NicerConfigParser
 
 sys.path.insert(0, str(Path(__file__).parents[4] / "plugins"))
-from module_utils._common.errors import ImageServicesError
-from module_utils._plan.config_file import config_file, written_value
-from module_utils._plan.ini import literal, parse
+from module_utils._core.config_file import config_file, written_value
+from module_utils._core.errors import ImageServicesError
+from module_utils._core.ini import literal, parse
 
 ODD = st.text("ab$%{}()[]'\"\\ \t\n#;:=,.-|/@!~\xa0\x1c\u2028é", max_size=12)
 TEXTS = ODD | st.text(st.characters(blacklist_categories=["Cs"]), max_size=12)

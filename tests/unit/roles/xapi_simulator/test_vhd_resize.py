@@ -13,8 +13,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from ansible_collections.xenstack.image_services.plugins.module_utils._image.disk import RawDisk
-from ansible_collections.xenstack.image_services.plugins.module_utils._image.vhd_writer import VhdWriter
+from ansible_collections.xenstack.image_services.plugins.module_utils._disk.disk import RawDisk
+from ansible_collections.xenstack.image_services.plugins.module_utils._disk.vhd.writer import VhdWriter
 from ansible_collections.xenstack.image_services.tests.support import vhd_judge
 from ansible_collections.xenstack.image_services.tests.support.disks import build_vhd, vhd_footer, write_raw, write_sparse
 from ansible_collections.xenstack.image_services.tests.support.xapi import MIB, PACKAGE, Server, disk_file, error

@@ -17,7 +17,7 @@ from typing import Any
 
 import pytest
 import pyvhdi
-from ansible_collections.xenstack.image_services.plugins.module_utils._image.vhd_tar import VhdTarball
+from ansible_collections.xenstack.image_services.plugins.module_utils._disk.vhd.tarball import VhdTarball
 from ansible_collections.xenstack.image_services.tests.support.disks import MIB, build_vhd, unpack
 from ansible_collections.xenstack.image_services.tests.support.dom0 import Dom0
 from ansible_collections.xenstack.image_services.tests.support.glance_double import GlanceDouble, Plan

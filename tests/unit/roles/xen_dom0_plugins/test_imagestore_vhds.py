@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from ansible_collections.xenstack.image_services.plugins.module_utils._image.vhd_tar import VhdTarball
+from ansible_collections.xenstack.image_services.plugins.module_utils._disk.vhd.tarball import VhdTarball
 from ansible_collections.xenstack.image_services.tests.support.disks import MIB, build_vhd, content, qemu_img, summed, tarball_of, vhd_header, write_raw
 from ansible_collections.xenstack.image_services.tests.support.dom0 import Dom0, install, pythons, run_inside
 from ansible_collections.xenstack.image_services.tests.support.glance_double import GlanceDouble

@@ -1,0 +1,149 @@
+# SPDX-FileCopyrightText: 2026 xenstack.image_services contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+# Private to this collection: no compatibility is promised to other importers.
+"""The work of the module cinder_volume_proof: a volume of a backend lives through its life."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from typing import Any
+
+from .._core.errors import ImageServicesError, cannot
+from .._core.signals import cleaning_up
+from .._core.wait import Clock, Stalled, wait_while_moving
+from .._glance.http import GlanceError, explaining
+from .api import Cinder, Record
+from .type_plan import on_backend
+
+Params = Mapping[str, Any]
+SEE_LOG = "See the log of cinder-volume"
+
+
+def prove_backend(params: Params, check_mode: bool, connect: Callable[[Params], Cinder], clock: Clock | None = None) -> dict[str, Any]:
+    """The backend's service is up, and a volume of it can be created, extended, snapshotted and deleted."""
+    backend = params["backend"]
+    with cleaning_up("prove", "backend", backend), explaining("prove", "backend", backend, "Check that the task runs as an administrator"):
+        proof = Proof(connect(params), params, clock)
+        service = proof.await_service()
+        if check_mode:
+            return {"changed": False, "service": service, "proof": None}
+        proof.await_pool()
+        return {"changed": False, "service": service, "proof": proof.run()}
+
+
+class Proof:
+    """One life of one volume; whatever ends it, the volume and its snapshot go."""
+
+    def __init__(self, cinder: Cinder, params: Params, clock: Clock | None) -> None:
+        self.cinder = cinder
+        self.backend: str = params["backend"]
+        self.type: str = params["volume_type"]
+        self.size: int = params["size"]
+        self.patience: float = params["timeout"]
+        self.clock = clock
+
+    def await_service(self) -> dict[str, Any]:
+        def probe() -> list[tuple[str, str, str]]:
+            return sorted((each["host"], each["status"], each["state"]) for each in self.cinder.services(self.backend))
+
+        def works(found: list[tuple[str, str, str]]) -> bool:
+            return any(status == "enabled" and state == "up" for _host, status, state in found)
+
+        try:
+            found = wait_while_moving(probe, works, self.patience, self.clock)
+        except Stalled as exc:
+            seen = ", ".join(f"{host} is {status} and {state}" for host, status, state in exc.state) if isinstance(exc.state, list) and exc.state else ""
+            cause = f"its service is not up ({seen})" if seen else "Cinder knows no service of it"
+            raise self._broken(cause, f"{SEE_LOG}: the driver says there why it does not start", "service_down") from exc
+        host, status, state = next(each for each in found if works([each]))
+        return {"host": host, "status": status, "state": state}
+
+    def await_pool(self) -> None:
+        """A scheduler that has not heard of the backend yet would refuse the volume."""
+        try:
+            wait_while_moving(lambda: len(self.cinder.pools(self.backend)), bool, self.patience, self.clock)
+        except Stalled as exc:
+            raise self._broken("the scheduler has not heard of it", f"{SEE_LOG} and that of cinder-scheduler", "no_pool") from exc
+
+    def run(self) -> dict[str, Any]:
+        name = f"proof of backend {self.backend}"
+        volume = self.cinder.create_volume({"name": name, "size": self.size, "volume_type": self.type})["id"]
+        snapshot = ""
+        try:
+            made = self._await_volume(volume, "created", lambda found: True)
+            host = str(made.get("os-vol-host-attr:host") or "")
+            if host and not on_backend(host, self.backend):
+                raise self._broken(
+                    f"a volume of type '{self.type}' lands on {host}", "Give the type the extra spec volume_backend_name of this backend", "elsewhere"
+                )
+            self.cinder.extend_volume(volume, self.size + 1)
+            self._await_volume(volume, "extended", lambda found: found["size"] == self.size + 1)
+            snapshot = self.cinder.create_snapshot({"name": name, "volume_id": volume})["id"]
+            self._await(snapshot, self.cinder.snapshot, "snapshotted", lambda found: True)
+            self._remove_snapshot(snapshot)
+            snapshot = ""
+            self._remove_volume(volume)
+        except BaseException:
+            self._give_up(volume, snapshot)
+            raise
+        return {"host": host, "volume": volume, "volume_type": self.type, "sizes": [self.size, self.size + 1]}
+
+    def _remove_snapshot(self, snapshot: str) -> None:
+        self.cinder.delete_snapshot(snapshot)
+        self._await_end(snapshot, self.cinder.snapshot, "snapshot")
+
+    def _remove_volume(self, volume: str) -> None:
+        self.cinder.delete_volume(volume)
+        self._await_end(volume, self.cinder.volume, "volume")
+
+    def _give_up(self, volume: str, snapshot: str) -> None:
+        """As far as Cinder lets us; the failure that brought us here is the one to tell."""
+        with suppress(ImageServicesError):
+            if snapshot:
+                self._remove_snapshot(snapshot)
+        with suppress(ImageServicesError):
+            self._remove_volume(volume)
+
+    def _await_volume(self, volume: str, deed: str, done: Callable[[Record], bool]) -> Record:
+        return self._await(volume, self.cinder.volume, deed, done)
+
+    def _await(self, identity: str, read: Callable[[str], Record | None], deed: str, done: Callable[[Record], bool]) -> Record:
+        found: Record = {}
+
+        def probe() -> tuple[str, Any]:
+            found.clear()
+            found.update(read(identity) or {"status": "gone"})
+            return found["status"], found.get("size")
+
+        def ended(state: tuple[str, Any]) -> bool:
+            return state[0] == "gone" or state[0].startswith("error") or (state[0] == "available" and done(found))
+
+        try:
+            status, _size = wait_while_moving(probe, ended, self.patience, self.clock)
+        except Stalled:
+            raise self._broken(f"a volume was not {deed} within {self.patience:.0f} s, it is still {found['status']}", SEE_LOG, "stuck") from None
+        if status != "available":
+            raise self._broken(f"a volume could not be {deed}: it is {status}{self._said(identity)}", SEE_LOG, "failed")
+        return dict(found)
+
+    def _await_end(self, identity: str, read: Callable[[str], Record | None], kind: str) -> None:
+        def probe() -> str:
+            try:
+                return str((read(identity) or {"status": "gone"})["status"])
+            except GlanceError as exc:
+                return f"unknown ({exc})"
+
+        try:
+            status = wait_while_moving(probe, lambda state: state == "gone" or state.startswith("error"), self.patience, self.clock)
+        except Stalled as exc:
+            status = str(exc.state)
+        if status != "gone":
+            raise self._broken(f"its {kind} {identity} could not be deleted: it is {status}{self._said(identity)}", f"{SEE_LOG}, and delete it", "left")
+
+    def _said(self, identity: str) -> str:
+        said = self.cinder.messages(identity)
+        return f" ({said[0].rstrip('.')})" if said else ""
+
+    def _broken(self, cause: str, advice: str, code: str) -> ImageServicesError:
+        return cannot("prove", "backend", self.backend, cause, advice, code=code)

@@ -1,0 +1,63 @@
+# SPDX-FileCopyrightText: 2026 xenstack.image_services contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+# Private to this collection: no compatibility is promised to other importers.
+"""Image bytes to an http(s) address, in one PUT."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from urllib.parse import urlsplit
+
+from .._core.address import shown
+from .._core.errors import ImageServicesError, cannot
+from .body import Progress, upload_body
+from .source import Source
+from .web import CONNECT_TIMEOUT, Access
+
+_LEFT = "See that the address takes a PUT, then run the task again; the server may have kept a part"
+
+
+@dataclass(frozen=True)
+class Sent:
+    size: int
+    sha256: str
+
+
+def check_address(uri: str) -> None:
+    parts = urlsplit(uri)
+    if parts.scheme not in ("http", "https") or not parts.hostname:
+        raise cannot("send to", "uri", shown(uri), "it is no http or https address", "Correct uri", code="bad_uri")
+    if parts.username or parts.password:
+        raise cannot(
+            "send to", "uri", shown(uri), "it holds a user name or password, which would be shown", "Give them in url_username and url_password", code="bad_uri"
+        )
+
+
+def put(uri: str, source: Source, access: Access, patience: float, progress: Progress | None = None) -> Sent:
+    """Send all of the source; anything but success is an error, and so is being sent elsewhere: half of the bytes would be gone."""
+    import requests
+
+    body = upload_body(source, ["sha256"], progress)
+    given = {"Content-Type": "application/octet-stream", **dict(access.headers)}
+    try:
+        with requests.put(uri, data=body, headers=given, auth=access.auth, timeout=(CONNECT_TIMEOUT, patience), allow_redirects=False) as answer:
+            status, reason, location = answer.status_code, answer.reason, answer.headers.get("Location", "")
+    except ImageServicesError:
+        raise
+    except requests.exceptions.SSLError as exc:
+        if body.failure is not None:
+            raise body.failure from exc
+        raise _failed(uri, "its certificate is not trusted, or it does not speak TLS", "Check the certificate and the system's authorities") from exc
+    except (requests.RequestException, ValueError, OSError) as exc:
+        if body.failure is not None:
+            raise body.failure from exc
+        raise _failed(uri, f"the transfer broke after {body.sent} bytes ({type(exc).__name__})", _LEFT) from exc
+    if 300 <= status < 400:
+        raise _failed(uri, f"the server sends the data elsewhere ({status}, to {shown(location)})", "Give that address as uri")
+    if not 200 <= status < 300 or not body.digests:
+        raise _failed(uri, f"the server answered {status} {reason}".rstrip(), _LEFT)
+    return Sent(body.sent, body.digests["sha256"])
+
+
+def _failed(uri: str, cause: str, advice: str) -> ImageServicesError:
+    return cannot("send to", "uri", shown(uri), cause, advice, code="put_failed")

@@ -1,0 +1,190 @@
+# SPDX-FileCopyrightText: 2026 xenstack.image_services contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+# Private to this collection: no compatibility is promised to other importers.
+"""Decoders of compressed streams that give their output in small pieces, whatever the input grows to."""
+
+from __future__ import annotations
+
+import bz2
+import lzma
+import traceback
+import zlib
+from collections.abc import Callable, Iterator
+from typing import Protocol
+
+from ansible.module_utils.basic import missing_required_lib
+
+from .._core.errors import ImageServicesError
+from .zstd_frames import BrokenFrames, FrameCutter
+
+try:
+    import zstandard
+except ImportError:
+    ZSTANDARD_IMPORT_ERROR: str | None = traceback.format_exc()
+else:
+    ZSTANDARD_IMPORT_ERROR = None
+
+MOST_OUTPUT = 1024 * 1024
+# zlib copies what it has not yet read, so it gets little at a time.
+MOST_INPUT = 64 * 1024
+# What `xz -9` needs is 65 MiB, what `zstd --ultra -22` needs 128 MiB.
+MOST_MEMORY = 128 * 1024 * 1024
+
+
+class BrokenStream(Exception):
+    """The compressed data is damaged, cut off or followed by something else; the text says which."""
+
+
+class Decoder(Protocol):
+    """One compressed stream, of any number of members, streams or frames one after the other."""
+
+    def decode(self, data: bytes) -> Iterator[bytes]:
+        """What the next bytes hold, in pieces of little more than MOST_OUTPUT bytes."""
+
+    def finish(self) -> None:
+        """Refuse a stream that may not end here."""
+
+
+class _Member(Protocol):
+    """What the decompressors of lzma and bz2 have in common."""
+
+    @property
+    def eof(self) -> bool: ...
+
+    @property
+    def needs_input(self) -> bool: ...
+
+    @property
+    def unused_data(self) -> bytes: ...
+
+    def decompress(self, data: bytes, max_length: int = -1) -> bytes: ...
+
+
+class _GzipMember:
+    """zlib's decompressor with the interface of the others."""
+
+    def __init__(self) -> None:
+        self._zlib = zlib.decompressobj(wbits=31)
+        self._full = False
+
+    @property
+    def eof(self) -> bool:
+        return self._zlib.eof
+
+    @property
+    def needs_input(self) -> bool:
+        return not (self._full or self._zlib.unconsumed_tail)
+
+    @property
+    def unused_data(self) -> bytes:
+        return self._zlib.unused_data
+
+    def decompress(self, data: bytes, max_length: int = -1) -> bytes:
+        output = self._zlib.decompress(self._zlib.unconsumed_tail + data, max_length)
+        # With all input read, output that filled the piece may have more behind it.
+        self._full = len(output) == max_length
+        return output
+
+
+class _Members:
+    """gzip, xz and bzip2: members follow each other, and some writers pad the end with zeros."""
+
+    def __init__(self, member: Callable[[], _Member], magic: bytes, errors: tuple[type[Exception], ...], padding: bool) -> None:
+        self._make = member
+        self._magic = magic
+        self._errors = errors
+        self._padding = padding
+        self._member: _Member | None = None
+        self._between = b""
+        self._begun = False
+
+    def decode(self, data: bytes) -> Iterator[bytes]:
+        for start in range(0, len(data), MOST_INPUT):
+            yield from self._decode(data[start : start + MOST_INPUT])
+
+    def _decode(self, data: bytes) -> Iterator[bytes]:
+        while True:
+            if self._member is None:
+                data = self._next_member(data)
+                if self._member is None:
+                    return
+            member = self._member
+            try:
+                output = member.decompress(data, MOST_OUTPUT)
+            except self._errors as exc:
+                raise BrokenStream(_cause(exc)) from exc
+            data = b""
+            if output:
+                yield output
+            if member.eof:
+                data, self._member = member.unused_data, None
+                if not data:
+                    return
+            elif member.needs_input:
+                return
+
+    def _next_member(self, data: bytes) -> bytes:
+        """Begin the next member where there is one; what belongs to it."""
+        data = self._between + data
+        if self._begun and self._padding:
+            data = data.lstrip(b"\0")
+        self._between = b""
+        if len(data) < len(self._magic) and self._magic.startswith(data):
+            self._between = data
+            return b""
+        if not data.startswith(self._magic):
+            raise BrokenStream("bytes of something else follow its end" if self._begun else "it does not begin as such data does")
+        self._member, self._begun = self._make(), True
+        return data
+
+    def finish(self) -> None:
+        if self._member is not None or self._between or not self._begun:
+            raise BrokenStream("it ends in the middle")
+
+
+class _Zstandard:
+    """Frames, cut so that each piece of input has a limit to what it grows to."""
+
+    def __init__(self) -> None:
+        if ZSTANDARD_IMPORT_ERROR is not None:
+            raise ImageServicesError(missing_required_lib("zstandard", reason="to decompress zstd"), code="missing_library")
+        self._library = zstandard.ZstdDecompressor(max_window_size=MOST_MEMORY)
+        self._cutter = FrameCutter(MOST_OUTPUT // (128 * 1024))
+        self._frame = self._library.decompressobj()
+        self._begun = False
+
+    def decode(self, data: bytes) -> Iterator[bytes]:
+        try:
+            for piece, ends in self._cutter.feed(data):
+                self._begun = True
+                output = self._frame.decompress(piece)
+                if ends:
+                    self._frame = self._library.decompressobj()
+                if output:
+                    yield output
+        except BrokenFrames as exc:
+            raise BrokenStream(str(exc)) from exc
+        except zstandard.ZstdError as exc:
+            raise BrokenStream(_cause(exc)) from exc
+
+    def finish(self) -> None:
+        if not self._cutter.complete or not self._begun:
+            raise BrokenStream("it ends in the middle")
+
+
+def _cause(exc: Exception) -> str:
+    text = " ".join(str(exc).split())
+    if "memory" in text.lower():
+        return f"to decompress it takes more than {MOST_MEMORY // (1024 * 1024)} MiB of memory"
+    return f"it is damaged ({text})"
+
+
+def decoder(compression: str) -> Decoder:
+    """A decoder for one of the names that `formats.sniff` gives to compressions."""
+    if compression == "zstd":
+        return _Zstandard()
+    if compression == "gzip":
+        return _Members(_GzipMember, b"\x1f\x8b", (zlib.error,), padding=True)
+    if compression == "xz":
+        return _Members(lambda: lzma.LZMADecompressor(lzma.FORMAT_XZ, memlimit=MOST_MEMORY), b"\xfd7zXZ\x00", (lzma.LZMAError,), padding=True)
+    return _Members(bz2.BZ2Decompressor, b"BZh", (OSError, ValueError), padding=False)

@@ -1,0 +1,64 @@
+# SPDX-FileCopyrightText: 2026 xenstack.image_services contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+# Private to this collection: no compatibility is promised to other importers.
+"""The work of the module glance_image_info."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from .._core.query import compile_query
+from .._glance.api import Glance, Record
+from .._glance.connection import Cloud
+from .._glance.http import explaining
+from .._glance.relation import no_filter, related_filters
+from .._glance.results import present_image, present_related
+from .filters import ListFilters, list_filters
+from .selection import UUID
+
+Filter = tuple[str, str]
+
+
+def list_images(params: Mapping[str, Any], connect: Callable[[Mapping[str, Any]], Cloud]) -> dict[str, Any]:
+    """Every image that fits, through all pages; none is an empty list."""
+    shaped = compile_query(params["query"])
+    related, filters = related_filters(params), list_filters(params)
+    cloud = connect(params)
+    glance = cloud.glance
+    with explaining("list", "images", params["name"] or params["id"] or "*"):
+        asked = _by_project_ids(cloud, filters)
+        if related is not None:
+            images = [present_related(record) for record in _related(glance, asked, related, params["name"]) if filters.fits(record)]
+        else:
+            images = [present_image(record) for record in _found(glance, asked, params) if filters.fits(record)]
+    return {"changed": False, "images": shaped(images), "project_id": glance.project_id}
+
+
+def _by_project_ids(cloud: Cloud, filters: ListFilters) -> list[Filter]:
+    """Glance knows projects by their ids alone, and finds nothing of a name."""
+    return [(key, cloud.identity.project_id(value) if key == "owner" else value) for key, value in filters.sent]
+
+
+def _found(glance: Glance, filters: Sequence[Filter], params: Mapping[str, Any]) -> Sequence[Record]:
+    if params["id"] is not None:
+        found = [glance.image(params["id"])]
+    else:
+        found = list(glance.images(filters))
+        if not found and params["name"] is not None and UUID.fullmatch(params["name"]):
+            others = [(key, value) for key, value in filters if key != "name"]
+            # Without other filters, hidden images and community images of others as well.
+            found = list(glance.images([("id", params["name"]), *others])) if others else [glance.image(params["name"])]
+    return [record for record in found if record is not None]
+
+
+def _related(glance: Glance, filters: Sequence[Filter], related: Sequence[Sequence[Filter]], name: str | None) -> Sequence[Record]:
+    """Images of instances; a Glance without the filter would take the instance for a property, and find none."""
+    if not glance.instance_aware():
+        raise no_filter("list related images")
+    found = [record for part in related for record in glance.images([*filters, *part])]
+    if not found and name is not None and UUID.fullmatch(name):
+        by_id = [("id", value) if key == "name" else (key, value) for key, value in filters]
+        found = [record for part in related for record in glance.images([*by_id, *part])]
+    # The newest first, as Glance lists them, also where it took several listings.
+    return sorted(found, key=lambda record: str(record["created_at"]), reverse=True) if len(related) > 1 else found

@@ -1,0 +1,58 @@
+# SPDX-FileCopyrightText: 2026 xenstack.image_services contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+# Private to this collection: no compatibility is promised to other importers.
+"""Where the present images are looked up: asked for one by one, or read once for very many."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Protocol
+
+from .._glance.api import Glance, Record
+from .selection import name_filter
+
+# Without it, listings leave out community images of others, an administrator's too.
+EVERYONE = (("visibility", "all"),)
+
+
+class Finder(Protocol):
+    """Present images, hidden ones included."""
+
+    def named(self, name: str, everyone: bool = False) -> Sequence[Record]:
+        """Every image of this name that listings show the project; with ``everyone``, for an administrator, community images of others as well."""
+
+    def image(self, image_id: str) -> Record | None:
+        """The image of this id, if the project may see it."""
+
+
+class Asking:
+    """Two requests for each name."""
+
+    def __init__(self, glance: Glance) -> None:
+        self._glance = glance
+
+    def named(self, name: str, everyone: bool = False) -> Sequence[Record]:
+        return list(self._glance.images_and_hidden([("name", name_filter(name)), *(EVERYONE if everyone else ())]))
+
+    def image(self, image_id: str) -> Record | None:
+        return self._glance.image(image_id)
+
+
+class Listed:
+    """One listing for any number of names."""
+
+    def __init__(self, glance: Glance) -> None:
+        self._glance = glance
+        self.records = list(glance.images_and_hidden(EVERYONE if glance.administrator else ()))
+        self._by_id = {record["id"]: record for record in self.records}
+        self._by_name: dict[str, list[Record]] = {}
+        for record in self.records:
+            self._by_name.setdefault(str(record.get("name")), []).append(record)
+
+    def named(self, name: str, everyone: bool = False) -> Sequence[Record]:
+        found = self._by_name.get(name, [])
+        return found if everyone else [record for record in found if record.get("visibility") != "community" or record.get("owner") == self._glance.project_id]
+
+    def image(self, image_id: str) -> Record | None:
+        # A listing leaves out community images of others, and an id may be one of those.
+        return self._by_id.get(image_id) or self._glance.image(image_id)

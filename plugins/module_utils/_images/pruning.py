@@ -1,0 +1,95 @@
+# SPDX-FileCopyrightText: 2026 xenstack.image_services contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+# Private to this collection: no compatibility is promised to other importers.
+"""Images that a catalogue no longer wants: rotated out, or undeclared in its scope. What is in use or protected stays."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from .._glance.connection import Cloud
+from .._glance.http import explaining
+from .catalogue_options import parse_prune_max
+from .catalogue_plan import Scope, past_rotation, refuse_mass_pruning, undeclared
+from .consumers import Consumers
+from .desired import Record
+from .plan import Plan
+
+
+@dataclass(frozen=True)
+class Doomed:
+    """An image that shall go; ``item`` is the place of the item whose rotation it left, None where no item declares it."""
+
+    image: Record
+    item: int | None
+
+
+class Surplus:
+    """Planned from the listing before the first change, looked at again before anything goes."""
+
+    def __init__(self, cloud: Cloud, params: Mapping[str, Any]) -> None:
+        self._cloud = cloud
+        self._params = params
+        self._consumers = Consumers(cloud)
+        self.doomed: list[Doomed] = []
+        self.kept: list[dict[str, Any]] = []
+        self._in_scope = 0
+        self._used: dict[str, list[str]] = {}
+
+    @property
+    def warnings(self) -> list[str]:
+        return self._consumers.warnings
+
+    def plan(self, items: Sequence[Mapping[str, Any]], plans: Mapping[int, Plan], records: Sequence[Record]) -> None:
+        """``plans`` holds the plan of every item that could be planned, by its place."""
+        for number, made in plans.items():
+            item = items[number]
+            if item["keep"] is not None and item["state"] != "absent" and item["name"] is not None:
+                retiring = made.replaces if item["replaced"] != "delete" else None
+                past = past_rotation(item["name"], self._owner(item), item["keep"], records, retiring)
+                self.doomed += [Doomed(image, number) for image in past]
+        if self._params["prune"]:
+            scope = self._scope()
+            names = {str(item["name"]) for item in items} | {str(made.before.get("name")) for made in plans.values()}
+            ids = {str(item["id"] or item["name"]) for item in items}
+            taken = {str(doomed.image["id"]) for doomed in self.doomed}
+            self.doomed += [Doomed(image, None) for image in undeclared(records, scope, ids | taken, names)]
+            self._in_scope = sum(image in scope for image in records)
+        # Who may not ask who uses them learns it before the first change.
+        self._used = self._consumers.of(self._free(self.doomed))
+
+    def refuse_too_many(self) -> None:
+        """Before the first change: more undeclared images than ``prune_max`` allows, those aside that stay because they are protected or in use."""
+        images = [one.image for one in self.doomed if one.item is None and not one.image.get("protected") and str(one.image["id"]) not in self._used]
+        refuse_mass_pruning(images, self._in_scope, parse_prune_max(self._params["prune_max"]))
+
+    def _owner(self, item: Mapping[str, Any]) -> str | None:
+        if item["owner"] is None:
+            return self._cloud.glance.project_id
+        return self._cloud.identity.project_id(item["owner"], item["owner_domain"])
+
+    def _scope(self) -> Scope:
+        scope = self._params["prune_scope"]
+        return Scope(str(self._owner({"owner": scope["owner"], "owner_domain": scope["owner_domain"]})), scope["tag"])
+
+    @staticmethod
+    def _free(doomed: Iterable[Doomed]) -> list[str]:
+        return [str(one.image["id"]) for one in doomed if not one.image.get("protected")]
+
+    def remove(self, doomed: Sequence[Doomed], check_mode: bool) -> list[Doomed]:
+        """Delete those that nothing protects or uses; what went, or in check mode would go."""
+        used = self._consumers.of(self._free(doomed))
+        gone = []
+        for one in doomed:
+            image = one.image
+            users = ["protected"] if image.get("protected") else used.get(str(image["id"]), [])
+            if users:
+                self.kept.append({"id": image["id"], "name": image.get("name"), "used_by": users})
+                continue
+            if not check_mode:
+                with explaining("delete", "image", str(image.get("name") or image["id"])):
+                    self._cloud.glance.delete(image["id"])
+            gone.append(one)
+        return gone

@@ -1,0 +1,200 @@
+# SPDX-FileCopyrightText: 2026 xenstack.image_services contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+# Private to this collection: no compatibility is promised to other importers.
+"""The work of the module nova_installation_uuid: look, choose, and put the UUID there once."""
+
+from __future__ import annotations
+
+import errno
+import fcntl
+import glob
+import grp
+import os
+import pwd
+import re
+import stat
+import uuid
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager, suppress
+from typing import Any, Protocol
+
+from .._core.atomic_file import beside
+from .._core.errors import ImageServicesError
+from .installation import Option, check_option, check_uuid, choose, find, put, refuse
+
+# A name of its own, by which what a killed run has left is known.
+SUFFIX = ".installation-uuid.part"
+MOST_BYTES = 16 * 2**20
+# Octal, or symbolic as chmod takes it.
+_CLAUSE = r"[ugoa]*(?:[-+=](?:[rwxXst]*|[ugo]))+"
+_MODE = re.compile(rf"0?[0-7]{{1,4}}|{_CLAUSE}(?:,{_CLAUSE})*")
+ADVICE: Mapping[int, str] = {
+    errno.EACCES: "Run the task with become: true, or as the user whose file it is",
+    errno.EPERM: "Run the task with become: true, or as the user whose file it is",
+    errno.ENOSPC: "Free space on its file system",
+    errno.EDQUOT: "Raise the quota of its file system",
+    errno.EROFS: "Mount its file system for writing",
+    errno.EBUSY: "It is a mount point of its own: mount its directory instead, or set unsafe_writes: true",
+}
+
+
+class Place(Protocol):
+    """What Ansible itself does with files."""
+
+    def move(self, temporary: str, path: str) -> None:
+        """Into its place, with the owner and mode that are usual there."""
+
+    def keep_copy(self, path: str) -> str:
+        """A copy of the file beside it; its path."""
+
+    def settle(self, path: str, changed: bool, diff: dict[str, Any] | None) -> bool:
+        """Owner, group, mode and the like as the task declares them; whether anything has changed so far."""
+
+
+def manage(params: Mapping[str, Any], place: Place, check_mode: bool) -> dict[str, Any]:
+    """The module's result; every refusal that can be foreseen comes before the first change."""
+    path = os.path.realpath(params["config_file"] or params["path"])
+    option = check_option(path, params["section"], params["option"]) if params["config_file"] else None
+    given = check_uuid(path, params["uuid"])
+    _check_declared(path, params)
+    with _explained(path):
+        existed = os.path.exists(path)
+        present, backup = find(path, _content(path, option), option), None
+        chosen, missing = choose(path, present, given), present is None
+        if missing and not check_mode:
+            chosen, backup, missing = _put(path, option, given, place, bool(params["backup"]))
+        key = option.name if option else "uuid"
+        diff = {"before": {key: None if missing else chosen}, "after": {key: chosen or "a new one"}}
+        changed = place.settle(path, missing, diff if existed else None)
+    return {"changed": changed, "installation_uuid": chosen, "path": path, "backup_file": backup, "diff": diff}
+
+
+def _put(path: str, option: Option | None, given: str | None, place: Place, backup: bool) -> tuple[str, str | None, bool]:
+    """Write the UUID, unless another run has just done so: what is there now, the copy of what was there before, and whether it was written."""
+    directory, name = os.path.split(path)
+    with _alone(directory) as alone:
+        content = _content(path, option)
+        present = find(path, content, option)
+        chosen = choose(path, present, given)
+        if present is not None:
+            return present, None, False
+        if alone:
+            _remove_leftovers(directory, name)
+        chosen = chosen or str(uuid.uuid4())
+        copy = place.keep_copy(path) if backup and content is not None else None
+        with beside(directory, name, SUFFIX) as (temporary, descriptor):
+            if content is not None:
+                _take_owner(path, descriptor)
+            _write_all(descriptor, put(path, content, option, chosen))
+            os.fsync(descriptor)
+            _move(place, temporary, path)
+        _sync_directory(directory)
+    return chosen, copy, True
+
+
+def _content(path: str, option: Option | None) -> bytes | None:
+    """What the file holds; None where there is none, which nova.conf may not be."""
+    directory = os.path.dirname(path)
+    try:
+        os.stat(directory)
+    except FileNotFoundError:
+        raise refuse(path, f"there is no directory {directory}", "Make it first", "no_directory") from None
+    try:
+        status = os.stat(path)
+    except FileNotFoundError:
+        if option is None:
+            return None
+        raise refuse(path, "there is no such file", "Write Nova's configuration first, or give path instead of config_file", "no_file") from None
+    if not stat.S_ISREG(status.st_mode):
+        raise refuse(path, "it is no regular file", "Give the path of a file", "no_file")
+    if status.st_size > MOST_BYTES:
+        raise refuse(path, f"it has {status.st_size} bytes", "Give the path of a configuration file", "no_file")
+    with open(path, "rb") as stream:
+        return stream.read()
+
+
+def _write_all(descriptor: int, content: bytes) -> None:
+    left = memoryview(content)
+    while left:
+        left = left[os.write(descriptor, left) :]
+
+
+def _take_owner(path: str, descriptor: int) -> None:
+    """The file keeps its owner and group; who cannot give it to them may not replace it."""
+    status = os.stat(path)
+    os.fchown(descriptor, status.st_uid, status.st_gid)
+
+
+def _move(place: Place, temporary: str, path: str) -> None:
+    try:
+        place.move(temporary, path)
+    except OSError:
+        raise
+    except Exception as exc:
+        # Ansible raises no narrower one where its ways around fail as well, with the reason as its cause.
+        reason = exc.__cause__ if isinstance(exc.__cause__, OSError) else OSError(errno.EIO, "it could not be moved into its place")
+        raise reason from exc
+
+
+def _remove_leftovers(directory: str, name: str) -> None:
+    """What a run has left that was killed before it could move its file into place; it may hold what nova.conf holds."""
+    for leftover in glob.glob(os.path.join(glob.escape(directory), f".{glob.escape(name[:200])}.*{SUFFIX}")):
+        with suppress(FileNotFoundError):
+            os.unlink(leftover)
+
+
+@contextmanager
+def _alone(directory: str) -> Iterator[bool]:
+    """One run at a time in a directory, so that two do not both make a UUID; False where it cannot be locked."""
+    with ExitStack() as opened:
+        alone = False
+        with suppress(OSError):
+            descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+            opened.callback(os.close, descriptor)
+            fcntl.flock(descriptor, fcntl.LOCK_EX)
+            alone = True
+        yield alone
+
+
+def _sync_directory(directory: str) -> None:
+    with suppress(OSError):
+        descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+
+
+def _check_declared(path: str, params: Mapping[str, Any]) -> None:
+    """An owner, group or mode that cannot be given is refused before the UUID is there."""
+    owner, group, mode = params["owner"], params["group"], params["mode"]
+    try:
+        uid = None if owner is None else _number(path, owner) if owner.isdecimal() else pwd.getpwnam(owner).pw_uid
+    except KeyError as exc:
+        raise refuse(path, f"this host has no user '{owner}'", "Create it, or give its number", "no_owner") from exc
+    try:
+        gid = None if group is None else _number(path, group) if group.isdecimal() else grp.getgrnam(group).gr_gid
+    except KeyError as exc:
+        raise refuse(path, f"this host has no group '{group}'", "Create it, or give its number", "no_owner") from exc
+    if os.geteuid() != 0 and (uid not in (None, os.geteuid()) or gid not in (None, os.getegid(), *os.getgroups())):
+        raise refuse(path, "only root can give it to another user or group", "Run the task with become: true, or leave out owner and group", "no_rights")
+    if mode is not None and not isinstance(mode, int) and not (isinstance(mode, str) and _MODE.fullmatch(mode)):
+        raise refuse(path, f"mode '{mode}' is none", 'Write it in octal digits, as "0644"', "bad_mode")
+
+
+def _number(path: str, text: str) -> int:
+    # The highest number means «leave it» to chown.
+    if int(text) >= 2**32 - 1:
+        raise refuse(path, f"{text} is no number of a user or group", "Give a smaller one", "no_owner")
+    return int(text)
+
+
+@contextmanager
+def _explained(path: str) -> Iterator[None]:
+    try:
+        yield
+    except ImageServicesError:
+        raise
+    except OSError as exc:
+        number = exc.errno or errno.EIO
+        raise refuse(path, os.strerror(number), ADVICE.get(number, "Look in the kernel's log"), f"errno_{number}") from exc

@@ -1,0 +1,144 @@
+# SPDX-FileCopyrightText: 2026 xenstack.image_services contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+# Private to this collection: no compatibility is promised to other importers.
+"""What xen_sr does: read the pool, plan, apply."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any
+
+from .._core.errors import cannot
+from .._core.signals import cleaning_up
+from .._xapi.failures import explaining
+from .._xapi.listing import repositories
+from .._xapi.session import UUID
+from .apply import SrApply
+from .plan import FORMATTING, Current, Desired, Link, Place, Plan, plan
+
+if TYPE_CHECKING:
+    from .._xapi.session import Pool
+
+Connect = Callable[[Mapping[str, Any]], "Pool"]
+
+VERBS = {"present": "set up", "forgotten": "forget", "absent": "remove"}
+# What only the pool can tell of an SR that is not there yet.
+UNKNOWN = ("uuid", "physical_size", "physical_utilisation", "virtual_allocation", "free")
+
+
+def ensure_sr(params: Mapping[str, Any], check_mode: bool, connect: Connect) -> dict[str, Any]:
+    config = device_config(params)
+    title, state = params["name"] or params["uuid"], params["state"]
+    with cleaning_up(VERBS[state], "SR", title), connect(params) as pool, explaining(VERBS[state], "SR", title):
+        current = _read(pool, params["name"], params["uuid"], VERBS[state])
+        desired = Desired(
+            name=params["name"],
+            uuid=params["uuid"],
+            type=params["type"] or (current.type if current else None),
+            device_config=config,
+            description=params["description"],
+            content_type=params["content_type"],
+            shared=params["shared"],
+            default=params["default"],
+            plugged=params["plugged"],
+            scan=params["scan"],
+            host=pool.find("host", params["host"], verb="use")[0] if params["host"] else None,
+            destroy=params["destroy"],
+            overwrite=params["overwrite"],
+        )
+        _check(desired, current, state)
+        planned = plan(state, desired, current, _place(pool, desired, current, state))
+        result: dict[str, Any] = {"changed": planned.changed, "diff": {"before": planned.before, "after": planned.after}}
+        if check_mode:
+            return result | {"sr": _predicted(pool, planned, current, state)}
+        applier = SrApply(pool, title, current.ref if current else None)
+        applier.apply(planned)
+        result["changed"] = planned.changed or applier.found_new
+        return result | {"sr": _present(pool, applier.ref) if state == "present" else None}
+
+
+def device_config(params: Mapping[str, Any]) -> dict[str, str]:
+    """What the driver is told, as texts."""
+    config = {key: str(value).lower() if isinstance(value, bool) else str(value) for key, value in (params["device_config"] or {}).items()}
+    if params["nfsversion"] is None:
+        return config
+    if "nfsversion" in config:
+        raise cannot("set up", "SR", params["name"] or params["uuid"], "nfsversion is given as an option and in device_config", "Give it once")
+    return {**config, "nfsversion": params["nfsversion"]}
+
+
+def _check(desired: Desired, current: Current | None, state: str) -> None:
+    if state != "present":
+        return
+    if "nfsversion" in desired.device_config and desired.type not in (None, "nfs"):
+        raise cannot("set up", "SR", desired.title, f"nfsversion is given, and its type is {desired.type}", "Leave nfsversion out")
+    if desired.uuid is not None and not UUID.fullmatch(desired.uuid):
+        raise cannot("set up", "SR", desired.title, f"'{desired.uuid}' is not a uuid", "Give the uuid of an SR that is on the storage, or only a name")
+    if current is None and desired.uuid is None and UUID.fullmatch(desired.name or ""):
+        raise cannot("set up", "SR", desired.title, "the pool has no SR with this uuid", "Give it as uuid, beside a name, to introduce it")
+
+
+def _read(pool: Pool, name: str | None, uuid: str | None, verb: str) -> Current | None:
+    """The SR by its uuid when that is given, else by its name, else by a name that is a uuid."""
+    records = pool.records("SR")
+    wanted = (uuid or name or "").lower()
+    found = {ref: record for ref, record in records.items() if uuid is None and record["name_label"] == name}
+    found = found or {ref: record for ref, record in records.items() if record["uuid"] == wanted}
+    if len(found) > 1:
+        uuids = ", ".join(sorted(record["uuid"] for record in found.values()))
+        raise cannot(verb, "SR", str(name), f"{len(found)} have this name: {uuids}", "Give one of the uuids", code="ambiguous")
+    for ref, record in found.items():
+        links = {link: pool.call("PBD.get_record", link) for link in record["PBDs"]}
+        disks = [pool.call("VDI.get_record", disk) for disk in record["VDIs"]] if verb == VERBS["absent"] else []
+        return Current(
+            ref,
+            record["uuid"],
+            record["name_label"],
+            record["name_description"],
+            record["type"],
+            record["content_type"],
+            record["shared"],
+            pool.default_sr() == ref,
+            tuple(Link(link, each["host"], each["currently_attached"], each["device_config"]) for link, each in sorted(links.items())),
+            tuple(disk["name_label"] or disk["uuid"] for disk in disks),
+            record["type"] == "udev" or bool(record.get("is_tools_sr")),
+        )
+    return None
+
+
+def _place(pool: Pool, desired: Desired, current: Current | None, state: str) -> Place:
+    hosts = {ref: record["name_label"] for ref, record in pool.records("host").items()}
+    formats = state == "present" and current is None and desired.uuid is None and desired.type in FORMATTING and desired.device_config.get("device")
+    found = _probe(pool, desired) if formats else ()
+    return Place(hosts, pool.coordinator, found)
+
+
+def _probe(pool: Pool, desired: Desired) -> tuple[str, ...]:
+    """SRs that lie on the device, of any type that would: each driver knows only its own."""
+    found: set[str] = set()
+    for kind in sorted(FORMATTING):
+        answer = pool.run(
+            "SR.probe", desired.host or pool.coordinator, dict(desired.device_config), kind, {}, what=f"probe of {desired.device_config['device']}"
+        )
+        found.update(match.group() for match in UUID.finditer(answer))
+    return tuple(sorted(found))
+
+
+def _present(pool: Pool, ref: str) -> dict[str, Any]:
+    uuid = pool.call("SR.get_uuid", ref)
+    return next(each for each in repositories(pool) if each["uuid"] == uuid)
+
+
+def _predicted(pool: Pool, planned: Plan, current: Current | None, state: str) -> dict[str, Any] | None:
+    """The SR as it will be; what only the pool can know is as it is now, or null."""
+    if state != "present":
+        return None
+    after = planned.after
+    known = _present(pool, current.ref) if current else {**dict.fromkeys(UNKNOWN), "vdis": 0, "tags": [], "other_config": {}, "sm_config": {}, "pbds": []}
+    links = {link["host_name"]: link for link in known["pbds"]}
+    blank = {"uuid": None, "host": None, "device_config": after["device_config"]}
+    pbds = [{**blank, **links.get(host, {}), "host_name": host, "attached": attached} for host, attached in after["hosts"].items()]
+    if planned.before.get("device_config") != after["device_config"]:
+        pbds = [{**link, "device_config": after["device_config"]} for link in pbds]
+    shown = {key: after[key] for key in ("name", "description", "type", "content_type", "shared", "default")}
+    return {**known, **shown, "uuid": after.get("uuid", known["uuid"]), "pbds": pbds}

@@ -1,0 +1,198 @@
+# SPDX-FileCopyrightText: 2026 xenstack.image_services contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+# Private to this collection: no compatibility is promised to other importers.
+"""Look at one store's directory, and make it what is declared."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import stat
+from collections.abc import Mapping
+from typing import Any
+
+from ..._core.errors import ImageServicesError
+from ..paths import within
+from . import mounts, owners, paths, probe, selinux
+from .failures import explain, explain_probe
+from .plan import (
+    Attributes,
+    Contents,
+    Plan,
+    Requirements,
+    Volume,
+    check_neighbours,
+    check_path,
+    check_volume,
+    parse_mode,
+    parse_size,
+    plan_absent,
+    plan_present,
+    refuse,
+    summary,
+)
+from .tree import Ownership, Pass
+
+ABSENT = Attributes(exists=False)
+
+
+def manage(params: Mapping[str, Any], check_mode: bool) -> dict[str, Any]:
+    """The module's result; every refusal that can be foreseen comes before the first change."""
+    path = check_path(params["path"])
+    try:
+        if params["follow"]:
+            path = check_path(os.path.realpath(path))
+        if params["state"] == "absent":
+            return _absent(path, params["force"], check_mode)
+        return _present(path, params, check_mode)
+    except OSError as exc:
+        # Looking at the path failed; changes explain themselves with what is known of the volume.
+        raise explain(path, exc, at=exc.filename if isinstance(exc.filename, str) else None) from exc
+
+
+def _present(path: str, params: Mapping[str, Any], check_mode: bool) -> dict[str, Any]:
+    requirements = Requirements(
+        require_mount=params["require_mount"],
+        mount_point=check_mount_point(path, params["mount_point"]),
+        min_free=parse_size(path, params["min_free"]),
+        other_stores=[os.path.realpath(other) for other in params["other_stores"]],
+    )
+    mode = parse_mode(path, params["mode"])
+    location = paths.locate(path)
+    check_neighbours(path, requirements.other_stores)
+    volume = mounts.volume(location.existing)
+    check_volume(path, volume, requirements)
+    uid, gid = owners.resolve(path, params["owner"], params["group"])
+    desired = Attributes(True, uid, gid, mode, params["setype"] if selinux.enabled() else None)
+    wanted = Ownership(uid, gid, desired.setype) if params["recurse"] else None
+
+    _check_rights(path, desired)
+    current, contents = ABSENT, Contents()
+    if location.exists:
+        current = _observe(path, volume, desired.setype is not None)
+        _check_identity(path, requirements)
+        # The one pass over everything below repairs while it counts, so that 200,000 files are looked at once.
+        contents = _pass(path, volume, wanted, repair=not check_mode)
+    else:
+        desired = Attributes(True, os.geteuid() if uid is None else uid, os.getegid() if gid is None else gid, mode, desired.setype)
+    plan = plan_present(path, desired, current, contents)
+    if not check_mode:
+        _apply(path, plan, desired, location, volume, params["probe"])
+    elif params["probe"] and current.exists and not plan.changed:
+        _probe(path, current, volume, write=False)
+    shown = planned(plan)
+    volume = mounts.volume(paths.locate(path).existing)
+    return _result(path, shown, contents, volume, plan)
+
+
+def check_mount_point(path: str, mount_point: str | None) -> str | None:
+    if mount_point is None:
+        return None
+    if not within(path, mount_point):
+        raise refuse(path, f"it does not lie at or below mount_point '{mount_point}'", "Correct one of the two", "bad_mount_point")
+    return os.path.normpath(mount_point)
+
+
+def planned(plan: Plan) -> Attributes:
+    """Attributes after the plan, the same in check mode."""
+    after = plan.after
+    return Attributes(True, after["uid"], after["gid"], int(after["mode"], 8), after.get("setype"))
+
+
+def _absent(path: str, force: bool, check_mode: bool) -> dict[str, Any]:
+    location = paths.locate(path)
+    volume = mounts.volume(location.existing)
+    current, contents = ABSENT, Contents()
+    if location.exists:
+        current = _observe(path, volume, labels=False)
+        contents = _pass(path, volume, None, repair=False)
+    plan = plan_absent(path, current, contents, bool(mounts.at_or_below(path)), force)
+    if plan.remove and not check_mode:
+        try:
+            shutil.rmtree(path) if force else os.rmdir(path)
+        except OSError as exc:
+            raise explain(path, exc, volume, exc.filename) from exc
+    if plan.remove:
+        contents = Contents()
+    return _result(path, ABSENT, contents, volume, plan)
+
+
+def _observe(path: str, volume: Volume, labels: bool) -> Attributes:
+    try:
+        status = os.lstat(path)
+    except OSError as exc:
+        raise explain(path, exc, volume) from exc
+    return Attributes(True, status.st_uid, status.st_gid, stat.S_IMODE(status.st_mode), selinux.get_type(path) if labels else None)
+
+
+def _check_identity(path: str, requirements: Requirements) -> None:
+    """A bind mount can give one directory two names."""
+    for other in requirements.other_stores:
+        if os.path.isdir(other) and os.path.samefile(path, other):
+            raise refuse(path, f"it is the directory of another store, '{other}', under a second name", "Give each store a directory of its own", "overlap")
+
+
+def _check_rights(path: str, desired: Attributes) -> None:
+    """Only root can give a directory away; say so before anything is created."""
+    if os.geteuid() == 0 or desired.uid in (None, os.geteuid()):
+        return
+    cause = f"it should belong to user {desired.uid}, and only root can give it to another user than {os.geteuid()} or write there as that user"
+    raise refuse(path, cause, "Run the task with become: true, or leave out the owner", "no_rights")
+
+
+def _pass(path: str, volume: Volume, wanted: Ownership | None, repair: bool) -> Contents:
+    walk = Pass(wanted, repair)
+    try:
+        top = paths.open_directory(path)
+        try:
+            return walk.run(top, path)
+        finally:
+            os.close(top)
+    except OSError as exc:
+        raise explain(path, exc, volume, exc.filename) from exc
+
+
+def _apply(path: str, plan: Plan, desired: Attributes, location: paths.Location, volume: Volume, with_probe: bool) -> None:
+    created: list[str] = []
+    try:
+        if plan.create:
+            created = paths.make(location)
+        _set_attributes(path, plan, desired)
+        if with_probe:
+            _probe(path, _observe(path, volume, labels=False), volume, write=True)
+    except OSError as exc:
+        paths.unmake(created)
+        raise explain(path, exc, volume, exc.filename if isinstance(exc.filename, str) else None) from exc
+    except ImageServicesError:
+        paths.unmake(created)
+        raise
+
+
+def _set_attributes(path: str, plan: Plan, desired: Attributes) -> None:
+    directory = paths.open_directory(path)
+    try:
+        if plan.chown or plan.create:
+            os.fchown(directory, -1 if desired.uid is None else desired.uid, -1 if desired.gid is None else desired.gid)
+        if plan.chmod or plan.create:
+            os.fchmod(directory, int(plan.after["mode"], 8))
+        if desired.setype is not None and (plan.relabel or plan.create):
+            selinux.set_type(directory, desired.setype)
+    finally:
+        os.close(directory)
+
+
+def _probe(path: str, attributes: Attributes, volume: Volume, write: bool) -> None:
+    uid, gid = attributes.uid or 0, attributes.gid or 0
+    try:
+        (probe.write_probe if write else probe.access_probe)(path, uid, gid)
+    except OSError as exc:
+        raise explain_probe(path, exc, volume, uid, gid, owners.supplementary_groups(uid, gid)) from exc
+
+
+def _result(path: str, shown: Attributes, contents: Contents, volume: Volume, plan: Plan) -> dict[str, Any]:
+    return {
+        "changed": plan.changed,
+        "diff": {"before": plan.before, "after": plan.after},
+        "repaired": contents.foreign,
+        "directory": summary(path, shown, contents, volume, owners.names(shown.uid, shown.gid)),
+    }

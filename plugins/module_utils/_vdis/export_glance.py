@@ -1,0 +1,43 @@
+# SPDX-FileCopyrightText: 2026 xenstack.image_services contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+# Private to this collection: no compatibility is promised to other importers.
+"""Disks of a pool as images in Glance."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+from uuid import uuid4
+
+from .._content.body import Progress
+from .._content.disk_image_source import MadeSource
+from .._glance.connection import Cloud
+from .._images.desired import MADE, SourceFacts
+from .._images.job import ImageJob
+from .._images.lookup import Asking
+from .._images.options import create_image_argspec
+from .export_plan import GLANCE_FORMATS, Exported, ExportPlan
+
+
+class ImageTarget:
+    """An image, kept as glance_image keeps it: hidden until it is verified, and what it replaces stays until then."""
+
+    def __init__(self, image: Mapping[str, Any], cloud: Mapping[str, Any], timeout: int, progress: Progress) -> None:
+        self._params = {**dict.fromkeys(create_image_argspec().options), "state": "present", **image, "wait": True, "timeout": timeout}
+        self._cloud = cloud
+        self._progress = progress
+
+    def look(self, disk: Exported, how: ExportPlan, source: MadeSource) -> bool:
+        formats = GLANCE_FORMATS[how.format]
+        params = {**self._params, "disk_format": formats[0], "container_format": formats[1]}
+        # What a running machine writes to is another disk each time.
+        known = uuid4().hex if how.snapshot else source.fingerprint
+        self._job = ImageJob(params, self._progress, (source, SourceFacts(MADE, source.label, fingerprint=known)))
+        self._job.open()
+        cloud = Cloud(self._cloud)
+        return self._job.prepare(cloud, Asking(cloud.glance)).upload
+
+    def finish(self, check_mode: bool) -> dict[str, Any]:
+        result = self._job.finish(check_mode)
+        del result["elapsed"]
+        return result

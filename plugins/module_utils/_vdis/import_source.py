@@ -1,0 +1,152 @@
+# SPDX-FileCopyrightText: 2026 xenstack.image_services contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+# Private to this collection: no compatibility is promised to other importers.
+"""The image that an import names: in Glance, in a file or behind an address, and what is known of it without reading it."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+from urllib.parse import unquote
+
+from .._content.body import Progress
+from .._content.checksum_fetch import CHECKSUM_FILES
+from .._content.checksum_file import reference
+from .._content.disk_digest import DiskDigest
+from .._content.image_disk import ImageDisk
+from .._content.source import FileSource, HttpSource, Source
+from .._content.web import access_of, checksum_access
+from .._core.address import shown
+from .._core.errors import ImageServicesError, cannot
+from .._disk.pages import whole_pages
+from .._glance.http import explaining
+from .._images.content import service_digest
+from .._images.desired import INCOMING, parse_checksum
+from .._images.download import ImageData
+from .._images.download_endpoints import DirectData
+from .._images.lookup import Asking
+from .._images.selection import UUID
+from .import_plan import DISK, Content
+
+# What bytes are known by where nothing is declared of them.
+OWN_ALGORITHM = "sha256"
+
+
+@dataclass(frozen=True)
+class Origin:
+    """An image, not yet opened. ``expected`` are the digests that its bytes must have."""
+
+    source: Source
+    content: Content
+    expected: Mapping[str, str]
+    disk_format: str | None
+    container_format: str | None
+    spool_dir: str | None = None
+    # For images in Glance.
+    direct: DirectData | None = None
+
+    def open(self, progress: Progress | None = None) -> ImageDisk:
+        """Its disk, of which the first bytes are looked at here; ImageServicesError where they are not what was declared."""
+        algorithms = list(self.expected)[:1] or [OWN_ALGORITHM]
+        return ImageDisk(self.source, self.disk_format, self.container_format, algorithms=algorithms, spool_dir=self.spool_dir, progress=progress)
+
+    def check(self, digests: Mapping[str, str]) -> None:
+        """Refuse bytes that have passed and were others than declared."""
+        for algorithm, found in digests.items():
+            wanted = self.expected.get(algorithm, found)
+            if found != wanted:
+                cause = f"the {algorithm} digest of what came is {found}, and {wanted} is declared"
+                raise cannot("read", "image", self.source.label, cause, "Run the task again, or correct checksum", code="digest_mismatch")
+
+    def digest(self, algorithm: str) -> str | None:
+        """A digest of the content, read now; None where there is none of this kind."""
+        if isinstance(self.source, ImageData):
+            return None
+        if algorithm != DISK:
+            return self.source.digests([algorithm])[algorithm]
+        with self.open() as image:
+            if not image.at_any_place:
+                return None
+            digest = DiskDigest(image.disk.virtual_size)
+            for block in whole_pages(image.disk):
+                digest.add(*block)
+            return digest.hexdigest()
+
+
+def open_origin(params: Mapping[str, Any]) -> Origin | None:
+    """What a task names; None where it names no content. A bad file ends the task here; an address is not asked yet."""
+    if params["state"] == "absent":
+        return None
+    if params["image"]:
+        found = _in_glance(params)
+    elif params["src"]:
+        found = _file(params)
+    elif params["uri"]:
+        found = _address(params)
+    else:
+        return None
+    return replace(found, spool_dir=params["spool_dir"])
+
+
+def _in_glance(params: Mapping[str, Any]) -> Origin:
+    # It brings in openstacksdk, which takes longer than many an import and is not needed for any other.
+    from .._glance.connection import Cloud
+
+    wanted = params["image"]
+    cloud = Cloud(params["glance"] or {})
+    glance = cloud.glance
+    with explaining("read", "image", wanted):
+        found = [dict(image)] if UUID.fullmatch(wanted) and (image := glance.image(wanted)) else []
+        found = found or [dict(image) for image in Asking(glance).named(wanted) if not image.get("os_hidden") and INCOMING not in image]
+    if len(found) != 1:
+        ids = ", ".join(sorted(image["id"] for image in found))
+        cause = f"images of this name: {ids}" if found else "there is no image of this name or id that the project may see"
+        raise cannot("find", "image", wanted, cause, "Give the id" if found else "Check image and glance", code="duplicate" if found else "not_found")
+    image = found[0]
+    if image["status"] != "active":
+        cause = f"its status is '{image['status']}', so that it has no data to import"
+        raise cannot("read", "image", wanted, cause, "Give an image that is active", code="not_active")
+    known = service_digest(image)
+    digests = dict([known]) if known is not None else {}
+    content = Content(f"glance:{image['id']}", digests, fixed=True)
+    direct = DirectData(cloud, image["id"], params["dom0_endpoints"])
+    return Origin(ImageData(glance, image), content, digests, image.get("disk_format"), image.get("container_format"), direct=direct)
+
+
+def _file(params: Mapping[str, Any]) -> Origin:
+    source = FileSource(params["src"])
+    declared = _declared(params, params["src"])
+    if declared:
+        algorithm, wanted = next(iter(declared.items()))
+        found = source.digests([algorithm])[algorithm]
+        if found != wanted:
+            raise _other("file", params["src"], algorithm, found, wanted)
+    status = source.status
+    marks = "\n".join(map(str, (params["src"], status.st_size, status.st_mtime_ns, status.st_ino, status.st_dev)))
+    content = Content(f"file:{params['src']}", declared, hashlib.sha256(marks.encode()).hexdigest())
+    return Origin(source, content, declared, params["disk_format"], None)
+
+
+def _address(params: Mapping[str, Any]) -> Origin:
+    source = HttpSource(params["uri"], access=access_of(params), checked=bool(params["checksum"]))
+    declared = _declared(params, unquote(re.split("[?#]", params["uri"], maxsplit=1)[0]))
+    # An address with a checksum is not asked before its content is needed.
+    content = Content(shown(params["uri"]), declared, None if declared else source.fingerprint)
+    return Origin(source, content, declared, params["disk_format"], None)
+
+
+def _declared(params: Mapping[str, Any], path: str) -> dict[str, str]:
+    if not params["checksum"]:
+        return {}
+    named = reference(params["checksum"])
+    if named is None:
+        return dict([parse_checksum(params["checksum"])])
+    return {named[0]: CHECKSUM_FILES.digest(named[1], named[0], path.rpartition("/")[2] or None, checksum_access(params, named[1]))}
+
+
+def _other(kind: str, name: str, algorithm: str, found: str, wanted: str) -> ImageServicesError:
+    cause = f"its {algorithm} digest is {found}, and checksum declares {wanted}"
+    return cannot("read", kind, name, cause, "Get it again, or correct checksum", code="checksum_mismatch")

@@ -1,0 +1,121 @@
+# SPDX-FileCopyrightText: 2026 xenstack.image_services contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+# Private to this collection: no compatibility is promised to other importers.
+"""Whether the module sends the content or a host pulls it, and why."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from .._content.image_disk import ImageDisk
+from .._core.errors import ImageServicesError, cannot
+from .._plugins.calls import hosts_that_see, with_plugins
+from .._plugins.plan import PULLER, HostFacts, Unfit, choose_host, unfit_data, unfit_hosts, unfit_image, unfit_sharable, unfit_source, unfit_sr
+from .._xapi.failures import XapiFailure, sentence
+from .._xapi.session import Pool
+from .import_plan import choose_route
+from .import_source import Origin
+from .transport import Filled, Way
+from .transport_dom0 import Dom0Way
+from .transport_http import HttpWay
+
+NEEDED = ("cancel", "download")
+BAD_IMAGE = "IMAGESTORE_BAD_IMAGE"
+USE_AUTO = "Use transport auto, by which the module sends what hosts do not read, or give another image"
+
+
+@dataclass(frozen=True)
+class HostFirst:
+    """A host pulls; what its plugin refuses to read is sent by the module, which reads more, unless ``fall_back`` is None."""
+
+    way: Dom0Way
+    fall_back: Callable[[str], str] | None
+
+    def fill(self, given: Mapping[str, Any], origin: Origin, image: ImageDisk) -> Filled:
+        way = self.way
+        try:
+            return way.fill(given, origin, image)
+        except XapiFailure as exc:
+            if exc.code != BAD_IMAGE:
+                raise
+            if self.fall_back is None:
+                raise exc.explained("import", "image", way.name, USE_AUTO) from exc
+            reason = sentence(exc)[0]
+        return HttpWay(way.pool, way.name, self.fall_back(reason), way.verify, way.size).fill(given, origin, image)
+
+
+class WayChoice:
+    """The transport that a task wants, and the way that comes of it."""
+
+    def __init__(self, params: Mapping[str, Any]) -> None:
+        self._params = params
+        self._wanted = params["transport"]
+        self._unfit: Unfit | None = None
+        # What the module returns: of the way that was chosen.
+        self.transport: str | None = None
+        self.reason: str | None = None
+        self.route: str | None = None
+
+    def look(self, origin: Origin | None) -> None:
+        """At what is known before the pool is asked."""
+        if self._wanted == "http" or origin is None:
+            return
+        self._refuse(unfit_source(self._params) or unfit_image(origin.disk_format, origin.container_format, next(iter(origin.expected), None)))
+
+    def choose(self, pool: Pool, sr: Mapping[str, Any], origin: Origin, image: ImageDisk, size: int | None, sharable: bool) -> Way:
+        """The way of an import that has to be made; nothing is changed here."""
+        name, proved = str(self._params["name"]), bool(self._params["verify"])
+        if self._wanted != "http" and self._unfit is None:
+            self._refuse(unfit_sharable(sharable))
+        if self._wanted != "http":
+            way = self._dom0(pool, sr, origin, image, size)
+            if way is not None:
+                route = choose_route(self._params["route"], pool.version)
+                return HostFirst(way, (lambda reason: self._fall_back(reason, route)) if self._wanted == "auto" else None)
+        self.transport, self.reason = "http", None if self._unfit is None else self._unfit.cause
+        self.route = choose_route(self._params["route"], pool.version)
+        return HttpWay(pool, name, self.route, proved, size)
+
+    def _fall_back(self, reason: str, route: str) -> str:
+        """What the plugin has refused is sent by the module, by this route."""
+        self.transport, self.reason, self.route = "http", reason, route
+        return route
+
+    def _dom0(self, pool: Pool, sr: Mapping[str, Any], origin: Origin, image: ImageDisk, size: int | None) -> Dom0Way | None:
+        if self._unfit is None:
+            self._refuse(unfit_data("a fixed VHD" if image.fixed else image.format, image.compression) or unfit_sr(sr["name_label"], sr["type"]))
+        if self._unfit is not None or origin.direct is None:
+            return None
+        hosts = with_plugins(pool, hosts_that_see(pool, sr), [PULLER])
+        self._refuse(unfit_hosts(hosts, NEEDED))
+        if self._unfit is not None:
+            return None
+        host = choose_host(hosts)
+        try:
+            sources = origin.direct.sources()
+            name, proved = str(self._params["name"]), bool(self._params["verify"])
+            way = Dom0Way(pool, name, sr["uuid"], host, sources, origin.direct.secrets, proved, size)
+            way.check(origin, image)
+        except ImageServicesError as exc:
+            if self._wanted == "dom0":
+                raise
+            self._unfit = Unfit(str(exc))
+            return None
+        self.transport = "dom0"
+        if self._wanted == "auto":
+            self.reason = _praise(host, sr)
+        return way
+
+    def _refuse(self, unfit: Unfit | None) -> None:
+        """With dom0, what stands against it is an error; with auto it is a reason."""
+        if unfit is None:
+            return
+        if self._wanted == "dom0":
+            raise cannot("import", "image", str(self._params["name"]), f"{unfit.cause}, and transport is dom0", unfit.advice, code=unfit.code)
+        self._unfit = unfit
+
+
+def _praise(host: HostFacts, sr: Mapping[str, Any]) -> str:
+    return f"every host that sees SR '{sr['name_label']}' has the plugin {PULLER} {host.plugin(PULLER).version}"

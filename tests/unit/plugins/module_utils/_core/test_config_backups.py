@@ -1,0 +1,94 @@
+# SPDX-FileCopyrightText: 2026 xenstack.image_services contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Which copies of configuration files go, and which stay."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+import yaml
+from ansible_collections.xenstack.image_services.plugins.module_utils._core.config_backups import backups_of, prune
+from ansible_collections.xenstack.image_services.plugins.module_utils._core.errors import ImageServicesError
+
+ROLES = Path(__file__).parents[5] / "roles"
+
+
+def make(directory: Path, name: str, *stamps: str, mode: int = 0o640) -> list[Path]:
+    made = [directory / f"{name}.{number}.2026-11-{stamp}~" for number, stamp in enumerate(stamps, start=9)]
+    for path in made:
+        path.write_text("password = secret\n")
+        path.chmod(mode)
+    return made
+
+
+def test_the_newest_stay_by_the_time_in_their_names(tmp_path: Path) -> None:
+    conf = tmp_path / "a.conf"
+    conf.write_text("")
+    old, newest, older = make(tmp_path, "a.conf", "02@10:00:00", "20@09:00:00", "01@23:59:59")
+    others = [*make(tmp_path, "a.conf.d", "01@00:00:00"), *make(tmp_path, "ba.conf", "01@00:00:00")]
+    for name in ("a.conf~", "a.conf.bak", "a.conf.1.2026-11-01@10:00:00", "a.conf.x.2026-11-01@10:00:00~"):
+        others.append(tmp_path / name)
+        others[-1].write_text("")
+    assert backups_of(str(conf)) == [str(newest), str(old), str(older)]
+    planned = prune([str(conf), f"{tmp_path}/./a.conf"], 2, check_mode=True)
+    assert (planned["changed"], planned["removed"], older.exists()) == (True, [str(older)], True)
+    assert prune([str(conf)], 2, check_mode=False) == planned
+    assert not older.exists()
+    assert prune([str(conf)], 2, check_mode=False)["changed"] is False
+    assert prune([str(conf)], 0, check_mode=False)["removed"] == [str(newest), str(old)]
+    assert all(path.exists() for path in [conf, *others])
+
+
+def test_what_stays_is_closed_to_others(tmp_path: Path) -> None:
+    [copy] = make(tmp_path, "a.conf", "02@10:00:00", mode=0o666)
+    assert prune([str(tmp_path / "a.conf")], 1, check_mode=True)["closed"] == [str(copy)]
+    assert copy.stat().st_mode & 0o777 == 0o666
+    assert prune([str(tmp_path / "a.conf")], 1, check_mode=False)["changed"]
+    assert copy.stat().st_mode & 0o777 == 0o640
+    [private] = make(tmp_path, "b.conf", "02@10:00:00", mode=0o600)
+    assert not prune([str(tmp_path / "b.conf")], 1, check_mode=False)["changed"]
+    assert private.stat().st_mode & 0o777 == 0o600
+
+
+def test_a_link_with_such_a_name_is_no_backup_and_a_missing_directory_has_none(tmp_path: Path) -> None:
+    target = tmp_path / "target"
+    target.write_text("")
+    (tmp_path / "a.conf.1.2026-11-01@10:00:00~").symlink_to(target)
+    assert prune([str(tmp_path / "a.conf"), "/nonexistent/b.conf"], 0, check_mode=False)["removed"] == []
+    with pytest.raises(ImageServicesError, match="^Cannot keep backups '-1': there cannot be fewer than none"):
+        prune([], -1, check_mode=False)
+
+
+def tasks_of(role: Path) -> list[dict[str, object]]:
+    found = []
+    for path in (role / "tasks").glob("*.yml"):
+        stack = list(yaml.safe_load(path.read_text()) or [])
+        while stack:
+            task = stack.pop()
+            stack += [inner for key in ("block", "rescue", "always") for inner in task.get(key, [])]
+            found.append(task)
+    return found
+
+
+@pytest.mark.parametrize("role", sorted(path.name for path in ROLES.iterdir()))
+def test_every_role_that_makes_backups_prunes_them(role: str) -> None:
+    """A role keeps as many as its own option says; wsgi_service leaves that to who includes it, and the plugins of Dom0 hold no secret."""
+    tasks = tasks_of(ROLES / role)
+    modules = ("ansible.builtin.copy", "ansible.builtin.template")
+    makes = [task for task in tasks for name in modules if (task.get(name) or {}).get("backup")]  # type: ignore[attr-defined]
+    if not makes or role == "wsgi_service":
+        return
+    options = yaml.safe_load((ROLES / role / "defaults" / "main.yml").read_text())
+    assert options[f"{role}_config_backups"] == 3
+    prunes = [task["xenstack.image_services.config_backups"] for task in tasks if "xenstack.image_services.config_backups" in task]
+    assert prunes
+    assert any(f"{role}_config_backups" in str(each["keep"]) for each in prunes)  # type: ignore[index]
+    # Each of them, by its name or variable, is among the files whose copies are pruned.
+    paths = " ".join(str(each["paths"]) for each in prunes) + (ROLES / role / "vars" / "main.yml").read_text()  # type: ignore[index]
+    for task in makes:
+        written = task.get("ansible.builtin.copy") or task["ansible.builtin.template"]
+        loop_variable = (task.get("loop_control") or {}).get("loop_var")  # type: ignore[attr-defined]
+        for name in set(re.findall(r"\w+", str(written["dest"]))) - {loop_variable}:  # type: ignore[index]
+            assert name in paths, f"{role}: {written['dest']}"  # type: ignore[index]
