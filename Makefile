@@ -50,7 +50,7 @@ PROGRAMS_databases := initdb:postgresql /usr/sbin/mariadbd:mariadb-server-core
 PROGRAMS_node := node:nodejs npm
 STAMPS := $(patsubst PROGRAMS_%,.build/%,$(filter PROGRAMS_%,$(.VARIABLES)))
 
-.PHONY: help demo demo-stop demo-clean demo-needs test test-needs units driver filter integration sweep coverage bench bench-quick sanity package newest molecule lock xapi-facts clean demo-check lock-check
+.PHONY: help demo demo-stop demo-clean demo-needs test test-needs units driver filter integration sweep coverage bench bench-quick sanity package newest molecule lock xapi-facts clean demo-check lock-check docs stores-guide
 .PHONY: lint lint-python lint-types lint-shell lint-yaml lint-ansible lint-docs lint-changelog lint-licences
 
 help: ## Show what there is to make
@@ -106,6 +106,12 @@ bench: .venv-test/.stamp .build/collection .build/qemu-img .build/openssl ## Mea
 bench-quick: .venv-test/.stamp .build/collection .build/qemu-img .build/openssl ## Run the benchmarks in small sizes, to see that each of them works
 	.venv-test/bin/python tests/benchmarks/run.py --quick
 
+docs: .venv-docs/.stamp .build/collection ## Build the documentation site in .build/docs
+	$(CI)/docs.sh
+
+stores-guide: .venv-lint/.stamp ## Write the tables of options in docs/docsite/rst/guide_stores.rst
+	.venv-lint/bin/python $(CI)/stores_guide.py write
+
 LINT := export PATH="$(CURDIR)/.venv-lint/bin:$$PATH";
 
 lint: lint-python lint-types lint-shell lint-yaml lint-ansible lint-docs lint-changelog lint-licences ## Check style, types, documentation, changelog and licences
@@ -133,6 +139,7 @@ lint-ansible: .venv-lint/.stamp .build/collection
 
 lint-docs: .venv-lint/.stamp .build/collection
 	$(LINT) cd $(COLLECTION) && antsibull-docs lint-collection-docs --plugin-docs --validate-collection-refs self .
+	.venv-lint/bin/python $(CI)/stores_guide.py check
 
 lint-changelog: .venv-lint/.stamp .build/collection
 	$(LINT) cd $(COLLECTION) && antsibull-changelog lint
