@@ -21,7 +21,7 @@ _REQUIREMENTS = r"""
 requirements:
   - openstacksdk >= 4.0.0, for images in Glance
 """
-# One transfer has one patience: that of the pool's side.
+# One transfer has one idle timeout: that of the pool's side.
 _LEFT_OUT = ("wait", "timeout")
 
 

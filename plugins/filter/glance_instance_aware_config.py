@@ -63,7 +63,7 @@ RETURN = r"""
 _value:
   description: >-
     C(text), the drop-in; C(findings), sentences that say what is wrong; C(flavor) and C(paste_file), what Glance uses without it; C(changes), the lines
-    that come and go, without secrets; C(connection_settings), the text that tells the filter's program where the table is; C(database), the URL of
+    that are added and removed, without secrets; C(connection_settings), the text that tells the filter's program where the table is; C(database), the URL of
     Glance's own.
   type: dict
 """

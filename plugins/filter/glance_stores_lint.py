@@ -13,7 +13,7 @@ author:
 description:
   - Checks a list of stores without touching a host or a service.
   - Finds single-store options mixed with several stores, two stores in one directory, names and types that Glance drops without a word, options that
-    nobody reads, and everything else that the role P(xenstack.image_services.glance_stores#role) refuses.
+    no parser reads, and everything else that the role P(xenstack.image_services.glance_stores#role) refuses.
 extends_documentation_fragment:
   - xenstack.image_services._stores
 positional: _input

@@ -126,7 +126,7 @@ images:
       sample: [fast]
     status:
       description: >-
-        V(planned) in check mode and where the run ended before it, V(moved) after a copy, V(removed) where no copy was needed, V(gone) where somebody
+        V(planned) in check mode and if the run ended before it, V(moved) after a copy, V(removed) if no copy was needed, V(gone) if someone
         has deleted the image meanwhile, V(skipped), or V(failed).
       type: str
       sample: moved
@@ -140,7 +140,7 @@ totals:
   type: dict
   contains:
     images:
-      description: Images that lay in the store before the run.
+      description: Images that the store held before the run.
       type: int
       sample: 120
     bytes:

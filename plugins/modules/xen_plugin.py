@@ -48,7 +48,7 @@ options:
     type: str
   function:
     description:
-      - Function to call. The role's own plugins name theirs under C(functions).
+      - Function to call. The role's own plugins list their functions under C(functions).
       - O(timeout) applies to the complete call, because XAPI knows no progress of plugins.
     type: str
   arguments:

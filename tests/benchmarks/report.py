@@ -12,7 +12,7 @@ from pathlib import Path
 
 PARAGRAPHS = """\
 Written by `make bench` on the machine below, all in one run. What is compared ran in turns, several rounds each, after one that is
-not counted; seconds are medians with the best round in brackets, ratios are medians of the rounds' own ratios. `>= 0.9` means that the target is a
+discarded; seconds are medians with the best round in brackets, ratios are medians of the rounds' own ratios. `>= 0.9` means that the target is a
 ratio of at least 0.9.
 """
 HEAD = "| | measured | with this collection | compared with | ratio | target | |\n|---|---|---|---|---|---|---|\n"
