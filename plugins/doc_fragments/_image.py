@@ -42,7 +42,7 @@ def _items(documentation: str) -> str:
 
 # As create_image_option() of module_utils has them.
 _OF_MADE_IMAGES = (
-    "name stores stores_mode replaced use_import visibility members hidden is_protected min_disk min_ram owner owner_domain tags properties properties_mode "
+    "name stores stores_mode on_replace use_import visibility members hidden is_protected min_disk min_ram owner owner_domain tags properties properties_mode "
     "nova_installation_uuid instance_id"
 )
 _MADE_IMAGE = r"""
@@ -175,7 +175,7 @@ options:
     type: str
     choices: [at_least, exact]
     default: at_least
-  replaced:
+  on_replace:
     description:
       - What becomes of an image whose content has been replaced. It is renamed to its name and creation time, whatever the choice.
       - V(hide) takes it out of default listings, V(deactivate) forbids its download, V(delete) deletes it, V(keep) leaves it otherwise alone.

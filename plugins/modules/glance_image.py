@@ -14,7 +14,7 @@ author:
 description:
   - Creates, updates, replaces, shares, hides, deactivates and deletes one image.
   - Content is compared by digest. Changed content is uploaded as a new, hidden image, verified against Glance's C(os_hash_value),
-    then given the name, and only then the old image is treated as O(replaced) says. A failure anywhere leaves the old image as it was.
+    then given the name, and only then the old image is treated as O(on_replace) says. A failure anywhere leaves the old image as it was.
   - What an option does not give is not managed. An empty value makes empty.
   - Tasks written for M(openstack.cloud.image) work with this module, with these differences. O(visibility) is left unchanged where neither it nor
     O(is_public) is set. Images of other projects are never chosen by name, see O(owner). A name that no image has creates nothing without content, see
@@ -61,7 +61,7 @@ EXAMPLES = r"""
       xenstack.image_services.glance_image:
         name: appliance
         uri: https://builds.example.com/appliance/latest.qcow2
-        replaced: delete
+        on_replace: delete
 
     - name: Follow what a mirror publishes, and fetch it only when its list of checksums has changed
       xenstack.image_services.glance_image:

@@ -16,7 +16,7 @@ description:
   - Has a XenServer or XCP-ng pool copy a VDI into another of its storage repositories. The data stays in the pool.
   - The copy records its source in its C(other_config), and the digest that M(xenstack.image_services.xen_vdi_import) has noted on the source.
     The same content is not copied twice, by either module.
-  - New content becomes a new VDI beside the old copy, and gets the name when it is complete. The old copy is treated as O(replaced) says.
+  - New content becomes a new VDI beside the old copy, and gets the name when it is complete. The old copy is treated as O(on_replace) says.
   - A copy that has failed is removed.
 attributes:
   check_mode:
@@ -45,7 +45,7 @@ options:
     description:
       - Name of the copy. Without it, that of the source.
     type: str
-  replaced:
+  on_replace:
     description:
       - What becomes of an older copy. V(keep) gives it a name of its own, with the beginning of its uuid behind the old name.
       - V(delete) removes it, but only if no VM uses it. One that is in use is kept as with V(keep).
@@ -154,7 +154,7 @@ def create_copy_argspec() -> ArgumentSpec:
             "vdi": {"type": "str", "required": True},
             "sr": {"type": "str", "required": True},
             "name": {"type": "str"},
-            "replaced": {"type": "str", "choices": ["keep", "delete"], "default": "keep"},
+            "on_replace": {"type": "str", "choices": ["keep", "delete"], "default": "keep"},
         }
     )
 

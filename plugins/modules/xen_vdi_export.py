@@ -135,7 +135,7 @@ EXAMPLES = r"""
         image:
           name: database data
           stores: [fast, archive]
-          replaced: delete
+          on_replace: delete
 
     - name: Keep the disk of an instance of Nova as an image that belongs to it
       xenstack.image_services.xen_vdi_export:

@@ -18,7 +18,7 @@ description:
     bzip2 as well. Only what is not zeros is sent.
   - The VDI notes in its C(other_config) where its content is from, and the digest of it. The same content is not sent twice.
     New content becomes a new VDI beside the old one, which is never overwritten. Only when all of it has come, and is what it should be, the new VDI gets the
-    name, and the old one is treated as O(replaced) says.
+    name, and the old one is treated as O(on_replace) says.
   - A VDI whose import has failed is removed. What is left of a task that was killed is removed by the next one.
   - The module sends the data itself, or has a host of the pool pull it from Glance. O(transport) chooses, and all else is the same.
   - What an option does not give is not managed. An empty value makes empty.
@@ -112,7 +112,7 @@ options:
       - A pool takes this only when a VDI is created, and only for one that the module creates, which excludes O(transport=dom0). A VDI that is there
         already and says otherwise is an error.
     type: bool
-  replaced:
+  on_replace:
     description:
       - What becomes of a VDI whose content was replaced. V(keep) gives it a name of its own, with the beginning of its uuid behind the old name.
       - V(delete) removes it, but only if no VM uses it. One that is in use is kept as with V(keep).
@@ -211,7 +211,7 @@ EXAMPLES = r"""
       xenstack.image_services.xen_vdi_import:
         name: appliance
         src: /srv/images/appliance.vhd
-        replaced: delete
+        on_replace: delete
         read_only: true
         tags: [template, nightly]
 
@@ -378,7 +378,7 @@ def create_import_argspec() -> ArgumentSpec:
             "size": {"type": "str"},
             "read_only": {"type": "bool"},
             "sharable": {"type": "bool"},
-            "replaced": {"type": "str", "choices": ["keep", "delete"], "default": "keep"},
+            "on_replace": {"type": "str", "choices": ["keep", "delete"], "default": "keep"},
             "route": {"type": "str", "choices": ["auto", "chunked", "vhd"], "default": "auto"},
             "transport": {"type": "str", "choices": ["http", "dom0", "auto"], "default": "http"},
             "dom0_endpoints": {"type": "list", "elements": "str"},

@@ -93,7 +93,7 @@ def test_the_task_killed_half_way_is_made_good_by_the_next(cloud: Cloud, proxy: 
     assert found[old["id"]] == old
     assert len(found) == 2, "the unfinished image is there"
     assert run_module("glance_image_info", {**cloud.auth("alice"), "name": image_name}).succeeded()["images"] == [old], "and nobody sees it"
-    done = run_module("glance_image", keep(cloud.auth("alice"), image_name, disk, replaced="delete")).succeeded()
+    done = run_module("glance_image", keep(cloud.auth("alice"), image_name, disk, on_replace="delete")).succeeded()
     assert [image["id"] for image in named(cloud, image_name)] == [done["image"]["id"]]
     cloud.assert_stored(done["image"], disk, *done["image"]["stores"])
     assert {path.name for path in cloud.store_directory("fast").iterdir()}.isdisjoint(set(found)), "no bytes of the others are left"
@@ -105,10 +105,10 @@ def test_killed_between_the_new_name_and_the_old_image_is_made_good_by_the_next(
     old = run_module("glance_image", keep(cloud.auth("alice"), image_name, small_disk)).succeeded()["image"]
     running: list[RunningModule] = []
     proxy.faults.append(Fault(rf"^PATCH /v2/images/{old['id']}$", reset_after=0, hook=partial(kill_first, running)))
-    running.append(RunningModule("glance_image", keep(cloud.through(proxy, "alice"), image_name, disk, replaced="hide")))
+    running.append(RunningModule("glance_image", keep(cloud.through(proxy, "alice"), image_name, disk, on_replace="hide")))
     running[0].process.communicate(timeout=60)
     assert len(named(cloud, image_name)) == 2
-    done = run_module("glance_image", keep(cloud.auth("alice"), image_name, disk, replaced="hide")).succeeded()
+    done = run_module("glance_image", keep(cloud.auth("alice"), image_name, disk, on_replace="hide")).succeeded()
     assert done["changed"]
     visible = run_module("glance_image_info", {**cloud.auth("alice"), "name": image_name}).succeeded()["images"]
     assert [image["id"] for image in visible] == [done["image"]["id"]]

@@ -81,7 +81,7 @@ def test_new_content_goes_straight_to_the_declared_stores(
 ) -> None:
     other = tmp_path / "other.raw"
     other.write_bytes(os.urandom(64 * 1024))
-    options = {"filename": str(other), "disk_format": "raw", "stores": ["archive"], "stores_mode": "exact", "replaced": "delete"}
+    options = {"filename": str(other), "disk_format": "raw", "stores": ["archive"], "stores_mode": "exact", "on_replace": "delete"}
     done = place(cloud, image_name, **options, through=proxy).succeeded()
     assert done["replaced_image_id"] == placed["id"]
     assert_lies(cloud, done["image"], other, "archive")

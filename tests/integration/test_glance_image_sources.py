@@ -93,7 +93,7 @@ def test_an_address_is_fetched_once_while_its_mark_stays(cloud: Cloud, image_nam
     assert not keep(cloud, image_name, uri=mirror.uri)["changed"]
     assert mirror.served < len(mirror.content) / 2, "the head alone, and what was on its way"
     mirror.content = partitioned(os.urandom(4 * 1024 * 1024))
-    replaced = keep(cloud, image_name, uri=mirror.uri, replaced="delete")
+    replaced = keep(cloud, image_name, uri=mirror.uri, on_replace="delete")
     assert replaced["replaced_image_id"] == made["image"]["id"]
     assert replaced["image"]["size"] == len(mirror.content)
 
@@ -136,7 +136,7 @@ def test_glance_fetches_by_itself(cloud: Cloud, image_name: str, mirror: Mirror)
     assert made["image"]["size"] == len(mirror.content)
     assert not keep(cloud, image_name, **declared)["changed"]
     declared["uri"] = mirror.uri + "?v2"
-    assert keep(cloud, image_name, **declared, replaced="delete")["replaced_image_id"] == made["image"]["id"]
+    assert keep(cloud, image_name, **declared, on_replace="delete")["replaced_image_id"] == made["image"]["id"]
 
 
 def test_a_fetch_that_fails_says_so_and_leaves_nothing(cloud: Cloud, image_name: str) -> None:

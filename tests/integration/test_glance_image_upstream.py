@@ -83,7 +83,7 @@ def test_an_unchanged_list_of_checksums_costs_one_request_for_the_list(
     assert not keep(cloud, image_name, **declared)["changed"]
     assert mirror.requests == ["/SHA256SUMS"]
     other = bytes(MIB) + content
-    replaced = keep(cloud, image_name, **publish(mirror, COMPRESS[suffix](other), f"disk.raw.{suffix}"), replaced="delete")
+    replaced = keep(cloud, image_name, **publish(mirror, COMPRESS[suffix](other), f"disk.raw.{suffix}"), on_replace="delete")
     assert replaced["replaced_image_id"] == made["image"]["id"]
     assert replaced["image"]["hash_value"] == hash_of(replaced["image"], other)
     mirror.requests.clear()
@@ -112,7 +112,7 @@ def test_a_catalogue_asks_for_its_list_of_checksums_once(cloud: Cloud, image_nam
 def test_a_digest_given_itself_costs_no_request_at_all(cloud: Cloud, image_name: str, mirror: Mirror, content: bytes) -> None:
     """Compressed or not: what is kept tells the declared content by itself."""
     for data, name in ((content, "disk.raw"), (gzip.compress(content[::-1]), "disk.raw.gz")):
-        declared = {**publish(mirror, data, name), "checksum": f"sha256:{hashlib.sha256(data).hexdigest()}", "replaced": "delete"}
+        declared = {**publish(mirror, data, name), "checksum": f"sha256:{hashlib.sha256(data).hexdigest()}", "on_replace": "delete"}
         keep(cloud, image_name, **declared)
         mirror.requests.clear()
         assert not keep(cloud, image_name, **declared)["changed"]
@@ -156,7 +156,7 @@ def test_a_compressed_file(cloud: Cloud, image_name: str, content: bytes, suffix
         "glance_image", {**cloud.auth("alice"), "name": image_name, **declared, "checksum": f"sha256:file://{tmp_path}/SHA256SUMS"}
     ).sentence()
     assert "Get the file again, or correct checksum." in sentence
-    assert keep(cloud, image_name, **declared, replaced="delete")["replaced_image_id"] == made["image"]["id"]
+    assert keep(cloud, image_name, **declared, on_replace="delete")["replaced_image_id"] == made["image"]["id"]
 
 
 def test_the_format_is_that_of_what_is_inside(cloud: Cloud, image_name: str, tmp_path: Path) -> None:
@@ -290,7 +290,7 @@ def test_a_gibibyte_of_zeros_arrives_in_constant_memory(cloud: Cloud, image_name
     for name, members in (("small", 1), ("large", 4)):
         bomb = tmp_path / f"{name}.gz"
         bomb.write_bytes(block * members)
-        options = {**cloud.auth("alice"), "name": image_name, "filename": str(bomb), "decompress": True, "disk_format": "raw", "replaced": "delete"}
+        options = {**cloud.auth("alice"), "name": image_name, "filename": str(bomb), "decompress": True, "disk_format": "raw", "on_replace": "delete"}
         result, peak = with_peak(options, tmp_path)
         assert result.succeeded()["image"]["size"] == members * 256 * MIB
         peaks.append(peak)

@@ -246,7 +246,7 @@ def test_a_run_killed_at_any_moment_is_finished_by_the_next(cloud: Cloud, image_
     """30 images, 20 of which are there and get new content again and again; 20 kills at random moments of the run."""
     auth = cloud.auth("alice")
     paths = disks(tmp_path, 30, 512 * 1024)
-    images = items(image_name, paths, replaced="delete")
+    images = items(image_name, paths, on_replace="delete")
     duration = 1.5 * run_module("glance_images", {**auth, "images": images[:20], "concurrency": 6}).succeeded()["elapsed"]
     chance = random.Random(20)
     finished = 0

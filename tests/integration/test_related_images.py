@@ -80,7 +80,7 @@ def found(cloud: Cloud, who: str, installation: str, *instances: str, **more: An
 
 def test_the_life_of_a_relation(aware: Cloud, image_name: str, small_disk: Path, tmp_path: Path) -> None:
     alice = aware.auth("alice")
-    usual = {"name": image_name, "filename": str(small_disk), "disk_format": "raw", "replaced": "keep"}
+    usual = {"name": image_name, "filename": str(small_disk), "disk_format": "raw", "on_replace": "keep"}
     predicted = run_module("glance_image", {**aware.auth("alice"), **usual, **of(A.upper(), "123")}, check=True).succeeded()
     assert predicted["image"].items() >= of(A, "123").items()
     assert named(aware, image_name) == []
@@ -261,7 +261,7 @@ def test_many_images_in_one_task(aware: Cloud, image_name: str) -> None:
 def test_a_disk_of_a_pool_becomes_an_image_of_its_instance(aware: Cloud, pool: PoolUnderTest, disks: PoolDisks, image_name: str) -> None:
     disks.fill(disks.make("a disk", 4 * MIB), seed=6)
     export = Exporter(pool, glance=aware.auth("alice"))
-    usual = {"name": image_name, "replaced": "delete", "stores_mode": "at_least", "properties_mode": "merge"}
+    usual = {"name": image_name, "on_replace": "delete", "stores_mode": "at_least", "properties_mode": "merge"}
     assert "instance_id 'x' is neither" in export.refused(vdi="a disk", image={**usual, **of(A, "x")})
     made = export(vdi="a disk", image={**usual, **of(A, INSTANCE)})
     assert made["image"].items() >= of(A, INSTANCE).items()

@@ -98,7 +98,7 @@ def test_images_come_change_and_go(cloud: Cloud, terraform: Terraform, image_nam
     packed.write_bytes(gzip.compress(os.urandom(MIB)))
     images: dict[str, dict[str, Any]] = {
         one: {"filename": str(small_disk), "disk_format": "raw", "tags": ["a"]},
-        two: {"filename": str(packed), "decompress": True, "disk_format": "raw", "properties": {"os_distro": "debian"}, "replaced": "delete"},
+        two: {"filename": str(packed), "decompress": True, "disk_format": "raw", "properties": {"os_distro": "debian"}, "on_replace": "delete"},
     }
     terraform.declare(images=images)
     terraform.apply()

@@ -62,7 +62,7 @@ def test_somebody_elses_disk_is_removed_by_its_uuid_alone(pool: PoolUnderTest, m
     uuid = pool.api.VDI.get_uuid(made[0])
     data = tmp_path / "data.raw"
     data.write_bytes(b"\1" * MIB)
-    for options in ({"state": "absent"}, {"src": str(data), "disk_format": "raw", "replaced": "delete"}):
+    for options in ({"state": "absent"}, {"src": str(data), "disk_format": "raw", "on_replace": "delete"}):
         for check in (True, False):
             refused = run_module("xen_vdi_import", pool.options(name=NAME, **options), check=check)
             assert f"this collection has not created it (VDI {uuid})" in refused.sentence()

@@ -38,8 +38,8 @@ def source(pool: PoolUnderTest, tmp_path: Path) -> Iterator[str]:
     pool.api.SR.destroy(sr)
 
 
-def copy(pool: PoolUnderTest, vdi: str, replaced: str = "keep") -> dict[str, Any]:
-    params = {"name": None, "replaced": replaced, "username": "root", "validate_certs": True, **pool.options(vdi=vdi, sr="second")}
+def copy(pool: PoolUnderTest, vdi: str, on_replace: str = "keep") -> dict[str, Any]:
+    params = {"name": None, "on_replace": on_replace, "username": "root", "validate_certs": True, **pool.options(vdi=vdi, sr="second")}
     with Pool(params) as session:
         return CopyJob(params).run(session, False)
 
@@ -68,8 +68,8 @@ def test_a_copy_that_fails_is_removed_and_the_next_one_is_whole(pool: PoolUnderT
     assert not copy(pool, source)["changed"]
 
 
-@pytest.mark.parametrize("replaced", ["keep", "delete"])
-def test_a_replacement_that_is_interrupted_anywhere_is_finished_by_the_next_run(pool: PoolUnderTest, source: str, replaced: str) -> None:
+@pytest.mark.parametrize("on_replace", ["keep", "delete"])
+def test_a_replacement_that_is_interrupted_anywhere_is_finished_by_the_next_run(pool: PoolUnderTest, source: str, on_replace: str) -> None:
     """The name always leads to a whole disk: to the old one, or to the new one."""
     sr = pool.api.SR.get_by_name_label("second")[0]
     seen = set()
@@ -79,17 +79,17 @@ def test_a_replacement_that_is_interrupted_anywhere_is_finished_by_the_next_run(
         pool.api.VDI.add_to_other_config(pool.api.VDI.get_by_uuid(source), DIGEST, f"sha256:{after:064}")
         pool.fault(kind="session_lost", after=after, times=0)
         with contextlib.suppress(ImageServicesError):
-            copy(pool, source, replaced=replaced)
+            copy(pool, source, on_replace=on_replace)
         pool.clear_faults()
         left = {record["uuid"]: record for record in pool.api.VDI.get_all_records().values() if record["SR"] == sr}
         named = {uuid for uuid, record in left.items() if record["name_label"] == "copied" and INCOMING not in record["other_config"]}
         assert named, "a name never leads nowhere"
-        assert old in left or replaced == "delete"
-        new = copy(pool, source, replaced=replaced)["vdi"]["uuid"]
+        assert old in left or on_replace == "delete"
+        new = copy(pool, source, on_replace=on_replace)["vdi"]["uuid"]
         left = {record["uuid"]: record["name_label"] for record in pool.api.VDI.get_all_records().values() if record["SR"] == sr}
-        assert left == ({new: "copied", old: f"copied-{old[:8]}"} if replaced == "keep" else {new: "copied"})
+        assert left == ({new: "copied", old: f"copied-{old[:8]}"} if on_replace == "keep" else {new: "copied"})
         seen.add(frozenset(named) == {old})
-        assert not copy(pool, source, replaced=replaced)["changed"]
+        assert not copy(pool, source, on_replace=on_replace)["changed"]
         for uuid in left:
             pool.api.VDI.destroy(pool.api.VDI.get_by_uuid(uuid))
     assert seen == {True, False}, "runs were interrupted before and after the copy was complete"

@@ -35,7 +35,7 @@ def export(pool: PoolUnderTest, cloud: Cloud) -> Exporter:
 
 
 def image(name: str, **more: Any) -> dict[str, Any]:
-    usual = {"replaced": "delete", "stores_mode": "at_least", "properties_mode": "merge"}
+    usual = {"on_replace": "delete", "stores_mode": "at_least", "properties_mode": "merge"}
     return {"name": name, **usual, **more}
 
 

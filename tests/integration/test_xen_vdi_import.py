@@ -168,7 +168,7 @@ def test_new_content_comes_beside_the_old(pool: PoolUnderTest, raw: Path, other:
     assert stored(pool) == rounded(other.read_bytes())
     assert stored(pool, f"{NAME}-{first['uuid'][:8]}") == rounded(raw.read_bytes())
     assert imported(pool, src=str(other))["changed"] is False
-    third = imported(pool, src=str(raw), replaced="delete")
+    third = imported(pool, src=str(raw), on_replace="delete")
     assert third["replaced_vdi"] == second["vdi"]["uuid"]
     assert not [each for each in pool.api.VDI.get_all_records().values() if each["uuid"] == second["vdi"]["uuid"]]
 
@@ -178,7 +178,7 @@ def test_a_disk_that_a_vm_uses_is_never_lost(pool: PoolUnderTest, raw: Path, oth
     (vdi,) = disks_of(pool)
     machine = machine_with(pool, vdi)
     refused(pool, "a VM uses it", "Remove the VM", state="absent")
-    imported(pool, src=str(other), replaced="delete")
+    imported(pool, src=str(other), on_replace="delete")
     assert pool.api.VDI.get_name_label(vdi) == f"{NAME}-{first['uuid'][:8]}"
     assert stored(pool, f"{NAME}-{first['uuid'][:8]}") == rounded(raw.read_bytes())
     pool.api.VM.destroy(machine)
@@ -208,7 +208,7 @@ def test_what_a_pool_takes_at_creation_alone(pool: PoolUnderTest, raw: Path, oth
     (vdi,) = disks_of(pool)
     assert (pool.api.VDI.get_sharable(vdi), pool.api.VDI.get_read_only(vdi)) == (True, False)
     assert imported(pool, src=str(raw), sharable=True, read_only=True)["changed"] is False
-    again = imported(pool, src=str(other), replaced="delete")["vdi"]
+    again = imported(pool, src=str(other), on_replace="delete")["vdi"]
     assert (again["sharable"], again["read_only"]) == (True, True)
 
 
@@ -249,7 +249,7 @@ def test_check_mode_changes_nothing_and_says_what_would(pool: PoolUnderTest, raw
 def test_a_uuid_in_place_of_the_name(pool: PoolUnderTest, raw: Path, other: Path) -> None:
     uuid = imported(pool, src=str(raw))["vdi"]["uuid"]
     assert imported(pool, name=uuid, description="by uuid")["vdi"]["name"] == NAME
-    replaced = imported(pool, name=uuid, src=str(other), replaced="delete")["vdi"]
+    replaced = imported(pool, name=uuid, src=str(other), on_replace="delete")["vdi"]
     assert replaced["name"] == NAME
     assert imported(pool, name=replaced["uuid"], state="absent")["changed"] is True
 

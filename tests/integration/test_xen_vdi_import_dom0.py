@@ -88,7 +88,7 @@ def test_a_sharable_disk_is_created_by_the_module(setting: Setting) -> None:
 def test_new_content_replaces_the_old_one(setting: Setting) -> None:
     old = setting.pull("raw", tags=["kept"])["vdi"]
     setting.pool.api.VDI.add_to_other_config(disks_of(setting.pool)[0], "owner", "somebody")
-    done = setting.pull("chain.gz", replaced="delete", verify=True)
+    done = setting.pull("chain.gz", on_replace="delete", verify=True)
     assert done["replaced_vdi"] == old["uuid"] != done["vdi"]["uuid"]
     assert done["vdi"]["tags"] == ["kept"]
     assert done["vdi"]["other_config"]["owner"] == "somebody"

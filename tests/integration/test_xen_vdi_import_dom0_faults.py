@@ -45,10 +45,10 @@ def test_nothing_is_left_where_a_call_fails(setting: Setting) -> None:
     for method in CALLS:
         setting.pool.fault(kind="fail_call", method=method, error=["SR_BACKEND_FAILURE_44", "", "There is insufficient space", ""])
         with setting.pool.nothing_left(), pytest.raises(ImageServicesError, match=r"^Cannot .*\.$"):
-            setting.pull("chain.gz", size="20M", replaced="delete")
+            setting.pull("chain.gz", size="20M", on_replace="delete")
         assert setting.pool.clear_faults() == [], method
         assert [setting.pool.api.VDI.get_uuid(vdi) for vdi in disks_of(setting.pool)] == [old["uuid"]]
-    assert setting.pull("chain.gz", size="20M", replaced="delete")["changed"]
+    assert setting.pull("chain.gz", size="20M", on_replace="delete")["changed"]
     assert setting.stored() == setting.paths["raw"].read_bytes().ljust(20 * MIB, b"\0")
 
 

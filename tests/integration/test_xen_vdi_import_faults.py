@@ -120,13 +120,13 @@ def random_faults() -> list[dict[str, Any]]:
 @pytest.mark.parametrize("fault", random_faults(), ids=lambda fault: "-".join(str(value) for value in fault.values())[:50])
 def test_nothing_is_left_of_a_run_with_a_fault(pool: PoolUnderTest, raw: Path, other: Path, fault: dict[str, Any]) -> None:
     """Where something is there already, it is as it was; the next run does what this one could not."""
-    imported(pool, src=str(raw), replaced="delete")
+    imported(pool, src=str(raw), on_replace="delete")
     (old,) = disks_of(pool)
     before = pool.census()
     planned = pool.fault(**fault)
     failure = ""
     try:
-        imported(pool, src=str(other), verify=True, replaced="delete")
+        imported(pool, src=str(other), verify=True, on_replace="delete")
     except ImageServicesError as exc:
         failure = str(exc)
     pool.clear_faults()
@@ -137,7 +137,7 @@ def test_nothing_is_left_of_a_run_with_a_fault(pool: PoolUnderTest, raw: Path, o
     if disks_of(pool) == [old]:
         assert pool.census() == before
         assert holds(pool, raw)
-    imported(pool, src=str(other), verify=True, replaced="delete")
+    imported(pool, src=str(other), verify=True, on_replace="delete")
     assert holds(pool, other)
     assert disks_of(pool) != [old]
     assert not disks_of(pool, incoming_name(NAME))

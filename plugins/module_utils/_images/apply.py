@@ -41,7 +41,7 @@ class ImageApplier:
     def __init__(self, glance: Glance, desired: Desired, filling: Filling, placer: Placer) -> None:
         self._glance = glance
         self._name = desired.label
-        self._replaced = desired.replaced
+        self._on_replace = desired.on_replace
         self._stores = desired.stores or ()
         self._related = desired.relation is not None
         self._filling = filling
@@ -176,14 +176,14 @@ class ImageApplier:
 
     def _retire(self, image: Record) -> None:
         image_id = image["id"]
-        if self._replaced == "delete":
+        if self._on_replace == "delete":
             self._delete(image)
             return
         operations: list[dict[str, Any]] = [{"op": "replace", "path": "/name", "value": retired_name(image)}]
-        if self._replaced == "hide":
+        if self._on_replace == "hide":
             operations.append({"op": "replace", "path": "/os_hidden", "value": True})
         self._glance.patch(image_id, operations)
-        if self._replaced == "deactivate" and image.get("status") == "active":
+        if self._on_replace == "deactivate" and image.get("status") == "active":
             self._glance.deactivate(image_id)
 
     # Members

@@ -108,7 +108,7 @@ class Desired:
     container_format: str | None = None
     stores: tuple[str, ...] | None = None
     stores_mode: str = "at_least"
-    replaced: str = "hide"
+    on_replace: str = "hide"
     source: SourceFacts | None = None
     # Empty is an image that belongs to no instance.
     relation: Relation | None = None

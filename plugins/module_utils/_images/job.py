@@ -116,7 +116,7 @@ class ImageJob:
             container_format=params["container_format"],
             stores=None if params["stores"] is None else tuple(params["stores"]),
             stores_mode=params["stores_mode"],
-            replaced=params["replaced"],
+            on_replace=params["on_replace"],
             source=facts,
             relation=self._relation,
         )

@@ -160,8 +160,10 @@ def _plan_new(desired: Desired, replaced: Record | None, members: Mapping[str, s
         raise _refusal(
             desired, "its content differs, and a fixed id cannot move to a new image", "Declare it by name without id, or delete the image first", "fixed_id"
         )
-    if replaced is not None and desired.replaced == "delete" and replaced.get("protected") and desired.attributes.get("protected") is not False:
-        raise _refusal(desired, "the present image is protected and replaced is 'delete'", "Choose replaced: hide, or give is_protected: false", "protected")
+    if replaced is not None and desired.on_replace == "delete" and replaced.get("protected") and desired.attributes.get("protected") is not False:
+        raise _refusal(
+            desired, "the present image is protected and on_replace is 'delete'", "Choose on_replace: hide, or give is_protected: false", "protected"
+        )
     body = _new_body(desired, replaced)
     after = {**_described(body, desired, members), **({"content": desired.source.label} if desired.source else {})}
     before = {**_described(replaced, desired, members), "content": _content_mark(replaced)} if replaced is not None else {}

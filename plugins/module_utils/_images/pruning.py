@@ -47,7 +47,7 @@ class Surplus:
         for number, made in plans.items():
             item = items[number]
             if item["keep"] is not None and item["state"] != "absent" and item["name"] is not None:
-                retiring = made.replaces if item["replaced"] != "delete" else None
+                retiring = made.replaces if item["on_replace"] != "delete" else None
                 past = past_rotation(item["name"], self._owner(item), item["keep"], records, retiring)
                 self.doomed += [Doomed(image, number) for image in past]
         if self._params["prune"]:

@@ -53,9 +53,9 @@ class CopyJob:
         return {"changed": made.changed, "vdi": vdi, "replaced_vdi": made.replaces.uuid if made.replaces is not None else None, "diff": diff}
 
     def _apply(self, made: CopyPlan, source: str, record: Mapping[str, Any]) -> dict[str, Any] | None:
-        replaced = self._params["replaced"]
+        on_replace = self._params["on_replace"]
         if made.successor is not None:
-            finish_replacing(self._pool, made.successor.ref, made.retire, replaced)
+            finish_replacing(self._pool, made.successor.ref, made.retire, on_replace)
         for vdi in made.remove:
             destroy(self._pool, vdi.ref)
         if not made.copy:
@@ -68,7 +68,7 @@ class CopyJob:
             destroy_half_made(self._pool, ref)
             raise
         if made.replaces is not None:
-            finish_replacing(self._pool, ref, (made.replaces,), replaced)
+            finish_replacing(self._pool, ref, (made.replaces,), on_replace)
         found: dict[str, Any] = self._pool.call("VDI.get_record", ref)
         return found
 

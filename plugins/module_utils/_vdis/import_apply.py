@@ -135,7 +135,7 @@ class VdiImporter:
 
     def _finish_replacing(self, successor: str | None, superseded: Iterable[Vdi]) -> None:
         with explaining("replace", "VDI", self._name):
-            finish_replacing(self._pool, successor, superseded, self._desired.replaced)
+            finish_replacing(self._pool, successor, superseded, self._desired.on_replace)
 
     @contextmanager
     def _alone(self) -> Iterator[None]:

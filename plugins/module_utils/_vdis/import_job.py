@@ -55,7 +55,7 @@ class ImportJob:
         current, origin = selection.current, self._origin
         same = None if current is None or origin is None else self._compared(current, origin)
         content = None if origin is None else origin.content
-        self._desired = Desired(self._name, self._params["state"], self._attributes, content, self._params["replaced"])
+        self._desired = Desired(self._name, self._params["state"], self._attributes, content, self._params["on_replace"])
         self.plan = plan(self._desired, selection, same)
         if self.plan.upload and origin is not None:
             self._image = origin.open(self._progress)

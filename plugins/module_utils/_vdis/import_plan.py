@@ -97,7 +97,7 @@ class Desired:
     state: str = "present"
     attributes: Mapping[str, Any] = field(default_factory=dict)
     content: Content | None = None
-    replaced: str = "keep"
+    on_replace: str = "keep"
 
 
 @dataclass(frozen=True)
@@ -237,7 +237,7 @@ def plan(desired: Desired, selection: Selection, same: bool | None) -> Plan:
     attributes = _normal(desired)
     if upload:
         _refuse_second(desired.name, selection.incoming)
-        refuse_loss("import", "image", desired.name, current, desired.replaced)
+        refuse_loss("import", "image", desired.name, current, desired.on_replace)
     patch = {} if upload or current is None else {name: value for name, value in attributes.items() if current.attribute(name) != value}
     if current is not None:
         _refuse_size(desired.name, current, patch)
@@ -299,7 +299,7 @@ def refuse_loss(verb: str, kind: str, name: str, replaced: Vdi | None, option: s
     if replaced is None or option != "delete" or replaced.is_ours:
         return
     cause = f"the disk that it replaces would be deleted, and this collection has not created it (VDI {replaced.uuid})"
-    raise cannot(verb, kind, name, cause, "Set replaced: keep, or rename or remove that disk first", code="not_ours")
+    raise cannot(verb, kind, name, cause, "Set on_replace: keep, or rename or remove that disk first", code="not_ours")
 
 
 def _refuse_size(name: str, current: Vdi, patch: Mapping[str, Any]) -> None:

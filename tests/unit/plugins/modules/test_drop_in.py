@@ -83,4 +83,4 @@ def test_every_field_of_the_image_is_returned() -> None:
 def test_nothing_that_can_be_updated_has_a_default() -> None:
     """A default would manage what a task does not mention."""
     options = create_image_argspec().options
-    assert {name for name, option in options.items() if "default" in option} == {"state", "replaced", "properties_mode", "stores_mode"}
+    assert {name for name, option in options.items() if "default" in option} == {"state", "on_replace", "properties_mode", "stores_mode"}

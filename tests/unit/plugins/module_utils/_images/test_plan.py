@@ -250,8 +250,8 @@ def test_absent_deletes_one_image_and_keeps_protected_ones() -> None:
 
 
 def test_a_protected_image_is_not_replaced_by_deleting_it() -> None:
-    with pytest.raises(ImageServicesError, match="replaced is 'delete'"):
-        made(wanted(source=FILE, replaced="delete"), image(protected=True), same=False)
+    with pytest.raises(ImageServicesError, match="on_replace is 'delete'"):
+        made(wanted(source=FILE, on_replace="delete"), image(protected=True), same=False)
 
 
 def test_content_under_a_fixed_id_is_not_replaced() -> None:

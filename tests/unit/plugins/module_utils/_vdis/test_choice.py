@@ -77,8 +77,8 @@ def test_a_disk_of_somebody_else_is_removed_by_its_uuid_alone() -> None:
 def test_a_disk_of_somebody_else_is_not_deleted_by_its_replacement() -> None:
     disk = vdi(1)
     with pytest.raises(ImageServicesError, match="the disk that it replaces would be deleted"):
-        plan(Desired(NAME, content=NEW, replaced="delete"), Selection(disk), False)
-    assert plan(Desired(NAME, content=NEW, replaced="keep"), Selection(disk), False).replaces == disk
+        plan(Desired(NAME, content=NEW, on_replace="delete"), Selection(disk), False)
+    assert plan(Desired(NAME, content=NEW, on_replace="keep"), Selection(disk), False).replaces == disk
     # A run that kept it and was interrupted, and one that deletes what it left.
     successor = vdi(2, {**marks_of(NEW), REPLACES: disk.uuid})
     absent = plan(Desired(NAME, "absent"), select(NAME, [disk, successor]), None)
@@ -109,7 +109,7 @@ FIELDS = st.fixed_dictionaries(
     st.sampled_from(["present", "absent"]),
     st.sampled_from(["keep", "delete"]),
 )
-def test_nothing_else_is_ever_destroyed(drawn: list[Any], predecessors: list[int], state: str, replaced: str) -> None:
+def test_nothing_else_is_ever_destroyed(drawn: list[Any], predecessors: list[int], state: str, on_replace: str) -> None:
     vdis = [vdi(number, marks, used=used, **fields) for number, (marks, used, fields) in enumerate(drawn)]
     if vdis and predecessors:
         uuids = ",".join(vdi(number).uuid for number in predecessors)
@@ -117,11 +117,11 @@ def test_nothing_else_is_ever_destroyed(drawn: list[Any], predecessors: list[int
         vdis[-1] = replace(last, record={**last.record, "other_config": {**last.marks, REPLACES: uuids}})
     destroyed: list[Vdi] = []
     with suppress(ImageServicesError):
-        made = plan(Desired(NAME, state, content=NEW, replaced=replaced), select(NAME, vdis), False)
-        destroyed = [*made.remove, *([made.replaces] if made.replaces and replaced == "delete" else [])]
+        made = plan(Desired(NAME, state, content=NEW, on_replace=on_replace), select(NAME, vdis), False)
+        destroyed = [*made.remove, *([made.replaces] if made.replaces and on_replace == "delete" else [])]
     with suppress(ImageServicesError):
         copied = vdi_copy.plan(vdi(9, {DIGEST: "sha256:aa"}).record, NAME, select(NAME, vdis))
-        destroyed += [*copied.remove, *([copied.replaces] if copied.replaces and replaced == "delete" else [])]
+        destroyed += [*copied.remove, *([copied.replaces] if copied.replaces and on_replace == "delete" else [])]
     for each in destroyed:
         assert unfit_disk(each.record) is None, each
         assert each.is_ours, each

@@ -238,7 +238,7 @@ def applied(vdis: list[Vdi], desired: Desired) -> list[Vdi] | None:
         found[each.ref] = replace(each, record={**each.record, **more})
 
     def retire(each: Vdi) -> None:
-        if desired.replaced == "delete" and not each.used:
+        if desired.on_replace == "delete" and not each.used:
             del found[each.ref]
         else:
             changed(each, name_label=retired_name(each))
