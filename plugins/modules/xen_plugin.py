@@ -19,7 +19,7 @@ description:
   - The role xen_dom0_plugins installs plugins.
 attributes:
   check_mode:
-    description: The plugin is not called with O(changes=true) in check mode, so that its result is not known there.
+    description: The plugin is not called with O(mutating=true) in check mode, so that its result is not known there.
     support: partial
     details:
       - Without O(function) nothing is changed, in check mode and without it.
@@ -63,7 +63,7 @@ options:
       - Further arguments, which are not shown anywhere. They end as the others do, and none may be given in both places.
       - Each value within is masked in the result, so a short one masks much of it.
     type: dict
-  changes:
+  mutating:
     description:
       - Whether the call changes something. V(true) reports a change whenever the plugin is called, and does not call it in check mode.
       - V(false) is for functions that only tell something. They are called in check mode as well.
@@ -107,7 +107,7 @@ EXAMPLES = r"""
         function: list
         arguments: {user: reader}
         secret_arguments: {password: "{{ vault_inventory_password }}"}
-        changes: false
+        mutating: false
 """
 
 RETURN = r"""
@@ -171,7 +171,7 @@ host:
   type: dict
   sample: {uuid: 4c2e7c3b-5a5e-4a4c-9d0c-0f1f3a6d8e11, name: xen-1}
 called:
-  description: Whether the plugin was called, which it is not for O(changes=true) in check mode.
+  description: Whether the plugin was called, which it is not for O(mutating=true) in check mode.
   returned: success, with O(function)
   type: bool
   sample: true
@@ -223,7 +223,7 @@ def create_plugin_argspec() -> ArgumentSpec:
             "function": {"type": "str"},
             "arguments": {"type": "dict"},
             "secret_arguments": {"type": "dict", "no_log": True},
-            "changes": {"type": "bool", "default": True},
+            "mutating": {"type": "bool", "default": True},
         },
         required_together=[("name", "function")],
         required_by={"arguments": "function", "secret_arguments": "function"},

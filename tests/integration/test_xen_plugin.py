@@ -131,7 +131,7 @@ def test_one_call(pool: PoolUnderTest, write: Write) -> None:
     assert json.loads(done["result"]) == texts
     assert done["host"] == {"uuid": hosts(pool)[0]["uuid"], "name": hosts(pool)[0]["name_label"]}
     assert "hosts" not in done
-    done = ask(pool, name=NAME, function="text", arguments={"text": "x"}, changes=False, host=hosts(pool)[1]["uuid"]).succeeded()
+    done = ask(pool, name=NAME, function="text", arguments={"text": "x"}, mutating=False, host=hosts(pool)[1]["uuid"]).succeeded()
     assert (done["changed"], done["result"], done["result_json"]) == (False, "no JSON <&> x", None)
     assert done["host"]["uuid"] == hosts(pool)[1]["uuid"]
 
@@ -140,7 +140,7 @@ def test_check_mode_calls_only_what_changes_nothing(pool: PoolUnderTest, write: 
     write(ECHO)
     done = ask(pool, check=True, name=NAME, function="echo").succeeded()
     assert (done["changed"], done["called"], done["result"]) == (True, False, None)
-    done = ask(pool, check=True, name=NAME, function="echo", changes=False).succeeded()
+    done = ask(pool, check=True, name=NAME, function="echo", mutating=False).succeeded()
     assert (done["changed"], done["called"], done["result_json"]) == (False, True, {})
 
 

@@ -39,13 +39,13 @@ class PluginJob:
             return {"changed": False, "hosts": shown}
         wanted = self._params["host"]
         host = next(each for each in hosts_of(pool, wanted) if wanted is not None or each.coordinator)
-        made = not (check_mode and self._params["changes"])
+        made = not (check_mode and self._params["mutating"])
         result = self._call(pool, host) if made else None
         parsed = None
         if result is not None:
             with suppress(ValueError):
                 parsed = json.loads(result)
-        return {"changed": self._params["changes"], "host": _host(host), "called": made, "result": result, "result_json": parsed}
+        return {"changed": self._params["mutating"], "host": _host(host), "called": made, "result": result, "result_json": parsed}
 
     def _call(self, pool: Pool, host: HostFacts) -> str:
         name, function = self._params["name"], self._params["function"]
