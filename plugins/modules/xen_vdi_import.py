@@ -120,7 +120,7 @@ options:
     type: str
     choices: [keep, delete]
     default: keep
-  route:
+  upload_format:
     description:
       - How the data is uploaded to the pool if the module sends it. V(chunked) sends it in records of up to 2 MiB, which is fastest and has no limit of size.
       - V(vhd) sends it as a VHD, of at most 2040 GiB, for hosts that do not know records. A tarball of several VHDs cannot be sent in this form.
@@ -165,7 +165,7 @@ options:
     description:
       - Directory on the host that the module runs on, for images that cannot be read while they come. These are qcow2, sparse vmdk and compressed raw ones from
         Glance or an address, and compressed ones of all of these in files. So are raw disks and fixed VHDs of unknown length.
-        A vmdk for streaming (V(streamOptimized)) needs none, unless O(route=vhd). Without it, the directory for temporary files.
+        A vmdk for streaming (V(streamOptimized)) needs none, unless O(upload_format=vhd). Without it, the directory for temporary files.
       - They take as much room there as their data. The files have no names, so nothing of them is left, however the module ends.
     type: path
 extends_documentation_fragment:
@@ -291,7 +291,7 @@ diff:
   sample:
     before: {name: debian-13, size: 3221225472}
     after: {name: debian-13, size: 21474836480}
-route:
+upload_format:
   description: How the module sent the data, or would in check mode, V(chunked) or V(vhd). V(none) where it had not to.
   returned: success
   type: str
@@ -379,7 +379,7 @@ def create_import_argspec() -> ArgumentSpec:
             "read_only": {"type": "bool"},
             "sharable": {"type": "bool"},
             "on_replace": {"type": "str", "choices": ["keep", "delete"], "default": "keep"},
-            "route": {"type": "str", "choices": ["auto", "chunked", "vhd"], "default": "auto"},
+            "upload_format": {"type": "str", "choices": ["auto", "chunked", "vhd"], "default": "auto"},
             "transport": {"type": "str", "choices": ["http", "dom0", "auto"], "default": "http"},
             "dom0_endpoints": {"type": "list", "elements": "str"},
             "verify": {"type": "bool", "default": False},

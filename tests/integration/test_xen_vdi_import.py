@@ -65,21 +65,21 @@ def refused(pool: PoolUnderTest, *words: str, **options: Any) -> str:
 @pytest.mark.parametrize("name", NAMES)
 def test_every_format_arrives_bit_for_bit(pool: PoolUnderTest, images: dict[str, Path], name: str) -> None:
     done = imported(pool, src=str(images[name]), verify=name != "raw")
-    assert (done["changed"], done["route"], done["format"]) == (True, "chunked", FORMATS[name.split(".")[0].split("-")[0]])
+    assert (done["changed"], done["upload_format"], done["format"]) == (True, "chunked", FORMATS[name.split(".")[0].split("-")[0]])
     assert stored(pool) == rounded(images["raw"].read_bytes())
     assert imported(pool, src=str(images[name]))["changed"] is False
 
 
 @pytest.mark.parametrize("name", ["raw", "vhd-descending.gz", "qcow2", "tarball"])
 def test_the_same_as_a_vhd_for_hosts_that_know_nothing_else(pool: PoolUnderTest, images: dict[str, Path], name: str) -> None:
-    done = imported(pool, src=str(images[name]), route="vhd", verify=True)
-    assert (done["route"], done["verified"]) == ("vhd", True)
+    done = imported(pool, src=str(images[name]), upload_format="vhd", verify=True)
+    assert (done["upload_format"], done["verified"]) == ("vhd", True)
     assert stored(pool) == rounded(images["raw"].read_bytes())
 
 
 @settings(max_examples=8, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(disk=disks(most=2040 * GIB), form=st.sampled_from(["raw", "qcow2", "vhd"]), route=st.sampled_from(["chunked", "vhd"]))
-def test_any_disk_arrives_as_it_is(pool: PoolUnderTest, tmp_path: Path, disk: tuple[int, Writes], form: str, route: str) -> None:
+@given(disk=disks(most=2040 * GIB), form=st.sampled_from(["raw", "qcow2", "vhd"]), upload_format=st.sampled_from(["chunked", "vhd"]))
+def test_any_disk_arrives_as_it_is(pool: PoolUnderTest, tmp_path: Path, disk: tuple[int, Writes], form: str, upload_format: str) -> None:
     source = path = write_raw(tmp_path / "disk.raw", *disk)
     if form == "qcow2":
         source = tmp_path / "disk.qcow2"
@@ -88,7 +88,7 @@ def test_any_disk_arrives_as_it_is(pool: PoolUnderTest, tmp_path: Path, disk: tu
         source = tmp_path / "disk.vhd"
         with path.open("rb") as stream:
             write_sparse(source, VhdWriter(RawDisk(stream, "disk")))
-    assert imported(pool, src=str(source), disk_format=form, route=route, verify=True)["format"] == form
+    assert imported(pool, src=str(source), disk_format=form, upload_format=upload_format, verify=True)["format"] == form
     assert "Images are identical" in qemu_img("compare", "-f", "raw", "-F", "vpc", path, disk_file(pool.server, pool.api, disks_of(pool)[0]))
     assert imported(pool, state="absent")["changed"]
 
@@ -119,7 +119,7 @@ def test_the_same_content_is_known_whatever_it_comes_in(pool: PoolUnderTest, ima
     copied.write_bytes(images["raw"].read_bytes())
     for source in (copied, images["qcow2"], images["vhd"], images["vhd-fixed"]):
         again = imported(pool, src=str(source))
-        assert (again["changed"], again["bytes_transferred"], again["route"]) == (False, 0, None)
+        assert (again["changed"], again["bytes_transferred"], again["upload_format"]) == (False, 0, None)
         assert again["vdi"]["uuid"] == first["vdi"]["uuid"]
 
 
@@ -236,7 +236,7 @@ def test_check_mode_changes_nothing_and_says_what_would(pool: PoolUnderTest, raw
     with pool.nothing_left():
         predicted = imported(pool, check=True, src=str(raw), tags=["a"])
     done = imported(pool, src=str(raw), tags=["a"])
-    assert (predicted["diff"], predicted["route"], predicted["format"]) == (done["diff"], done["route"], done["format"])
+    assert (predicted["diff"], predicted["upload_format"], predicted["format"]) == (done["diff"], done["upload_format"], done["format"])
     assert predicted["vdi"]["uuid"] is None
     with pool.nothing_left():
         predicted = imported(pool, check=True, src=str(other))
@@ -296,10 +296,10 @@ def test_a_snapshot_is_no_second_one(pool: PoolUnderTest, raw: Path) -> None:
 
 def test_disks_that_a_vhd_cannot_hold(pool: PoolUnderTest, tmp_path: Path, images: dict[str, Path]) -> None:
     large = write_raw(tmp_path / "large.raw", 2041 << 30, [(0, b"x")])
-    refused(pool, "a VHD of Xen holds 2040 GiB at most", "as raw or qcow2", src=str(large), disk_format="raw", route="vhd")
+    refused(pool, "a VHD of Xen holds 2040 GiB at most", "as raw or qcow2", src=str(large), disk_format="raw", upload_format="vhd")
     # By records it can be sent, but this SR keeps VHDs.
     refused(pool, "VDI size must be between", src=str(large), disk_format="raw")
-    refused(pool, "its disk has parents", "by a route that takes the data as it comes", src=str(images["chain"]), route="vhd")
+    refused(pool, "its disk has parents", "with an upload_format that takes the data as it comes", src=str(images["chain"]), upload_format="vhd")
 
 
 def test_the_module_itself(pool: PoolUnderTest, raw: Path) -> None:

@@ -46,7 +46,7 @@ def test_a_host_pulls_what_the_module_would_send(setting: Setting, name: str) ->
     assert (predicted["changed"], predicted["transport"], predicted["vdi"]["uuid"]) == (True, "dom0", None)
     assert not disks_of(setting.pool)
     done = setting.pull(name, verify=name == "chain")
-    assert (done["changed"], done["transport"], done["transport_reason"], done["route"]) == (True, "dom0", None, None)
+    assert (done["changed"], done["transport"], done["transport_reason"], done["upload_format"]) == (True, "dom0", None, None)
     assert done["format"] == {"raw": "raw", "vhd-descending": "vhd"}.get(name, "vhd tarball")
     assert done["verified"] == (name == "chain")
     assert done["bytes_transferred"] == setting.paths[name].stat().st_size
@@ -58,7 +58,7 @@ def test_a_host_pulls_what_the_module_would_send(setting: Setting, name: str) ->
     # By whatever way, it is there.
     for transport in ("dom0", "http", "auto"):
         again = setting.pull(name, transport=transport)
-        assert (again["changed"], again["bytes_transferred"], again["transport"], again["route"]) == (False, 0, None, None)
+        assert (again["changed"], again["bytes_transferred"], again["transport"], again["upload_format"]) == (False, 0, None, None)
         assert again["vdi"] == done["vdi"]
 
 
@@ -146,7 +146,7 @@ def test_what_stands_against_it_is_an_error_or_a_reason(setting: Setting, lvm: s
         setting.refused(f"{words}, and transport is dom0. {advice}", **options)
         with setting.pool.nothing_left("VDI"):
             done = imported(setting.pool, **{**setting.options(), **options, "transport": "auto"})
-        assert (done["changed"], done["transport"], done["route"]) == (True, "http", "chunked")
+        assert (done["changed"], done["transport"], done["upload_format"]) == (True, "http", "chunked")
         assert words in done["transport_reason"]
         assert imported(setting.pool, **{**setting.options(), "state": "absent", "sr": options.get("sr", SR)})["changed"]
 
@@ -220,7 +220,7 @@ def test_auto_sends_what_the_host_refuses(setting: Setting, tmp_path: Path, uplo
         assert text.endswith("Use transport auto, by which the module sends what hosts do not read, or give another image."), text
         with setting.pool.nothing_left("VDI"):
             done = setting.pull(image=image, transport="auto", size="100MiB")
-        assert (done["changed"], done["transport"], done["route"], done["vdi"]["virtual_size"]) == (True, "http", "chunked", 100 * MIB), name
+        assert (done["changed"], done["transport"], done["upload_format"], done["vdi"]["virtual_size"]) == (True, "http", "chunked", 100 * MIB), name
         assert words in done["transport_reason"]
         assert setting.stored() == raw.ljust(100 * MIB, b"\0")
         assert setting.pull(image=image, transport="auto", size="100MiB")["changed"] is False

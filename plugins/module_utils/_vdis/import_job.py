@@ -110,7 +110,7 @@ class ImportJob:
             "diff": {"before": dict(self.plan.before), "after": dict(self.plan.after)},
             "transport": self._choice.transport,
             "transport_reason": self._choice.reason,
-            "route": self._choice.route,
+            "upload_format": self._choice.upload_format,
             "format": self._image.format if self._image is not None else None,
             "verified": outcome.verified,
             "replaced_vdi": self.plan.replaces.uuid if self.plan.replaces is not None and outcome.changed else None,

@@ -327,7 +327,7 @@ def refuse_small(name: str, size: int, least: int, what: str) -> ImageServicesEr
     return cannot("size", "VDI", name, cause, "Give a larger size, or leave it out", code="too_small")
 
 
-def choose_route(wanted: str, version: tuple[int, int]) -> str:
+def choose_upload_format(wanted: str, version: tuple[int, int]) -> str:
     """`auto` is records wherever the pool takes them: nothing but data is sent, and no format's limit counts."""
     if wanted != "auto":
         return wanted

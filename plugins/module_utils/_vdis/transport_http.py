@@ -26,17 +26,17 @@ from .transport import Filled, verify
 
 @dataclass(frozen=True)
 class HttpWay:
-    """``route`` is chunked or vhd, ``size`` what is declared for the VDI."""
+    """``upload_format`` is chunked or vhd, ``size`` what is declared for the VDI."""
 
     pool: Pool
     name: str
-    route: str
+    upload_format: str
     verify: bool
     size: int | None
 
     def fill(self, given: Mapping[str, Any], origin: Origin, image: ImageDisk) -> Filled:
         # A VHD begins with its tables.
-        image.needs_extents = self.route == "vhd"
+        image.needs_extents = self.upload_format == "vhd"
         with image:
             disk = image.disk
             if self.size is not None and self.size < disk.virtual_size:
@@ -53,7 +53,7 @@ class HttpWay:
 
     def _send(self, ref: str, origin: Origin, image: ImageDisk, stream: _Sending, size: int) -> Content:
         """Send the content, and see by its task, its digests and perhaps the disk itself that it has come."""
-        query = {"vdi": ref, "format": "vhd"} if self.route == "vhd" else {"vdi": ref, "format": "raw", "chunked": "true"}
+        query = {"vdi": ref, "format": "vhd"} if self.upload_format == "vhd" else {"vdi": ref, "format": "raw", "chunked": "true"}
         put(self.pool, "/import_raw_vdi", query, stream, stream.length, f"import of {self.name}")
         digests = image.finish()
         origin.check(digests)
@@ -65,7 +65,7 @@ class HttpWay:
 
 
 class _Sending:
-    """The bytes for a route, counted, with what is learned of the content on the way. A disk that the route does not take is refused at once."""
+    """The bytes for an upload format, counted, with what is learned of the content. A disk that the format cannot hold is refused at once."""
 
     def __init__(self, image: ImageDisk, size: int, way: HttpWay) -> None:
         self._image = image
@@ -74,7 +74,7 @@ class _Sending:
         self.total = PageSum() if way.verify else None
         self.length: int | None = None
         self._stream: Iterable[bytes] = records(self._pages(), size)
-        if way.route == "vhd":
+        if way.upload_format == "vhd":
             writer = VhdWriter(PagedDisk(cast(Disk, image.disk), self._pages), size)
             self._stream, self.length = writer, len(writer)
 

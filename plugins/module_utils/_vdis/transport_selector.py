@@ -15,7 +15,7 @@ from .._plugins.calls import hosts_that_see, with_plugins
 from .._plugins.plan import PULLER, HostFacts, Unfit, choose_host, unfit_data, unfit_hosts, unfit_image, unfit_sharable, unfit_source, unfit_sr
 from .._xapi.failures import XapiFailure, sentence
 from .._xapi.session import Pool
-from .import_plan import choose_route
+from .import_plan import choose_upload_format
 from .import_source import Origin
 from .transport import Filled, Way
 from .transport_dom0 import Dom0Way
@@ -56,7 +56,7 @@ class WayChoice:
         # What the module returns: of the way that was chosen.
         self.transport: str | None = None
         self.reason: str | None = None
-        self.route: str | None = None
+        self.upload_format: str | None = None
 
     def look(self, origin: Origin | None) -> None:
         """At what is known before the pool is asked."""
@@ -72,16 +72,16 @@ class WayChoice:
         if self._wanted != "http":
             way = self._dom0(pool, sr, origin, image, size)
             if way is not None:
-                route = choose_route(self._params["route"], pool.version)
-                return HostFirst(way, (lambda reason: self._fall_back(reason, route)) if self._wanted == "auto" else None)
+                upload_format = choose_upload_format(self._params["upload_format"], pool.version)
+                return HostFirst(way, (lambda reason: self._fall_back(reason, upload_format)) if self._wanted == "auto" else None)
         self.transport, self.reason = "http", None if self._unfit is None else self._unfit.cause
-        self.route = choose_route(self._params["route"], pool.version)
-        return HttpWay(pool, name, self.route, proved, size)
+        self.upload_format = choose_upload_format(self._params["upload_format"], pool.version)
+        return HttpWay(pool, name, self.upload_format, proved, size)
 
-    def _fall_back(self, reason: str, route: str) -> str:
-        """What the plugin has refused is sent by the module, by this route."""
-        self.transport, self.reason, self.route = "http", reason, route
-        return route
+    def _fall_back(self, reason: str, upload_format: str) -> str:
+        """What the plugin has refused is sent by the module, in this upload format."""
+        self.transport, self.reason, self.upload_format = "http", reason, upload_format
+        return upload_format
 
     def _dom0(self, pool: Pool, sr: Mapping[str, Any], origin: Origin, image: ImageDisk, size: int | None) -> Dom0Way | None:
         if self._unfit is None:

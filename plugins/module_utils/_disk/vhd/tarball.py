@@ -75,7 +75,7 @@ class VhdTarball:
         """Known of a disk without parents only: what a parent holds is told when the parent comes."""
         if self._leaf.parent:
             cause = "its disk has parents, so that where its data lies is not known before all has come"
-            raise broken("VHD tarball", self.label, cause, "Import it by a route that takes the data as it comes, or give the disk as one VHD")
+            raise broken("VHD tarball", self.label, cause, "Import it with an upload_format that takes the data as it comes, or give the disk as one VHD")
         yield from self._leaf.extents()
 
     def close(self) -> None:

@@ -22,7 +22,7 @@ from ansible_collections.xenstack.image_services.plugins.module_utils._vdis.impo
     Selection,
     Vdi,
     algorithm_to_compare,
-    choose_route,
+    choose_upload_format,
     incoming_name,
     is_read_only,
     marks_of,
@@ -191,10 +191,10 @@ def test_names() -> None:
 
 
 @pytest.mark.parametrize(
-    ("wanted", "version", "route"), [("auto", (2, 21), "chunked"), ("auto", (2, 5), "vhd"), ("vhd", (2, 21), "vhd"), ("chunked", (1, 9), "chunked")]
+    ("wanted", "version", "upload_format"), [("auto", (2, 21), "chunked"), ("auto", (2, 5), "vhd"), ("vhd", (2, 21), "vhd"), ("chunked", (1, 9), "chunked")]
 )
-def test_routes(wanted: str, version: tuple[int, int], route: str) -> None:
-    assert choose_route(wanted, version) == route
+def test_upload_formats(wanted: str, version: tuple[int, int], upload_format: str) -> None:
+    assert choose_upload_format(wanted, version) == upload_format
 
 
 attributes = st.fixed_dictionaries(
