@@ -41,7 +41,7 @@ options:
       - Without it, the service's default store. It has to be given where that is O(store) itself.
     type: list
     elements: str
-  deactivated:
+  on_deactivated:
     description:
       - What to do about deactivated images. Glance neither copies them nor takes them out of a store.
       - V(refuse) ends the task before the first change where there are any, V(skip) leaves them in the store.
@@ -190,7 +190,7 @@ def create_evacuation_argspec() -> ArgumentSpec:
         options={
             "store": {"type": "str", "required": True},
             "to": {"type": "list", "elements": "str"},
-            "deactivated": {"type": "str", "choices": ["refuse", "skip", "reactivate"], "default": "refuse"},
+            "on_deactivated": {"type": "str", "choices": ["refuse", "skip", "reactivate"], "default": "refuse"},
             "limit": {"type": "int"},
             "concurrency": {"type": "int", "default": 2},
         }

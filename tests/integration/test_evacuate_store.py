@@ -79,7 +79,10 @@ def test_a_store_is_emptied_and_dropped(cloud: Cloud, inventory: Path, image_nam
         ({"evacuate_store": "archive", "evacuate_store_to": "fast"}, "evacuate_store_to is no list of stores."),
         ({"evacuate_store": "archive", "evacuate_store_batch": 0}, "evacuate_store_batch is '0'. Give a number from 1."),
         ({"evacuate_store": "archive", "evacuate_store_concurrency": "many"}, "evacuate_store_concurrency is 'many'. Give a number from 1."),
-        ({"evacuate_store": "archive", "evacuate_store_deactivated": "delete"}, "evacuate_store_deactivated is 'delete'. Choose refuse, skip or reactivate."),
+        (
+            {"evacuate_store": "archive", "evacuate_store_on_deactivated": "delete"},
+            "evacuate_store_on_deactivated is 'delete'. Choose refuse, skip or reactivate.",
+        ),
         ({"evacuate_store": "fast"}, "Cannot evacuate store 'fast': glance_stores makes it the default."),
     ],
 )

@@ -244,27 +244,27 @@ def test_deactivated_images_are_refused_skipped_or_reactivated_as_asked(cloud: C
         assert "1 of its images are deactivated, which Glance neither copies nor takes out of a store" in refused.sentence()
         assert refused.values["error"]["details"] == {"ids": [closed]}
     assert_served(cloud, images, "archive")
-    skipped = evacuate(cloud, deactivated="skip").succeeded()
+    skipped = evacuate(cloud, on_deactivated="skip").succeeded()
     assert {image["id"]: image["status"] for image in skipped["images"]} == {closed: "skipped", next(iter(images)): "moved"}
     assert skipped["totals"]["remaining"] == 1
-    assert not evacuate(cloud, deactivated="skip").succeeded()["changed"]
-    assert evacuate(cloud, deactivated="reactivate").succeeded()["totals"]["done"] == 1
+    assert not evacuate(cloud, on_deactivated="skip").succeeded()["changed"]
+    assert evacuate(cloud, on_deactivated="reactivate").succeeded()["totals"]["done"] == 1
     assert deactivated(cloud, closed)
     assert holders(cloud, closed) == ["fast"]
-    assert not evacuate(cloud, deactivated="reactivate").succeeded()["changed"]
+    assert not evacuate(cloud, on_deactivated="reactivate").succeeded()["changed"]
 
 
 def test_an_image_that_a_killed_run_left_active_is_deactivated_by_the_next(cloud: Cloud, proxy: FaultyProxy, image_name: str, tmp_path: Path) -> None:
     closed, *_others = fill(cloud, image_name, tmp_path, 1, state="inactive")
     running: list[RunningModule] = []
     proxy.faults.append(Fault(COPY, reset_after=0, hook=partial(kill_first, running)))
-    running.append(RunningModule("glance_store_evacuation", {**cloud.through(proxy, "admin"), "store": "archive", "deactivated": "reactivate"}))
+    running.append(RunningModule("glance_store_evacuation", {**cloud.through(proxy, "admin"), "store": "archive", "on_deactivated": "reactivate"}))
     running[0].process.communicate()
     assert not deactivated(cloud, closed), "the run died while the image was active"
-    assert evacuate(cloud, deactivated="skip", check=True).succeeded()["changed"]
-    assert evacuate(cloud, deactivated="skip").succeeded()["changed"]
+    assert evacuate(cloud, on_deactivated="skip", check=True).succeeded()["changed"]
+    assert evacuate(cloud, on_deactivated="skip").succeeded()["changed"]
     assert deactivated(cloud, closed)
-    assert not evacuate(cloud, deactivated="skip").succeeded()["changed"]
+    assert not evacuate(cloud, on_deactivated="skip").succeeded()["changed"]
 
 
 def test_bad_input_is_refused_before_anything_is_changed(cloud: Cloud, image_name: str, tmp_path: Path) -> None:

@@ -35,9 +35,9 @@ def evacuate(params: Mapping[str, Any], connect: Callable[[Mapping[str, Any]], C
     plan = run.plan()
     if not check_mode:
         run.close(plan.unfinished)
-    if params["deactivated"] == "refuse":
+    if params["on_deactivated"] == "refuse":
         refuse_deactivated(store, plan.moves)
-    skipped = [move for move in plan.moves if move.busy or (move.deactivated and params["deactivated"] == "skip")]
+    skipped = [move for move in plan.moves if move.busy or (move.deactivated and params["on_deactivated"] == "skip")]
     batch = [move for move in plan.moves if move not in skipped][: params["limit"]]
     outcomes = [move.shown("planned") for move in batch] if check_mode else run.carry_out(batch)
     result = _result(store, plan, batch, outcomes, skipped, check_mode)

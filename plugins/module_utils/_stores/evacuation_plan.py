@@ -122,7 +122,7 @@ def refuse_deactivated(store: str, moves: Iterable[Move]) -> None:
             "store",
             store,
             f"{len(found)} of its images are deactivated, which Glance neither copies nor takes out of a store: {names}",
-            "Choose deactivated: skip to leave them there, or reactivate to make each active while it is copied",
+            "Choose on_deactivated: skip to leave them there, or reactivate to make each active while it is copied",
             code="deactivated",
             details={"ids": [move.image_id for move in found]},
         )
