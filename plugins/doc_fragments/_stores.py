@@ -20,7 +20,7 @@ options:
     type: dict
     default: {}
   reserved:
-    description: Glance's own directories, see the role's C(glance_stores_reserved).
+    description: Glance's own directories, see the role's C(glance_stores_internal).
     type: dict
     default: {}
   swift_accounts:

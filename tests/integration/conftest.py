@@ -152,7 +152,7 @@ def variables(cloud: Cloud) -> Iterator[dict[str, Any]]:
             }
             for store, (uid, gid) in given.items()
         ],
-        "glance_stores_reserved": {name: {"filesystem_store_datadir": str(cloud.base / "data" / name)} for name in ("staging", "tasks")},
+        "glance_stores_internal": {name: {"filesystem_store_datadir": str(cloud.base / "data" / name)} for name in ("staging", "tasks")},
     }
     files = {path: path.read_text() for path in (config / "glance-stores.conf", config / ".glance-stores.conf.verified")}
     yield settings

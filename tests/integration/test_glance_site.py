@@ -209,7 +209,7 @@ def test_without_a_container_the_preset_stands_in(site: Site, main: dict[str, An
     site.settings(fails={"code": 1, "stdout": "", "stderr": ""})
     # The place of these without any volume of its own.
     reserved = {name: {"filesystem_store_datadir": f"/var/lib/glance/{name}"} for name in ("staging", "tasks")}
-    output = refusal(site.run(main, glance_stores_reserved=reserved))
+    output = refusal(site.run(main, glance_stores_internal=reserved))
     assert "(Error: No such container: glance_api). The directories of stores get the owner of the preset kolla." in output
     assert (directory.stat().st_uid, directory.stat().st_gid) == (42415, 42415)
 

@@ -110,7 +110,7 @@ def site_around(cloud: Cloud, directory: Path) -> Iterator[Site]:
         "glance_stores_python": sys.executable,
         "glance_stores_cloud": cloud.auth("admin")["cloud"],
         "glance_stores_config_backups": 0,
-        "glance_stores_reserved": {name: {"filesystem_store_datadir": str(cloud.base / "data" / name)} for name in ("staging", "tasks")},
+        "glance_stores_internal": {name: {"filesystem_store_datadir": str(cloud.base / "data" / name)} for name in ("staging", "tasks")},
     }
     before = config.read_text()
     try:

@@ -106,7 +106,7 @@ def _shape(declaration: Declaration) -> Iterator[str]:
         yield str(cannot("configure", "section", "glance_stores_ceph", *finding))
     for label, value in (
         ("glance_stores_backend_defaults", declaration.backend_defaults),
-        ("glance_stores_reserved", declaration.reserved),
+        ("glance_stores_internal", declaration.reserved),
         ("glance_stores_extra_config", declaration.extra_config),
     ):
         if not isinstance(value, Mapping):
@@ -354,7 +354,7 @@ def _decided_elsewhere(label: str, section: str, options: Mapping[str, Any], sto
         elif section == "glance_store" and option in SINGLE_STORE_OPTIONS:
             yield _refuse(label, *_single_store(option, "here"))
         elif section in RESERVED_STORES.values() and option in BACKENDS["file"]:
-            yield _refuse(label, f"{option} belongs to glance_stores_reserved", "Move it there")
+            yield _refuse(label, f"{option} belongs to glance_stores_internal", "Move it there")
         elif section == "backend_defaults" and option in OWNER_OF_OPTION:
             yield _refuse(label, f"{option} belongs to glance_stores_backend_defaults", "Move it there")
         elif section in stores and option in {**COMMON, **BACKENDS.get(str(stores[section].get("type")), {}), "store_description": None}:
@@ -383,4 +383,4 @@ def _other_config(declaration: Declaration) -> Iterator[str]:
             if section.lower() in names:
                 yield _refuse(label, f"it has a section [{section}], which would be mixed with store '{names[section.lower()]}'", "Remove the section there")
             if section.lower() in RESERVED_STORES.values():
-                yield _refuse(label, f"it has a section [{section}]", "Remove the section there and use glance_stores_reserved")
+                yield _refuse(label, f"it has a section [{section}]", "Remove the section there and use glance_stores_internal")

@@ -43,7 +43,7 @@ FILE = {
     "filesystem_store_file_perm": _int("Mode of the image files, written in octal digits, for example V(640). With V(0) the umask decides.", 0),
     "filesystem_store_chunk_size": _int("Bytes that are read or written at once. Glance's default is 65536.", 1),
     "filesystem_thin_provisioning": _bool("Whether blocks of zeros become holes."),
-    "filesystem_store_timeout": _int("Seconds after which an operation on the file system counts as hung. V(0) waits for ever.", 0),
+    "filesystem_store_timeout": _int("Seconds after which an operation on the file system is considered hung. V(0) waits forever.", 0),
     "filesystem_store_thread_pool_size": _int("Threads that watch over those operations.", 1),
     "filesystem_store_threadpool_threshold": _int("Percentage of busy threads above which Glance warns.", 0, 100),
 }
@@ -107,7 +107,7 @@ S3 = {
     "s3_store_large_object_chunk_size": _int("Size of a part in MB.", 5),
     "s3_store_thread_pools": _int("Parts that are sent at once.", 1),
     "s3_store_cacert": _str("Certificates to check the server by."),
-    "s3_store_enable_data_integrity_protection": _bool("Whether checksums protect the data on its way."),
+    "s3_store_enable_data_integrity_protection": _bool("Whether checksums protect the data in transit."),
     "s3_store_request_checksum_calculation": _str("When checksums are sent.", "when_required", "when_supported"),
     "s3_store_response_checksum_validation": _str("When checksums are checked.", "when_required", "when_supported"),
 }
@@ -153,8 +153,8 @@ BACKENDS: dict[str, dict[str, Option]] = {"file": FILE, "http": HTTP, "rbd": RBD
 
 # What a store may say beside its driver's options; `name` and `type` are handled on their own.
 COMMON = {
-    "default": _bool("Whether images go here when nobody chooses. Exactly one store is the default."),
-    "weight": _int("Where an image lies in several stores, it is served from the one with the highest weight. Glance's default is 0."),
+    "default": _bool("Whether images are uploaded here if the user names no store. Exactly one store is the default."),
+    "weight": _int("If several stores hold an image, it is served from the one with the highest weight. Glance's default is 0."),
     "description": _str("What users see of the store."),
     "shared": _bool("Whether all API hosts see the same directory here. Needed for a file store where there are several."),
     "ceph_cluster": _str("Cluster of O(glance_stores_ceph) that an rbd store uses. Needed where there are several."),
@@ -166,7 +166,7 @@ DIRECTORY = {
     "group": _str("Group. Without it the owner's."),
     "mode": _str("Mode of the directory, quoted octal digits."),
     "recurse": _bool("Whether the ownership of everything below is repaired."),
-    "require_mount": _bool("Whether the directory has to lie on a mounted volume rather than on the root file system."),
+    "require_mount": _bool("Whether the directory must be on a mounted volume rather than on the root file system."),
     "mount_point": _str("Mount point that has to be mounted; implies O(glance_stores[].directory.require_mount)."),
     "min_free": _str("Space that has to be free, for example V(50G)."),
     "setype": _str("SELinux type, where SELinux is on."),

@@ -195,7 +195,7 @@ BAD: dict[str, tuple[Declaration, str]] = {
     "description as extra": (with_default(extra_config={"fast": {"store_description": "x"}}), "belongs to store 'fast'"),
     "reserved option as extra": (
         with_default(extra_config={"os_glance_tasks_store": {"filesystem_store_datadir": "/x"}}),
-        "belongs to glance_stores_reserved",
+        "belongs to glance_stores_internal",
     ),
     "default option as extra": (with_default(extra_config={"backend_defaults": {"s3_store_host": "https://x"}}), "glance_stores_backend_defaults"),
     "extra section with a bracket": (with_default(extra_config={"a]b": {"x": 1}}), "is no section"),
@@ -208,7 +208,7 @@ BAD: dict[str, tuple[Declaration, str]] = {
     "backends elsewhere": (with_default(other_config={"f": "[DEFAULT]\nenabled_backends = a:file\n"}), "it sets enabled_backends as well"),
     "default elsewhere": (with_default(other_config={"f": "[glance_store]\ndefault_backend: x\n"}), "it sets default_backend as well"),
     "store section elsewhere": (with_default(other_config={"f": "[Fast]\nweight = 1\n"}), "would be mixed with store 'fast'"),
-    "reserved section elsewhere": (with_default(other_config={"f": "[os_glance_staging_store]\n"}), "use glance_stores_reserved"),
+    "reserved section elsewhere": (with_default(other_config={"f": "[os_glance_staging_store]\n"}), "use glance_stores_internal"),
 }
 
 

@@ -28,8 +28,8 @@ SECTIONS: dict[str, tuple[dict[str, Any], dict[str, Option]]] = {
             if name not in (*NO_FALLBACK, "filesystem_store_datadir", "filesystem_store_datadirs")
         },
     ),
-    "staging": (SPEC["glance_stores_reserved"]["options"]["staging"]["options"], {**RESERVED, "directory": COMMON["directory"]}),
-    "tasks": (SPEC["glance_stores_reserved"]["options"]["tasks"]["options"], {**RESERVED, "directory": COMMON["directory"]}),
+    "staging": (SPEC["glance_stores_internal"]["options"]["staging"]["options"], {**RESERVED, "directory": COMMON["directory"]}),
+    "tasks": (SPEC["glance_stores_internal"]["options"]["tasks"]["options"], {**RESERVED, "directory": COMMON["directory"]}),
     "swift accounts": (SPEC["glance_stores_swift_accounts"]["options"], SWIFT_ACCOUNT),
 }
 
