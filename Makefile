@@ -51,7 +51,7 @@ PROGRAMS_node := node:nodejs npm
 STAMPS := $(patsubst PROGRAMS_%,.build/%,$(filter PROGRAMS_%,$(.VARIABLES)))
 
 .PHONY: help demo demo-stop demo-clean demo-needs test test-needs units driver filter integration sweep coverage bench bench-quick sanity package newest molecule lock xapi-facts clean demo-check lock-check docs stores-guide
-.PHONY: lint lint-python lint-types lint-shell lint-yaml lint-ansible lint-docs lint-changelog lint-licences lint-workflows
+.PHONY: lint lint-python lint-types lint-imports lint-shell lint-yaml lint-ansible lint-docs lint-changelog lint-licences lint-workflows
 
 help: ## Show what there is to make
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "%-12s %s\n", $$1, $$2}' Makefile
@@ -114,7 +114,7 @@ stores-guide: .venv-lint/.stamp ## Write the tables of options in docs/docsite/r
 
 LINT := export PATH="$(CURDIR)/.venv-lint/bin:$$PATH";
 
-lint: lint-python lint-types lint-shell lint-yaml lint-ansible lint-docs lint-changelog lint-licences lint-workflows ## Check style, types, documentation, changelog and licences
+lint: lint-python lint-types lint-imports lint-shell lint-yaml lint-ansible lint-docs lint-changelog lint-licences lint-workflows ## Check style, types, documentation, changelog and licences
 
 lint-python: .venv-lint/.stamp
 	.venv-lint/bin/ruff check .
@@ -125,6 +125,9 @@ lint-types: .venv-lint/.stamp .build/collection
 	.venv-lint/bin/mypy --cache-dir .build/mypy roles/xapi_simulator/files/xapi_simulator
 	.venv-lint/bin/mypy --cache-dir .build/mypy roles/cinder_xenapinfs/files/cinder_xenapinfs
 	MYPYPATH=roles/glance_instance_aware/files .venv-lint/bin/mypy --cache-dir .build/mypy -p glance_instance_aware
+
+lint-imports: .venv-lint/.stamp
+	PYTHONPATH=plugins .venv-lint/bin/lint-imports --no-logo --cache-dir .build/imports
 
 lint-shell: .venv-lint/.stamp
 	.venv-lint/bin/shellcheck .ci/run $(CI)/*.sh molecule/*/files/*.sh

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from ansible_collections.xenstack.image_services.plugins.module_utils._images.desired import INCOMING, REPLACES
+from ansible_collections.xenstack.image_services.plugins.module_utils._glance.properties import INCOMING, REPLACES
 from ansible_collections.xenstack.image_services.tests.support.cloud import Cloud
 from ansible_collections.xenstack.image_services.tests.support.consumers import Consumers, serving
 from ansible_collections.xenstack.image_services.tests.support.faulty_proxy import Fault, FaultyProxy

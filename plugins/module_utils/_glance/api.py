@@ -9,8 +9,8 @@ import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from .._images.desired import property_path
 from .http import GlanceError, HttpClient
+from .properties import property_path
 from .relation import INCLUDED, Relation, headers_of, removal
 from .store_usage import stores_of
 

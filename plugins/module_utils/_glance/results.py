@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from functools import cache
 from typing import Any
 
-from .._images.desired import OWN_PROPERTIES
+from .properties import OWN_PROPERTIES
 from .relation import described, relation_of, without_relation
 
 # Key of a record and type of its value -> fields that show the value as it is; None where openstacksdk converts it.

@@ -14,9 +14,10 @@ from typing import Any
 from .._core.errors import cannot
 from .._glance.api import Glance
 from .._glance.http import GlanceError, explaining
+from .._glance.properties import CREATED_BY, INCOMING, REPLACES, Record
 from .._glance.relation import Relation
 from .content_upload import Filling
-from .desired import CREATED_BY, INCOMING, REPLACES, Desired, Record
+from .desired import Desired
 from .placement_apply import Placer
 from .plan import Plan
 from .selection import created_by, retired_name

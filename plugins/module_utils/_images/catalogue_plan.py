@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from .._core.errors import ImageServicesError
-from .desired import INCOMING, Record
+from .._glance.properties import INCOMING, Record
 from .selection import retired_name
 
 # Names that a message holds; its details have all.

@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import hashlib
 
-from .desired import MADE, SOURCE_DIGEST, SOURCE_FINGERPRINT, Record, SourceFacts
+from .._glance.properties import SOURCE_DIGEST, SOURCE_FINGERPRINT, Record
+from .desired import MADE, SourceFacts
 
 # What services use: Glance's default, and that of this collection's role.
 USUAL_ALGORITHMS = ("sha512", "sha256")

@@ -16,8 +16,9 @@ from .._disk.formats import RAW, sniff
 from .._disk.vhd.format import fixed_disk_size
 from .._glance.api import Glance
 from .._glance.http import GlanceError
+from .._glance.properties import SOURCE_COMPRESSION, SOURCE_DIGEST, SOURCE_FINGERPRINT, Record
 from .content import USUAL_ALGORITHMS, computable, service_digest
-from .desired import SOURCE_COMPRESSION, SOURCE_DIGEST, SOURCE_FINGERPRINT, Record, SourceFacts
+from .desired import SourceFacts
 from .transfer import Sending, Sent, put_data, run_import, stage_data
 
 

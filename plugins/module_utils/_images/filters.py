@@ -12,7 +12,7 @@ from typing import Any
 from ansible.module_utils.parsing.convert_bool import boolean
 
 from .._core.errors import ImageServicesError
-from .desired import SCHEMA_ATTRIBUTES, Record, check_properties, property_text, same_property
+from .._glance.properties import SCHEMA_ATTRIBUTES, Record, check_properties, property_text, same_property
 from .selection import name_filter
 
 PAGING = frozenset({"limit", "marker", "sort", "sort_key", "sort_dir"})

@@ -16,13 +16,14 @@ from .._content.source import Source
 from .._core.errors import cannot
 from .._glance.connection import Cloud
 from .._glance.http import explaining
+from .._glance.properties import Record, check_properties
 from .._glance.relation import Relation, declared, no_filter, relation_of
 from .._glance.results import present_image, present_related
 from .._glance.store_usage import stores_of
 from .apply import ImageApplier, Outcome
 from .content import algorithms_to_compare, has_data, recorded_digest, same_content
 from .content_upload import Filling
-from .desired import Desired, Record, SourceFacts, check_properties
+from .desired import Desired, SourceFacts
 from .lookup import Finder
 from .options import refuse_content_of_reserved
 from .placement_apply import Placer

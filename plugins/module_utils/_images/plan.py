@@ -10,23 +10,23 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from .._core.errors import cannot
-from .._glance.relation import Relation, described
-from .._glance.store_usage import stores_of
-from .content import has_data
-from .desired import (
+from .._glance.properties import (
     INCOMING,
     REPLACES,
     SCHEMA_ATTRIBUTES,
     SOURCE_COMPRESSION,
     SOURCE_DIGEST,
     SOURCE_FINGERPRINT,
-    Desired,
     Record,
     properties_of,
     property_path,
     property_text,
     same_property,
 )
+from .._glance.relation import Relation, described
+from .._glance.store_usage import stores_of
+from .content import has_data
+from .desired import Desired
 from .placement_plan import Placement, placement
 from .selection import Selection
 

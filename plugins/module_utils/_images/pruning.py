@@ -11,10 +11,10 @@ from typing import Any
 
 from .._glance.connection import Cloud
 from .._glance.http import explaining
+from .._glance.properties import Record
 from .catalogue_options import parse_prune_max
 from .catalogue_plan import Scope, past_rotation, refuse_mass_pruning, undeclared
 from .consumers import Consumers
-from .desired import Record
 from .plan import Plan
 
 

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from .._core.errors import cannot
-from .desired import CREATED_BY, INCOMING, REPLACES, Record
+from .._glance.properties import CREATED_BY, INCOMING, REPLACES, Record
 
 UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
 MOST_NAME_CHARACTERS = 255

@@ -5,12 +5,12 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 from .._core.errors import ImageServicesError, cannot
+from .._xapi.results import is_secret, masked
 
 # What the storage driver of a type must be told.
 REQUIRED: dict[str, tuple[str, ...]] = {"nfs": ("server", "serverpath"), "ext": ("device",), "lvm": ("device",), "file": ("location",), "iso": ("location",)}
@@ -18,8 +18,6 @@ REQUIRED: dict[str, tuple[str, ...]] = {"nfs": ("server", "serverpath"), "ext": 
 FORMATTING = frozenset({"ext", "lvm"})
 # What a driver does where the key is not given.
 DEFAULTS = {"nfsversion": "3"}
-MASK = "********"
-SECRET_KEY = re.compile(r"(passw(or)?d|passphrase|credential|token|secret)", re.IGNORECASE)
 # XAPI keeps a secret apart, and under this name only what it is called there.
 APART = "_secret"
 SHOWN_DISKS = 5
@@ -104,15 +102,6 @@ class Plan:
     def changed(self) -> bool:
         """A scan alone is judged by what it finds."""
         return any(step.verb != "scan" for step in self.steps)
-
-
-def is_secret(key: str) -> bool:
-    return bool(SECRET_KEY.search(key))
-
-
-def masked(config: Mapping[str, Any]) -> dict[str, Any]:
-    """A device_config that may be shown."""
-    return {key: MASK if is_secret(key) and value else value for key, value in sorted(config.items())}
 
 
 def plan(state: str, desired: Desired, current: Current | None, place: Place) -> Plan:

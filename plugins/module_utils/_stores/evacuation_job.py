@@ -15,7 +15,7 @@ from .._core.signals import ending
 from .._glance.api import Glance
 from .._glance.connection import Cloud
 from .._glance.http import GlanceError, explaining
-from .._images.desired import REACTIVATED, property_path
+from .._glance.properties import REACTIVATED, property_path
 from .._images.placement_apply import FOR_ADMINISTRATORS, Placer
 from .._images.placement_plan import offer, refuse_service
 from .evacuation_plan import Evacuation, Move, evacuation, refuse_deactivated, targets

@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from .._core.errors import cannot
+from .._glance.properties import REACTIVATED
 from .._glance.store_usage import is_true, stores_of
-from .._images.desired import REACTIVATED
 from .._images.placement_plan import FAILED, IMPORTING, Offer, Placement, listed_in
 
 Record = Mapping[str, Any]

@@ -10,7 +10,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from .._core.errors import cannot
-from .import_plan import DIGEST, FINGERPRINT, INCOMING, READ_ONLY, REPLACES, SOURCE, Record, Selection, Vdi, is_read_only
+from .._xapi.results import READ_ONLY, is_read_only
+from .import_plan import DIGEST, FINGERPRINT, INCOMING, REPLACES, SOURCE, Record, Selection, Vdi
 
 # On a copy: the uuid of the VDI that it was made of.
 COPIED_FROM = "image_services_copied_from"

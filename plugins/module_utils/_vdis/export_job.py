@@ -18,7 +18,7 @@ from .._content.http_put import check_address
 from .._content.web import access_of
 from .._core.errors import ImageServicesError
 from .._core.signals import cleaning_up
-from .._images.desired import SOURCE_VDI, SOURCE_VDI_TIME
+from .._glance.properties import SOURCE_VDI, SOURCE_VDI_TIME
 from .._xapi.session import Pool
 from .disk import VdiReader, find_base, find_disk
 from .export_plan import TARBALL, VHD, Exported, ExportPlan, plan_export

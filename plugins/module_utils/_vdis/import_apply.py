@@ -16,9 +16,10 @@ from .._content.image_disk import ImageDisk
 from .._core.errors import ImageServicesError, cannot
 from .._core.wait import Stalled, wait_while_moving
 from .._xapi.failures import XapiFailure, explaining
+from .._xapi.results import READ_ONLY, is_read_only
 from .._xapi.session import Pool
 from .._xapi.tasks import drop_by_uuid
-from .import_plan import READ_ONLY, TASK, Content, Desired, Plan, Selection, Vdi, foreign, incoming_record, is_read_only, marks_of, same_content
+from .import_plan import TASK, Content, Desired, Plan, Selection, Vdi, foreign, incoming_record, marks_of, same_content
 from .import_source import Origin
 from .removal import destroy, destroy_half_made, finish_replacing
 from .transport import Way

@@ -16,9 +16,10 @@ from .._core.errors import cannot
 from .._core.signals import cleaning_up
 from .._core.sizes import parse_size as size_of
 from .._xapi.failures import XapiFailure, explaining
+from .._xapi.results import READ_ONLY, is_read_only
 from .._xapi.session import Pool
 from .import_apply import Outcome, VdiImporter
-from .import_plan import ATTRIBUTES, READ_ONLY, Desired, Plan, Selection, Vdi, algorithm_to_compare, is_read_only, plan, same_content
+from .import_plan import ATTRIBUTES, Desired, Plan, Selection, Vdi, algorithm_to_compare, plan, same_content
 from .import_source import Origin, open_origin
 from .lookup import look_for
 from .transport import Way

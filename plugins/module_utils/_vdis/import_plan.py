@@ -12,6 +12,7 @@ from typing import Any
 
 from .._core.errors import ImageServicesError, cannot
 from .._images.content import split_digest
+from .._xapi.results import READ_ONLY, is_read_only
 from .choice import is_ours, unfit_disk
 
 Record = Mapping[str, Any]
@@ -26,8 +27,6 @@ REPLACES = "image_services_replaces"
 # On a VDI that stands in a name's place while a host pulls the content: the uuid of the VDI that comes of it, and that of the task of the host's call.
 PULLS = "image_services_pulls"
 TASK = "image_services_task"
-# On a VDI that VMs are not to write to: XAPI lets no session but a storage manager's write the field of that name.
-READ_ONLY = "image_services_read_only"
 MARKS = frozenset({SOURCE, DIGEST, FINGERPRINT, INCOMING, REPLACES, PULLS, TASK, READ_ONLY})
 # The digest of a disk whatever its format; see _content/disk_digest.py.
 DISK = "disk"
@@ -131,11 +130,6 @@ class Plan:
 def foreign(other_config: Mapping[str, str]) -> dict[str, str]:
     """What is not ours in other_config, which a successor or a copy takes along."""
     return {key: value for key, value in other_config.items() if key not in MARKS}
-
-
-def is_read_only(record: Record) -> bool:
-    """Whether VMs are not to write to a VDI: by a mark of ours, or because the pool says so itself."""
-    return bool(record.get("read_only")) or record.get("other_config", {}).get(READ_ONLY) == "true"
 
 
 def incoming_name(name: str) -> str:

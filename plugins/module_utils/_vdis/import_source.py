@@ -23,8 +23,9 @@ from .._core.address import shown
 from .._core.errors import ImageServicesError, cannot
 from .._disk.pages import whole_pages
 from .._glance.http import explaining
+from .._glance.properties import INCOMING
 from .._images.content import service_digest
-from .._images.desired import INCOMING, parse_checksum
+from .._images.desired import parse_checksum
 from .._images.download import ImageData
 from .._images.download_endpoints import DirectData
 from .._images.lookup import Asking

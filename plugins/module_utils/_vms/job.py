@@ -10,9 +10,9 @@ from typing import Any
 
 from .._core.errors import cannot
 from .._core.signals import cleaning_up
-from .._vdis.import_plan import is_read_only
 from .._vdis.lookup import find_disk
 from .._xapi.failures import XapiFailure
+from .._xapi.results import is_read_only
 from .._xapi.session import Pool
 from .apply import MachineApplier
 from .create import MachineMaker, Origin

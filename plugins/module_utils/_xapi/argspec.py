@@ -14,7 +14,7 @@ from .._core.address import source_secrets
 from .._core.argspec import ArgumentSpec
 from .._core.module import DiscreetModule
 from .._glance.argspec import cloud_secrets, create_cloud_argspec
-from .._srs.plan import is_secret
+from .results import is_secret
 
 # One transfer has one patience: that of the pool's side.
 LEFT_TO_THE_POOL = frozenset({"timeout", "wait"})

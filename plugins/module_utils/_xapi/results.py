@@ -5,14 +5,17 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from .._srs.plan import masked
-from .._vdis.import_plan import is_read_only
-
 Record = Mapping[str, Any]
 Records = Mapping[str, Record]
+
+MASK = "********"
+SECRET_KEY = re.compile(r"(passw(or)?d|passphrase|credential|token|secret)", re.IGNORECASE)
+# On a VDI that VMs are not to write to: XAPI lets no session but a storage manager's write the field of that name.
+READ_ONLY = "image_services_read_only"
 
 
 def uuid_of(records: Records, ref: str) -> str | None:
@@ -112,3 +115,17 @@ def named(record: Mapping[str, Any], name: str | None) -> bool:
 
 def by_name(record: Mapping[str, Any]) -> tuple[str, str]:
     return record["name"], record["uuid"]
+
+
+def is_secret(key: str) -> bool:
+    return bool(SECRET_KEY.search(key))
+
+
+def masked(config: Mapping[str, Any]) -> dict[str, Any]:
+    """A device_config that may be shown."""
+    return {key: MASK if is_secret(key) and value else value for key, value in sorted(config.items())}
+
+
+def is_read_only(record: Record) -> bool:
+    """Whether VMs are not to write to a VDI: by a mark of ours, or because the pool says so itself."""
+    return bool(record.get("read_only")) or record.get("other_config", {}).get(READ_ONLY) == "true"

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 from ansible_collections.xenstack.image_services.plugins.module_utils._core.errors import ImageServicesError
+from ansible_collections.xenstack.image_services.plugins.module_utils._glance.properties import INCOMING
 from ansible_collections.xenstack.image_services.plugins.module_utils._images.catalogue_options import parse_prune_max, refuse_prune_of_everything
 from ansible_collections.xenstack.image_services.plugins.module_utils._images.catalogue_plan import (
     Limit,
@@ -19,7 +20,6 @@ from ansible_collections.xenstack.image_services.plugins.module_utils._images.ca
     refuse_twice,
     undeclared,
 )
-from ansible_collections.xenstack.image_services.plugins.module_utils._images.desired import INCOMING
 from ansible_collections.xenstack.image_services.plugins.module_utils._images.selection import retired_name
 from hypothesis import given
 from hypothesis import strategies as st

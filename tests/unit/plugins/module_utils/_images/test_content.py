@@ -8,14 +8,9 @@ from typing import Any
 
 import pytest
 from ansible_collections.xenstack.image_services.plugins.module_utils._core.errors import ImageServicesError
+from ansible_collections.xenstack.image_services.plugins.module_utils._glance.properties import SOURCE_DIGEST, SOURCE_FINGERPRINT, check_properties
 from ansible_collections.xenstack.image_services.plugins.module_utils._images.content import algorithms_to_compare, same_content, service_digest
-from ansible_collections.xenstack.image_services.plugins.module_utils._images.desired import (
-    SOURCE_DIGEST,
-    SOURCE_FINGERPRINT,
-    SourceFacts,
-    check_properties,
-    parse_checksum,
-)
+from ansible_collections.xenstack.image_services.plugins.module_utils._images.desired import SourceFacts, parse_checksum
 
 PRESENT = {"os_hash_algo": "sha512", "os_hash_value": "aa", "checksum": "55", "size": 10}
 

@@ -8,7 +8,8 @@ from typing import Any
 
 import pytest
 from ansible_collections.xenstack.image_services.plugins.module_utils._core.errors import ImageServicesError
-from ansible_collections.xenstack.image_services.plugins.module_utils._images.desired import INCOMING, REPLACES, Desired, SourceFacts
+from ansible_collections.xenstack.image_services.plugins.module_utils._glance.properties import INCOMING, REPLACES
+from ansible_collections.xenstack.image_services.plugins.module_utils._images.desired import Desired, SourceFacts
 from ansible_collections.xenstack.image_services.plugins.module_utils._images.plan import Members, Plan, left_to_glance, plan, predicted
 from ansible_collections.xenstack.image_services.plugins.module_utils._images.selection import Selection
 from hypothesis import given

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import pytest
 from ansible_collections.xenstack.image_services.plugins.module_utils._core.errors import ImageServicesError
-from ansible_collections.xenstack.image_services.plugins.module_utils._images.desired import CREATED_BY, INCOMING, REPLACES
+from ansible_collections.xenstack.image_services.plugins.module_utils._glance.properties import CREATED_BY, INCOMING, REPLACES
 from ansible_collections.xenstack.image_services.plugins.module_utils._images.selection import (
     created_by,
     created_for_others,

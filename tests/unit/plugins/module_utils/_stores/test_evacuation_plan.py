@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 from ansible_collections.xenstack.image_services.plugins.module_utils._core.errors import ImageServicesError
-from ansible_collections.xenstack.image_services.plugins.module_utils._images.desired import REACTIVATED
+from ansible_collections.xenstack.image_services.plugins.module_utils._glance.properties import REACTIVATED
 from ansible_collections.xenstack.image_services.plugins.module_utils._images.placement_plan import FAILED, IMPORTING, Offer, offer, why_unsafe
 from ansible_collections.xenstack.image_services.plugins.module_utils._stores.evacuation_plan import evacuation, refuse_deactivated, targets
 from hypothesis import given

@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 from ansible_collections.xenstack.image_services.plugins.module_utils._core.errors import ImageServicesError
 from ansible_collections.xenstack.image_services.plugins.module_utils._vdis.copy_plan import COPIED_FROM, marks_of_copy, plan
-from ansible_collections.xenstack.image_services.plugins.module_utils._vdis.import_plan import DIGEST, INCOMING, READ_ONLY, REPLACES, SOURCE, Selection, Vdi
+from ansible_collections.xenstack.image_services.plugins.module_utils._vdis.import_plan import DIGEST, INCOMING, REPLACES, SOURCE, Selection, Vdi
+from ansible_collections.xenstack.image_services.plugins.module_utils._xapi.results import READ_ONLY
 
 
 def record(uuid: str, **other_config: str) -> dict[str, Any]:

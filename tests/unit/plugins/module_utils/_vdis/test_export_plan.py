@@ -8,8 +8,9 @@ from typing import Any
 
 import pytest
 from ansible_collections.xenstack.image_services.plugins.module_utils._core.errors import ImageServicesError
+from ansible_collections.xenstack.image_services.plugins.module_utils._glance.properties import SOURCE_FINGERPRINT
 from ansible_collections.xenstack.image_services.plugins.module_utils._images.content import same_content
-from ansible_collections.xenstack.image_services.plugins.module_utils._images.desired import MADE, SOURCE_FINGERPRINT, SourceFacts
+from ansible_collections.xenstack.image_services.plugins.module_utils._images.desired import MADE, SourceFacts
 from ansible_collections.xenstack.image_services.plugins.module_utils._vdis.export_plan import (
     Exported,
     ExportPlan,

@@ -13,7 +13,6 @@ from ansible_collections.xenstack.image_services.plugins.module_utils._vdis.impo
     DIGEST,
     FINGERPRINT,
     INCOMING,
-    READ_ONLY,
     REPLACES,
     SIZE_STEP,
     SOURCE,
@@ -24,7 +23,6 @@ from ansible_collections.xenstack.image_services.plugins.module_utils._vdis.impo
     algorithm_to_compare,
     choose_upload_format,
     incoming_name,
-    is_read_only,
     marks_of,
     plan,
     retired_name,
@@ -32,6 +30,7 @@ from ansible_collections.xenstack.image_services.plugins.module_utils._vdis.impo
     same_content,
     select,
 )
+from ansible_collections.xenstack.image_services.plugins.module_utils._xapi.results import READ_ONLY, is_read_only
 from hypothesis import given
 from hypothesis import strategies as st
 
