@@ -50,7 +50,7 @@ PROGRAMS_databases := initdb:postgresql /usr/sbin/mariadbd:mariadb-server-core
 PROGRAMS_node := node:nodejs npm
 STAMPS := $(patsubst PROGRAMS_%,.build/%,$(filter PROGRAMS_%,$(.VARIABLES)))
 
-.PHONY: help demo demo-stop demo-clean demo-needs test test-needs units driver filter integration sweep coverage bench bench-quick sanity package newest molecule lock xapi-facts clean demo-check lock-check docs stores-guide
+.PHONY: help demo demo-stop demo-clean demo-needs test test-needs units driver filter integration sweep coverage bench bench-quick sanity package newest molecule lock xapi-facts clean demo-check lock-check docs stores-guide ee
 .PHONY: lint lint-python lint-types lint-imports lint-shell lint-yaml lint-ansible lint-docs lint-changelog lint-licences lint-workflows
 
 help: ## Show what there is to make
@@ -163,6 +163,9 @@ sanity: .venv-lint/.stamp ## Run ansible-test's sanity tests
 
 package: .venv-lint/.stamp ## Build the collection, install it into an empty environment, and read its documentation there
 	$(CI)/package.sh
+
+ee: .venv-ee/.stamp package ## Build an execution environment with the collection, and try it, as root
+	$(CI)/ee.sh
 
 newest: .venv-newest/.stamp .venv-lint/.stamp .build/collection .build/qemu-img .build/strace .build/openssl ## Run what may depend on the version of ansible-core and Python on the newest of both
 	.venv-newest/bin/python -m pytest --junitxml=.test/logs/newest.xml tests/unit/plugins tests/unit/playbooks tests/unit/roles/test_*.py \
