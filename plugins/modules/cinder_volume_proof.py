@@ -66,7 +66,7 @@ service:
   returned: success
   type: dict
   sample: {host: storage1@xenapinfs, status: enabled, state: up}
-proof:
+check:
   description: The volume that lived, which has gone again. Null in check mode.
   returned: success
   type: dict
@@ -97,13 +97,13 @@ proof:
 from typing import Any
 
 from ansible_collections.xenstack.image_services.plugins.module_utils._cinder.api import Cinder
-from ansible_collections.xenstack.image_services.plugins.module_utils._cinder.check import prove_backend
+from ansible_collections.xenstack.image_services.plugins.module_utils._cinder.check import verify_backend
 from ansible_collections.xenstack.image_services.plugins.module_utils._core.argspec import ArgumentSpec
 from ansible_collections.xenstack.image_services.plugins.module_utils._core.runner import run
 from ansible_collections.xenstack.image_services.plugins.module_utils._glance.argspec import CloudModule, create_cloud_argspec
 
 
-def create_proof_argspec() -> ArgumentSpec:
+def create_check_argspec() -> ArgumentSpec:
     return ArgumentSpec(
         options={
             "backend": {"type": "str", "required": True},
@@ -114,10 +114,10 @@ def create_proof_argspec() -> ArgumentSpec:
 
 
 def main() -> None:
-    module = CloudModule(create_cloud_argspec(timeout=120).merge(create_proof_argspec()), supports_check_mode=True)
+    module = CloudModule(create_cloud_argspec(timeout=120).merge(create_check_argspec()), supports_check_mode=True)
 
     def job(module: Any) -> dict[str, Any]:
-        return prove_backend(module.params, module.check_mode, Cinder.connect)
+        return verify_backend(module.params, module.check_mode, Cinder.connect)
 
     run(module, job)
 

@@ -76,18 +76,18 @@ from ansible_collections.xenstack.image_services.plugins.module_utils._core.args
 from ansible_collections.xenstack.image_services.plugins.module_utils._core.runner import run
 from ansible_collections.xenstack.image_services.plugins.module_utils._glance.argspec import CloudModule, create_cloud_argspec
 from ansible_collections.xenstack.image_services.plugins.module_utils._glance.connection import Cloud
-from ansible_collections.xenstack.image_services.plugins.module_utils._instances.check import prove_relations
+from ansible_collections.xenstack.image_services.plugins.module_utils._instances.check import verify_relations
 
 
-def create_proof_argspec() -> ArgumentSpec:
+def create_check_argspec() -> ArgumentSpec:
     return ArgumentSpec(options={"state": {"type": "str", "choices": ["present", "absent"], "default": "present"}, "url": {"type": "str"}})
 
 
 def main() -> None:
-    module = CloudModule(create_cloud_argspec(timeout=30).merge(create_proof_argspec()), supports_check_mode=True)
+    module = CloudModule(create_cloud_argspec(timeout=30).merge(create_check_argspec()), supports_check_mode=True)
 
     def job(module: Any) -> dict[str, Any]:
-        return prove_relations(module.params, module.check_mode, Cloud)
+        return verify_relations(module.params, module.check_mode, Cloud)
 
     run(module, job)
 

@@ -108,7 +108,7 @@ EXAMPLES = r"""
 """
 
 RETURN = r"""
-proofs:
+checks:
   description: One entry for each store that an image went through. Empty in check mode.
   returned: success
   type: list
@@ -147,7 +147,7 @@ from ansible_collections.xenstack.image_services.plugins.module_utils._core.args
 from ansible_collections.xenstack.image_services.plugins.module_utils._core.runner import run
 from ansible_collections.xenstack.image_services.plugins.module_utils._glance.argspec import CloudModule, create_cloud_argspec
 from ansible_collections.xenstack.image_services.plugins.module_utils._glance.connection import Cloud
-from ansible_collections.xenstack.image_services.plugins.module_utils._stores.check import prove_stores
+from ansible_collections.xenstack.image_services.plugins.module_utils._stores.check import verify_stores
 
 
 def create_store_proof_argspec() -> ArgumentSpec:
@@ -178,7 +178,7 @@ def main() -> None:
     module = CloudModule(spec, supports_check_mode=True)
 
     def job(module: Any) -> dict[str, Any]:
-        return prove_stores(module.params, Cloud, module.check_mode)
+        return verify_stores(module.params, Cloud, module.check_mode)
 
     run(module, job)
 

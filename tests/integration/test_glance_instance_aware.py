@@ -129,7 +129,7 @@ def test_the_proof_sees_the_filter_and_leaves_nothing(aware_cloud: AwareCloud) -
     assert (proved["changed"], proved["image"] is None) == (False, False)
     assert {image["id"] for image in cloud.images("admin")} == before
     sentence = run_module("glance_instance_proof", {**cloud.auth("admin"), "state": "absent", "wait": False}).sentence()
-    assert sentence.startswith(f"Cannot prove filter 'instance_aware': Glance at http://127.0.0.1:{cloud.glance_port} still runs with it.")
+    assert sentence.startswith(f"Cannot verify filter 'instance_aware': Glance at http://127.0.0.1:{cloud.glance_port} still runs with it.")
 
 
 def test_a_second_run_changes_nothing_and_new_settings_are_shown_first(aware_cloud: AwareCloud) -> None:
@@ -183,7 +183,7 @@ def test_a_filter_that_does_not_do_its_work_is_taken_back(aware_cloud: AwareClou
     before = configuration(cloud)
     answered = cloud.glance_processes()
     failed = aware_cloud.run(__glance_instance_aware_texts={"__init__.py": "", "__main__.py": "", "filter.py": PRETENDS})
-    assert "Cannot prove filter 'instance_aware': Glance keeps the instance as a property of the image" in refusal(failed)
+    assert "Cannot verify filter 'instance_aware': Glance keeps the instance as a property of the image" in refusal(failed)
     assert "Glance serves as before. Repair the cause and run the role again." in refusal(failed)
     assert set(answered).isdisjoint(cloud.glance_processes())
     assert (configuration(cloud), version(cloud)) == (before, "0.2.0")

@@ -102,8 +102,8 @@ def test_the_proof_finds_images_that_land_elsewhere(cloud: Cloud, variables: dic
     """What the seed of many guides amounts to: the directory is prepared, but Glance writes to another one."""
     proved = [{"id": store["name"], "default": store["default"], "directories": [str(tmp_path)]} for store in variables["glance_stores"]]
     result = run_module("glance_store_proof", {**cloud.auth("admin"), "stores": proved})
-    assert f"the image of the proof is not in '{tmp_path}'" in result.sentence()
-    assert not [image for image in cloud.images("admin") if str(image["name"]).startswith("proof of store")]
+    assert f"the image of the check is not in '{tmp_path}'" in result.sentence()
+    assert not [image for image in cloud.images("admin") if str(image["name"]).startswith("check of store")]
 
 
 def test_bad_stores_are_refused_before_anything_is_written(cloud: Cloud, variables: dict[str, Any]) -> None:

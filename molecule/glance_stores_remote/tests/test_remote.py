@@ -178,9 +178,9 @@ def test_every_store_that_does_not_work_is_named_with_the_reason(admin: Api, tmp
     # The result is wrapped and quoted.
     said = " ".join(output.replace("\\n", " ").replace("''", "'").split())
     for name, (_store, sentence) in BROKEN.items():
-        assert f"Cannot prove store '{name}': {sentence}" in said, output[-12000:]
-    assert [name for name in WRITABLE if f"Cannot prove store '{name}'" in said] == []
-    assert admin.glance("GET", "/v2/images?os_hidden=true").json()["images"] == [], "the proof has left an image"
+        assert f"Cannot verify store '{name}': {sentence}" in said, output[-12000:]
+    assert [name for name in WRITABLE if f"Cannot verify store '{name}'" in said] == []
+    assert admin.glance("GET", "/v2/images?os_hidden=true").json()["images"] == [], "the check has left an image"
 
 
 def test_a_store_goes_only_without_a_last_copy(admin: Api, tmp_path: Path) -> None:

@@ -20,19 +20,19 @@ Params = Mapping[str, Any]
 SEE_LOG = "See the log of cinder-volume"
 
 
-def prove_backend(params: Params, check_mode: bool, connect: Callable[[Params], Cinder], clock: Clock | None = None) -> dict[str, Any]:
+def verify_backend(params: Params, check_mode: bool, connect: Callable[[Params], Cinder], clock: Clock | None = None) -> dict[str, Any]:
     """The backend's service is up, and a volume of it can be created, extended, snapshotted and deleted."""
     backend = params["backend"]
-    with cleaning_up("prove", "backend", backend), explaining("prove", "backend", backend, "Check that the task runs as an administrator"):
-        proof = Proof(connect(params), params, clock)
-        service = proof.await_service()
+    with cleaning_up("verify", "backend", backend), explaining("verify", "backend", backend, "Check that the task runs as an administrator"):
+        check = BackendCheck(connect(params), params, clock)
+        service = check.await_service()
         if check_mode:
-            return {"changed": False, "service": service, "proof": None}
-        proof.await_pool()
-        return {"changed": False, "service": service, "proof": proof.run()}
+            return {"changed": False, "service": service, "check": None}
+        check.await_pool()
+        return {"changed": False, "service": service, "check": check.run()}
 
 
-class Proof:
+class BackendCheck:
     """One life of one volume; whatever ends it, the volume and its snapshot go."""
 
     def __init__(self, cinder: Cinder, params: Params, clock: Clock | None) -> None:
@@ -67,7 +67,7 @@ class Proof:
             raise self._broken("the scheduler has not heard of it", f"{SEE_LOG} and that of cinder-scheduler", "no_pool") from exc
 
     def run(self) -> dict[str, Any]:
-        name = f"proof of backend {self.backend}"
+        name = f"check of backend {self.backend}"
         volume = self.cinder.create_volume({"name": name, "size": self.size, "volume_type": self.type})["id"]
         snapshot = ""
         try:
@@ -146,4 +146,4 @@ class Proof:
         return f" ({said[0].rstrip('.')})" if said else ""
 
     def _broken(self, cause: str, advice: str, code: str) -> ImageServicesError:
-        return cannot("prove", "backend", self.backend, cause, advice, code=code)
+        return cannot("verify", "backend", self.backend, cause, advice, code=code)

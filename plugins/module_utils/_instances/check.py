@@ -24,18 +24,18 @@ SEE_LOG = "See Glance's log"
 INSTANCE = "1"
 
 
-def prove_relations(params: Params, check_mode: bool, connect: Callable[[Params], Cloud], clock: Clock | None = None) -> dict[str, Any]:
+def verify_relations(params: Params, check_mode: bool, connect: Callable[[Params], Cloud], clock: Clock | None = None) -> dict[str, Any]:
     """Glance runs with the filter, and an image lives related; or it runs without, and lists images."""
-    with cleaning_up("prove", "filter", NAME), explaining("prove", "filter", NAME):
-        proof = Proof(connect(params).glance, params, clock)
-        version = proof.await_filter()
+    with cleaning_up("verify", "filter", NAME), explaining("verify", "filter", NAME):
+        check = FilterCheck(connect(params).glance, params, clock)
+        version = check.await_filter()
         if params["state"] == "absent":
-            proof.glance.http.get("/v2/images", {"limit": 1})
-        image = proof.run() if version is not None and not check_mode else None
-        return {"changed": False, "version": version, "image": image, "url": proof.glance.http.base_url}
+            check.glance.http.get("/v2/images", {"limit": 1})
+        image = check.run() if version is not None and not check_mode else None
+        return {"changed": False, "version": version, "image": image, "url": check.glance.http.base_url}
 
 
-class Proof:
+class FilterCheck:
     """One life of one image; whatever ends it, the image goes."""
 
     def __init__(self, glance: Glance, params: Params, clock: Clock | None) -> None:
@@ -62,7 +62,7 @@ class Proof:
 
     def run(self) -> str:
         installation, ident = str(uuid.uuid4()), str(uuid.uuid4())
-        record = {"id": ident, "name": f"proof of filter {NAME}", "disk_format": "raw", "container_format": "bare", "visibility": "private", "os_hidden": True}
+        record = {"id": ident, "name": f"check of filter {NAME}", "disk_format": "raw", "container_format": "bare", "visibility": "private", "os_hidden": True}
         try:
             self.glance.create({**record, "nova_installation_uuid": installation, "instance_id": INSTANCE})
             self._check(installation, [ident], "an image that was made for an instance is not found by it")
@@ -84,4 +84,4 @@ class Proof:
             raise self._broken(cause, SEE_LOG, "not_found")
 
     def _broken(self, cause: str, advice: str, code: str) -> ImageServicesError:
-        return cannot("prove", "filter", NAME, cause, advice, code=code)
+        return cannot("verify", "filter", NAME, cause, advice, code=code)

@@ -24,32 +24,32 @@ Params = Mapping[str, Any]
 ADVICE = "See Glance's log for what its store driver said at the start of the service"
 
 
-def prove_stores(params: Params, connect: Callable[[Params], Cloud], check_mode: bool, clock: Clock | None = None) -> dict[str, Any]:
-    """Glance offers exactly these stores, and what is sent to one lies where it should."""
+def verify_stores(params: Params, connect: Callable[[Params], Cloud], check_mode: bool, clock: Clock | None = None) -> dict[str, Any]:
+    """Glance offers exactly these stores, and what is sent to one is stored where it should be."""
     glance = connect(params).glance
-    _prove_listing(glance, params, clock)
-    proofs: list[dict[str, Any]] = []
+    _verify_listing(glance, params, clock)
+    checks: list[dict[str, Any]] = []
     failures: list[ImageServicesError] = []
     for store in params["stores"]:
         if store["writable"] and not check_mode:
             try:
-                proofs.append(_prove_store(glance, store, params["size"], params["config_files"]))
+                checks.append(_verify_store(glance, store, params["size"], params["config_files"]))
             except ImageServicesError as exc:
                 failures.append(exc)
     if failures:
         raise _together(failures)
-    return {"changed": False, "proofs": proofs, "url": glance.http.base_url}
+    return {"changed": False, "checks": checks, "url": glance.http.base_url}
 
 
 def _together(failures: Sequence[ImageServicesError]) -> ImageServicesError:
-    """Every broken store in one failure, so that nobody mends them run by run."""
+    """Every broken store in one failure, so that they can be fixed at once."""
     first = failures[0]
     if len(failures) == 1:
         return first
     return ImageServicesError("\n".join(map(str, failures)), code=first.code, details=first.details, request_id=first.request_id)
 
 
-def _prove_listing(glance: Glance, params: Params, clock: Clock | None) -> None:
+def _verify_listing(glance: Glance, params: Params, clock: Clock | None) -> None:
     """Behind a load balancer another API host may answer that has not been restarted yet, so a difference is given some time."""
     wanted = [store["id"] for store in params["stores"]]
     default = next((store["id"] for store in params["stores"] if store["default"]), "")
@@ -60,30 +60,30 @@ def _prove_listing(glance: Glance, params: Params, clock: Clock | None) -> None:
             return "Glance does not run with several stores: enabled_backends has not reached it"
         return mismatch(wanted, default, offered)
 
-    with explaining("prove", "stores", ", ".join(wanted)):
+    with explaining("verify", "stores", ", ".join(wanted)):
         try:
             wait_while_moving(difference, lambda found: found is None, params["timeout"] if params["wait"] else 0, clock)
         except Stalled as exc:
             advice = "See that the service was restarted and reads the file with the stores last"
-            raise cannot("prove", "stores", ", ".join(wanted), f"{exc.state}, at {glance.http.base_url}", advice, code="not_offered") from exc
+            raise cannot("verify", "stores", ", ".join(wanted), f"{exc.state}, at {glance.http.base_url}", advice, code="not_offered") from exc
 
 
-def _prove_store(glance: Glance, store: Params, size: int, config_files: Sequence[str]) -> dict[str, Any]:
+def _verify_store(glance: Glance, store: Params, size: int, config_files: Sequence[str]) -> dict[str, Any]:
     name, image_id, data = store["id"], str(uuid.uuid4()), os.urandom(size)
-    record = {"id": image_id, "name": f"proof of store {name}", "disk_format": "raw", "container_format": "bare", "visibility": "private", "os_hidden": True}
-    with explaining("prove", "store", name):
+    record = {"id": image_id, "name": f"check of store {name}", "disk_format": "raw", "container_format": "bare", "visibility": "private", "os_hidden": True}
+    with explaining("verify", "store", name):
         try:
             glance.create(record)
             _upload(glance, image_id, data, name, config_files)
             image = glance.image(image_id) or {}
             _check_record(name, image, data)
-            proof = {"id": name, **_check_files(store, image_id, data)}
+            check = {"id": name, **_check_files(store, image_id, data)}
         finally:
             glance.delete(image_id)
     left = _find(store["directories"], image_id)
     if left:
-        raise _broken(name, f"Glance has deleted the image of the proof, but '{left}' is still there", "Remove it, and see Glance's log for why it could not")
-    return proof
+        raise _broken(name, f"Glance has deleted the image of the check, but '{left}' is still there", "Remove it, and see Glance's log for why it could not")
+    return check
 
 
 def _upload(glance: Glance, image_id: str, data: bytes, store: str, config_files: Sequence[str]) -> None:
@@ -96,12 +96,12 @@ def _upload(glance: Glance, image_id: str, data: bytes, store: str, config_files
         found = diagnose(store, config_files)
         if found is None:
             raise
-        raise cannot("prove", "store", store, *found, code="store_refuses", request_id=exc.request_id) from exc
+        raise cannot("verify", "store", store, *found, code="store_refuses", request_id=exc.request_id) from exc
 
 
 def _check_record(name: str, image: Record, data: bytes) -> None:
     if image.get("status") != "active" or stores_of(image) != [name]:
-        raise _broken(name, f"the image of the proof is {image.get('status')} in {image.get('stores') or 'no store'}", ADVICE)
+        raise _broken(name, f"the image of the check is {image.get('status')} in {image.get('stores') or 'no store'}", ADVICE)
     algorithm, stored = service_digest(image) or ("md5", "")
     if hashlib.new(algorithm, data, usedforsecurity=False).hexdigest() != stored:
         raise _broken(name, f"Glance has stored other bytes than were sent ({algorithm} differs)", ADVICE)
@@ -116,7 +116,7 @@ def _check_files(store: Params, image_id: str, data: bytes) -> dict[str, Any]:
     if path is None:
         places = " or ".join(f"'{directory}'" for directory in store["directories"])
         advice = "See that the service sees the same directory as this host, and has read its configuration"
-        raise _broken(name, f"the image of the proof is not in {places}", advice)
+        raise _broken(name, f"the image of the check is not in {places}", advice)
     try:
         with open(path, "rb") as stored:
             status, same = os.fstat(stored.fileno()), stored.read(len(data) + 1) == data
@@ -135,4 +135,4 @@ def _find(directories: Sequence[str], image_id: str) -> str | None:
 
 
 def _broken(name: str, cause: str, advice: str) -> ImageServicesError:
-    return cannot("prove", "store", name, cause, advice, code="broken")
+    return cannot("verify", "store", name, cause, advice, code="broken")

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 from ansible_collections.xenstack.image_services.plugins.module_utils._core.errors import ImageServicesError
 from ansible_collections.xenstack.image_services.plugins.module_utils._glance.http import GlanceError
-from ansible_collections.xenstack.image_services.plugins.module_utils._stores import check as store_proof
+from ansible_collections.xenstack.image_services.plugins.module_utils._stores import check as store_check
 from ansible_collections.xenstack.image_services.plugins.module_utils._stores import driver as store_driver
 
 
@@ -73,22 +73,22 @@ class BrokenStores:
 def prove(glance: BrokenStores, config_files: list[str]) -> dict[str, Any]:
     stores = [{"id": name, "default": name == "a", "writable": True, "directories": []} for name in "abc"]
     params = {"stores": stores, "size": 10, "timeout": 1, "wait": False, "config_files": config_files}
-    return store_proof.prove_stores(params, lambda given: SimpleNamespace(glance=glance), False)  # type: ignore[arg-type, return-value]
+    return store_check.verify_stores(params, lambda given: SimpleNamespace(glance=glance), False)  # type: ignore[arg-type, return-value]
 
 
 def test_every_broken_store_is_named_and_nothing_is_left(monkeypatch: pytest.MonkeyPatch) -> None:
     glance = BrokenStores(working="b")
-    monkeypatch.setattr(store_proof, "diagnose", lambda store, files: ("its key is wrong", "Correct it") if store == "a" else None)
+    monkeypatch.setattr(store_check, "diagnose", lambda store, files: ("its key is wrong", "Correct it") if store == "a" else None)
     with pytest.raises(ImageServicesError) as refused:
         prove(glance, ["/etc/glance/glance-stores.conf"])
     first, second = str(refused.value).splitlines()
-    assert first == "Cannot prove store 'a': its key is wrong. Correct it."
-    assert second.startswith("Cannot prove store 'c': Glance answered 500. ")
+    assert first == "Cannot verify store 'a': its key is wrong. Correct it."
+    assert second.startswith("Cannot verify store 'c': Glance answered 500. ")
     assert refused.value.request_id == "req-1"
     assert glance.images == {}
 
 
 def test_no_driver_is_asked_without_its_configuration(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(store_proof, "diagnose", lambda store, files: pytest.fail("asked"))
-    with pytest.raises(ImageServicesError, match="Cannot prove store 'a': Glance answered 500"):
+    monkeypatch.setattr(store_check, "diagnose", lambda store, files: pytest.fail("asked"))
+    with pytest.raises(ImageServicesError, match="Cannot verify store 'a': Glance answered 500"):
         prove(BrokenStores(working="b"), [])
