@@ -54,7 +54,7 @@ _value:
     C(stores) and C(swift), the texts of the two files; C(ceph), a list of C(name) and C(text) for every file of Ceph's clients; C(directories),
     a list of C(name), C(path) and C(settings) for every directory that the stores need; C(former), paths that the
     configuration or unit in place names and the new one does not; C(removed), the names of deployed stores that are not
-    declared any more; C(expected), the stores as M(xenstack.image_services.glance_store_proof) wants them.
+    declared any more; C(expected), the stores as M(xenstack.image_services.glance_store_check) wants them.
   type: dict
 """
 

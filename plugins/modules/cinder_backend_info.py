@@ -23,7 +23,7 @@ extends_documentation_fragment:
   - xenstack.image_services._attributes.info
   - xenstack.image_services._cloud
 seealso:
-  - module: xenstack.image_services.cinder_volume_proof
+  - module: xenstack.image_services.cinder_backend_check
 """
 
 EXAMPLES = r"""

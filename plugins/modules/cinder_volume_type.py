@@ -52,7 +52,7 @@ extends_documentation_fragment:
   - xenstack.image_services._cloud
 seealso:
   - module: xenstack.image_services.cinder_backend_info
-  - module: xenstack.image_services.cinder_volume_proof
+  - module: xenstack.image_services.cinder_backend_check
 """
 
 EXAMPLES = r"""

@@ -47,7 +47,7 @@ options:
     type: bool
     default: false
 seealso:
-  - module: xenstack.image_services.glance_store_proof
+  - module: xenstack.image_services.glance_store_check
 """
 
 EXAMPLES = r"""

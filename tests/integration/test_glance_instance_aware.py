@@ -120,15 +120,15 @@ def test_every_process_of_glance_answers_alike(aware_cloud: AwareCloud, images: 
     assert {frozenset(found(cloud, "alice", **query)) for _turn in range(12)} == {frozenset({images["alice backup"]})}
 
 
-def test_the_proof_sees_the_filter_and_leaves_nothing(aware_cloud: AwareCloud) -> None:
+def test_the_check_sees_the_filter_and_leaves_nothing(aware_cloud: AwareCloud) -> None:
     cloud = aware_cloud.cloud
     before = {image["id"] for image in cloud.images("admin")}
-    checked = run_module("glance_instance_proof", cloud.auth("admin"), check=True).succeeded()
+    checked = run_module("glance_instance_check", cloud.auth("admin"), check=True).succeeded()
     assert (checked["version"], checked["image"]) == ("0.2.0", None)
-    proved = run_module("glance_instance_proof", cloud.auth("admin")).succeeded()
+    proved = run_module("glance_instance_check", cloud.auth("admin")).succeeded()
     assert (proved["changed"], proved["image"] is None) == (False, False)
     assert {image["id"] for image in cloud.images("admin")} == before
-    sentence = run_module("glance_instance_proof", {**cloud.auth("admin"), "state": "absent", "wait": False}).sentence()
+    sentence = run_module("glance_instance_check", {**cloud.auth("admin"), "state": "absent", "wait": False}).sentence()
     assert sentence.startswith(f"Cannot verify filter 'instance_aware': Glance at http://127.0.0.1:{cloud.glance_port} still runs with it.")
 
 

@@ -90,7 +90,7 @@ def test_a_changed_directory_leaves_images_that_are_counted_and_can_be_deleted(
         run_module("glance_store_dir", {"path": str(new), "state": "absent"}).succeeded()
 
 
-def test_a_proof_that_failed_is_made_again(cloud: Cloud, variables: dict[str, Any], extra: dict[str, Any]) -> None:
+def test_a_check_that_failed_is_repeated(cloud: Cloud, variables: dict[str, Any], extra: dict[str, Any]) -> None:
     """The restart is forgotten: Glance does not offer the store, the next run restarts and proves although no file changes."""
     failed = stores(variables, extra, glance_stores_restart_command=["true"])
     assert "Glance offers other stores than declared (extra missing)" in refusal(failed)
@@ -98,10 +98,10 @@ def test_a_proof_that_failed_is_made_again(cloud: Cloud, variables: dict[str, An
     assert "extra" in [store["id"] for store in offered(cloud)]
 
 
-def test_the_proof_finds_images_that_land_elsewhere(cloud: Cloud, variables: dict[str, Any], tmp_path: Path) -> None:
+def test_the_check_finds_images_that_land_elsewhere(cloud: Cloud, variables: dict[str, Any], tmp_path: Path) -> None:
     """What the seed of many guides amounts to: the directory is prepared, but Glance writes to another one."""
     proved = [{"id": store["name"], "default": store["default"], "directories": [str(tmp_path)]} for store in variables["glance_stores"]]
-    result = run_module("glance_store_proof", {**cloud.auth("admin"), "stores": proved})
+    result = run_module("glance_store_check", {**cloud.auth("admin"), "stores": proved})
     assert f"the image of the check is not in '{tmp_path}'" in result.sentence()
     assert not [image for image in cloud.images("admin") if str(image["name"]).startswith("check of store")]
 

@@ -27,7 +27,7 @@ def test_the_directory_belongs_to_the_declared_owner(host: Host, store: str) -> 
     assert directory.mode & 0o007 == 0
 
 
-def test_the_proof_has_left_nothing(host: Host, admin: Api) -> None:
+def test_the_check_has_left_nothing(host: Host, admin: Api) -> None:
     assert admin.glance("GET", "/v2/images").json()["images"] == []
     for directory in DIRECTORIES.values():
         assert host.file(directory).listdir() == []

@@ -1,7 +1,7 @@
 # SPDX-FileCopyrightText: 2026 xenstack.image_services contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
 # Private to this collection: no compatibility is promised to other importers.
-"""The work of the module cinder_volume_proof: a volume of a backend lives through its life."""
+"""The work of the module cinder_backend_check: a volume of a backend lives through its life."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 # SPDX-FileCopyrightText: 2026 xenstack.image_services contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
 # Private to this collection: no compatibility is promised to other importers.
-"""The work of the module glance_instance_proof: an image is found by its instance, and by no other."""
+"""The work of the module glance_instance_check: an image is found by its instance, and by no other."""
 
 from __future__ import annotations
 

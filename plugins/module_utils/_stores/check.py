@@ -1,7 +1,7 @@
 # SPDX-FileCopyrightText: 2026 xenstack.image_services contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
 # Private to this collection: no compatibility is promised to other importers.
-"""The work of the module glance_store_proof: an image goes through every store, and the host is looked at meanwhile."""
+"""The work of the module glance_store_check: an image goes through every store, and the host is looked at meanwhile."""
 
 from __future__ import annotations
 

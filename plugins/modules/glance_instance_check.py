@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 DOCUMENTATION = r"""
-module: glance_instance_proof
+module: glance_instance_check
 short_description: Verify that Glance relates images to instances
 version_added: 1.0.0
 author: xenstack.image_services contributors (@xenstack)
@@ -48,7 +48,7 @@ seealso:
 
 EXAMPLES = r"""
 - name: Verify that images are found by their instances
-  xenstack.image_services.glance_instance_proof:
+  xenstack.image_services.glance_instance_check:
     cloud: production-admin
 """
 

@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 DOCUMENTATION = r"""
-module: cinder_volume_proof
+module: cinder_backend_check
 short_description: Verify that a backend of Cinder works
 version_added: 1.0.0
 author: xenstack.image_services contributors (@xenstack)
@@ -54,7 +54,7 @@ seealso:
 
 EXAMPLES = r"""
 - name: Verify that the backend works
-  xenstack.image_services.cinder_volume_proof:
+  xenstack.image_services.cinder_backend_check:
     cloud: production-admin
     backend: xenapinfs
     volume_type: xenapinfs

@@ -7,7 +7,7 @@
 from __future__ import annotations
 
 DOCUMENTATION = r"""
-module: glance_store_proof
+module: glance_store_check
 short_description: Verify that Glance offers its stores and keeps images in them
 version_added: 1.0.0
 author:
@@ -95,7 +95,7 @@ seealso:
 
 EXAMPLES = r"""
 - name: Verify that both stores work
-  xenstack.image_services.glance_store_proof:
+  xenstack.image_services.glance_store_check:
     cloud: production-admin
     stores:
       - id: fast
@@ -150,7 +150,7 @@ from ansible_collections.xenstack.image_services.plugins.module_utils._glance.co
 from ansible_collections.xenstack.image_services.plugins.module_utils._stores.check import verify_stores
 
 
-def create_store_proof_argspec() -> ArgumentSpec:
+def create_store_check_argspec() -> ArgumentSpec:
     return ArgumentSpec(
         options={
             "stores": {
@@ -174,7 +174,7 @@ def create_store_proof_argspec() -> ArgumentSpec:
 
 
 def main() -> None:
-    spec = create_cloud_argspec(timeout=30).merge(create_store_proof_argspec())
+    spec = create_cloud_argspec(timeout=30).merge(create_store_check_argspec())
     module = CloudModule(spec, supports_check_mode=True)
 
     def job(module: Any) -> dict[str, Any]:
