@@ -51,7 +51,7 @@ PROGRAMS_node := node:nodejs npm
 STAMPS := $(patsubst PROGRAMS_%,.build/%,$(filter PROGRAMS_%,$(.VARIABLES)))
 
 .PHONY: help demo demo-stop demo-clean demo-needs test test-needs units driver filter integration sweep coverage bench bench-quick sanity package newest molecule lock xapi-facts clean demo-check lock-check docs stores-guide ee
-.PHONY: lint lint-python lint-types lint-imports lint-shell lint-yaml lint-ansible lint-docs lint-changelog lint-licences lint-workflows
+.PHONY: lint lint-python lint-types lint-imports lint-shell lint-yaml lint-ansible lint-docs lint-changelog lint-licences lint-workflows lint-words
 
 help: ## Show what there is to make
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "%-12s %s\n", $$1, $$2}' Makefile
@@ -114,7 +114,7 @@ stores-guide: .venv-lint/.stamp ## Write the tables of options in docs/docsite/r
 
 LINT := export PATH="$(CURDIR)/.venv-lint/bin:$$PATH";
 
-lint: lint-python lint-types lint-imports lint-shell lint-yaml lint-ansible lint-docs lint-changelog lint-licences lint-workflows ## Check style, types, documentation, changelog and licences
+lint: lint-python lint-types lint-imports lint-shell lint-yaml lint-ansible lint-docs lint-changelog lint-licences lint-workflows lint-words ## Check style, types, documentation, changelog and licences
 
 lint-python: .venv-lint/.stamp
 	.venv-lint/bin/ruff check .
@@ -157,6 +157,10 @@ lint-workflows: .venv-lint/.stamp
 	.venv-lint/bin/check-jsonschema --quiet --builtin-schema vendor.github-issue-forms $(filter-out %/config.yml, $(wildcard .github/ISSUE_TEMPLATE/*.yml))
 	.venv-lint/bin/check-jsonschema --quiet --builtin-schema vendor.github-issue-config .github/ISSUE_TEMPLATE/config.yml
 	.venv-lint/bin/zizmor --offline --quiet --strict-collection .github
+
+lint-words: .venv-lint/.stamp
+	.venv-lint/bin/python $(CI)/words.py
+	git ls-files -z | xargs -0 .venv-lint/bin/codespell
 
 sanity: .venv-lint/.stamp ## Run ansible-test's sanity tests
 	$(CI)/sanity.sh .venv-lint
