@@ -269,7 +269,7 @@ from ansible_collections.xenstack.image_services.plugins.module_utils._core.runn
 from ansible_collections.xenstack.image_services.plugins.module_utils._glance.argspec import CloudModule, create_cloud_argspec
 from ansible_collections.xenstack.image_services.plugins.module_utils._glance.connection import Cloud
 from ansible_collections.xenstack.image_services.plugins.module_utils._images.job import ImageJob
-from ansible_collections.xenstack.image_services.plugins.module_utils._images.lookup import Asking
+from ansible_collections.xenstack.image_services.plugins.module_utils._images.lookup import LiveImageLookup
 from ansible_collections.xenstack.image_services.plugins.module_utils._images.options import create_image_argspec
 
 
@@ -281,7 +281,7 @@ def main() -> None:
         image = ImageJob(module.params, progress)
         image.open()
         cloud = Cloud(module.params)
-        image.prepare(cloud, Asking(cloud.glance))
+        image.prepare(cloud, LiveImageLookup(cloud.glance))
         return image.finish(module.check_mode)
 
     run(module, job)

@@ -80,7 +80,7 @@ round_trip:
 from typing import Any
 
 from ansible_collections.xenstack.image_services.plugins.module_utils._core.argspec import ArgumentSpec
-from ansible_collections.xenstack.image_services.plugins.module_utils._core.module import DiscreetModule
+from ansible_collections.xenstack.image_services.plugins.module_utils._core.module import SecretMaskingModule
 from ansible_collections.xenstack.image_services.plugins.module_utils._core.runner import run
 from ansible_collections.xenstack.image_services.plugins.module_utils._glance.argspec import cloud_secrets
 from ansible_collections.xenstack.image_services.plugins.module_utils._glance.service_check import check_service
@@ -98,7 +98,7 @@ def create_service_check_argspec() -> ArgumentSpec:
 
 
 def main() -> None:
-    module = DiscreetModule(create_service_check_argspec(), cloud_secrets, supports_check_mode=True)
+    module = SecretMaskingModule(create_service_check_argspec(), cloud_secrets, supports_check_mode=True)
 
     def job(module: Any) -> dict[str, Any]:
         return check_service(module.params, module.check_mode)

@@ -142,7 +142,7 @@ from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.xenstack.image_services.plugins.module_utils._core.argspec import ArgumentSpec
-from ansible_collections.xenstack.image_services.plugins.module_utils._core.file_attributes import AnsiblePlace
+from ansible_collections.xenstack.image_services.plugins.module_utils._core.file_attributes import FileAttributes
 from ansible_collections.xenstack.image_services.plugins.module_utils._core.runner import run
 from ansible_collections.xenstack.image_services.plugins.module_utils._instances.installation_job import manage
 
@@ -168,7 +168,7 @@ def main() -> None:
 
     def job(module: Any) -> dict[str, Any]:
         params = {**module.params, "path": module.params["path"] or DEFAULT_PATH}
-        return manage(params, AnsiblePlace(module), module.check_mode)
+        return manage(params, FileAttributes(module), module.check_mode)
 
     run(module, job)
 

@@ -291,7 +291,7 @@ from typing import Any
 
 from ansible_collections.xenstack.image_services.plugins.module_utils._content.web import create_access_argspec
 from ansible_collections.xenstack.image_services.plugins.module_utils._core.argspec import ArgumentSpec
-from ansible_collections.xenstack.image_services.plugins.module_utils._core.file_attributes import AnsiblePlace
+from ansible_collections.xenstack.image_services.plugins.module_utils._core.file_attributes import FileAttributes
 from ansible_collections.xenstack.image_services.plugins.module_utils._core.progress import ProgressLog, ProgressSink
 from ansible_collections.xenstack.image_services.plugins.module_utils._core.runner import run
 from ansible_collections.xenstack.image_services.plugins.module_utils._images.options import create_image_option
@@ -325,7 +325,7 @@ def main() -> None:
     def job(module: Any) -> dict[str, Any]:
         params = module.params
         progress = ProgressLog(ProgressSink(module.log), str(params["vdi"] or params["vm"]))
-        return ExportJob(params, AnsiblePlace(module), progress).run(module.check_mode)
+        return ExportJob(params, FileAttributes(module), progress).run(module.check_mode)
 
     run(module, job)
 

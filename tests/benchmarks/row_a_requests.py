@@ -8,13 +8,13 @@ from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from typing import Any
 
+from ansible_collections.xenstack.image_services.tests.benchmarks.interleave import NO_SLOWER, in_turns, times_as_fast
 from ansible_collections.xenstack.image_services.tests.benchmarks.processes import OURS, PEER, run_module
 from ansible_collections.xenstack.image_services.tests.benchmarks.report import Check
 from ansible_collections.xenstack.image_services.tests.benchmarks.service import Glance
 from ansible_collections.xenstack.image_services.tests.benchmarks.setting import Bench
-from ansible_collections.xenstack.image_services.tests.benchmarks.turns import NO_SLOWER, in_turns, times_as_fast
 
-MOST_REQUESTS = 3
+MAX_REQUESTS = 3
 CREATORS = 4
 MODULES = {"ours": f"{OURS}.glance_image", "openstack.cloud.image": f"{PEER}.image"}
 
@@ -61,7 +61,7 @@ def _measure(bench: Bench, glance: Glance, tasks: dict[str, dict[str, Any]], whe
             ", ".join(requests["ours"]),
             f"{len(requests['openstack.cloud.image'])} requests of openstack.cloud.image",
             most,
-            MOST_REQUESTS,
+            MAX_REQUESTS,
             True,
         ),
         Check("a", f"no change among {where}: time of the module", str(ours), f"{theirs}, openstack.cloud.image", times_as_fast(ours, theirs), NO_SLOWER),

@@ -9,16 +9,16 @@ from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
+from ansible_collections.xenstack.image_services.tests.benchmarks.interleave import Series, in_turns, times_as_fast
 from ansible_collections.xenstack.image_services.tests.benchmarks.peers import CLIENT
 from ansible_collections.xenstack.image_services.tests.benchmarks.processes import OURS, PEER, Finished, run_command, run_module
 from ansible_collections.xenstack.image_services.tests.benchmarks.report import Check
 from ansible_collections.xenstack.image_services.tests.benchmarks.service import Glance
 from ansible_collections.xenstack.image_services.tests.benchmarks.setting import Bench
-from ansible_collections.xenstack.image_services.tests.benchmarks.turns import Series, in_turns, times_as_fast
 
 NAME = "bench upload"
 SHARE_OF_CURL = 0.9
-MOST_MEMORY_MIB = 64.0
+MAX_MEMORY_MIB = 64.0
 
 
 def run(bench: Bench) -> list[Check]:
@@ -60,7 +60,7 @@ def _memory(mib: int, peak: int, idle: int) -> Check:
         f"{peak / 1024:.0f} MiB",
         f"{idle / 1024:.0f} MiB, idle",
         (peak - idle) / 1024,
-        MOST_MEMORY_MIB,
+        MAX_MEMORY_MIB,
         True,
         " MiB",
     )

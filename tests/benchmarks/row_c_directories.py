@@ -11,10 +11,10 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from ansible_collections.xenstack.image_services.tests.benchmarks.interleave import in_turns, times_as_fast
 from ansible_collections.xenstack.image_services.tests.benchmarks.processes import BUILTIN, OURS, run_module
 from ansible_collections.xenstack.image_services.tests.benchmarks.report import Check
 from ansible_collections.xenstack.image_services.tests.benchmarks.setting import BASE, Bench
-from ansible_collections.xenstack.image_services.tests.benchmarks.turns import in_turns, times_as_fast
 
 TIMES_AS_FAST = 4.0
 FILES_A_DIRECTORY = 1000

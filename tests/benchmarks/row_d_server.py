@@ -7,10 +7,10 @@ from __future__ import annotations
 from functools import partial
 from pathlib import Path
 
+from ansible_collections.xenstack.image_services.tests.benchmarks.interleave import NO_SLOWER, Series, in_turns, times_as_fast
 from ansible_collections.xenstack.image_services.tests.benchmarks.report import Check
 from ansible_collections.xenstack.image_services.tests.benchmarks.service import Glance
 from ansible_collections.xenstack.image_services.tests.benchmarks.setting import PARALLEL, Bench
-from ansible_collections.xenstack.image_services.tests.benchmarks.turns import NO_SLOWER, Series, in_turns, times_as_fast
 
 PUT_TIMES_AS_FAST = 1.5
 

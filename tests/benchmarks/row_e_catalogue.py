@@ -10,16 +10,16 @@ from pathlib import Path
 from typing import Any
 
 from ansible_collections.xenstack.image_services.plugins.module_utils._glance.connection import Cloud as Connection
-from ansible_collections.xenstack.image_services.plugins.module_utils._images.lookup import Listed
+from ansible_collections.xenstack.image_services.plugins.module_utils._images.lookup import PreloadedImageLookup
+from ansible_collections.xenstack.image_services.tests.benchmarks.interleave import Series, in_turns, seconds_of, times_as_fast
 from ansible_collections.xenstack.image_services.tests.benchmarks.playbooks import EMPTY, seconds_of_task
 from ansible_collections.xenstack.image_services.tests.benchmarks.processes import OURS, run_module
 from ansible_collections.xenstack.image_services.tests.benchmarks.report import Check
 from ansible_collections.xenstack.image_services.tests.benchmarks.service import Glance
 from ansible_collections.xenstack.image_services.tests.benchmarks.setting import Bench
-from ansible_collections.xenstack.image_services.tests.benchmarks.turns import Series, in_turns, seconds_of, times_as_fast
 
 TIMES_AS_FAST = 100.0
-MOST_REQUESTS = 3
+MAX_REQUESTS = 3
 IMAGES_A_REQUEST = 1000
 FILE_SIZE = 4096
 LISTINGS = 5
@@ -77,7 +77,7 @@ def _requests(glance: Glance, items: list[dict[str, Any]]) -> Check:
         task = _task(glance, items)
         run_module(f"{OURS}.glance_images", {**task, "cloud": {**task["cloud"], "image_endpoint_override": proxy.url}}, changed=False)
         number = len(proxy.requests)
-    most = MOST_REQUESTS + len(items) // IMAGES_A_REQUEST
+    most = MAX_REQUESTS + len(items) // IMAGES_A_REQUEST
     return Check("e", f"no change in {len(items):,} images: requests to Glance", f"{number} requests", "-", number, most, True)
 
 
@@ -99,7 +99,7 @@ def _against_a_loop(bench: Bench, glance: Glance, items: list[dict[str, Any]]) -
 def _growth(bench: Bench, glance: Glance, items: list[dict[str, Any]]) -> dict[str, Series]:
     """The module and the listing alone, by the same client."""
     connection = Connection(glance.cloud.auth("admin")).glance
-    contenders = {"ours": partial(_keep, glance, items, changed=False), "listing": partial(seconds_of, lambda: Listed(connection))}
+    contenders = {"ours": partial(_keep, glance, items, changed=False), "listing": partial(seconds_of, lambda: PreloadedImageLookup(connection))}
     return in_turns(LISTINGS, contenders)
 
 

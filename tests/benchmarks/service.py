@@ -12,7 +12,7 @@ from urllib.parse import urlencode
 
 import requests
 import yaml
-from ansible_collections.xenstack.image_services.tests.benchmarks.turns import seconds_of
+from ansible_collections.xenstack.image_services.tests.benchmarks.interleave import seconds_of
 from ansible_collections.xenstack.image_services.tests.support.cloud import Cloud
 from openstack.connection import Connection
 

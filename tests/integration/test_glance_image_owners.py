@@ -19,7 +19,7 @@ from ansible_collections.xenstack.image_services.plugins.module_utils._images.ca
 from ansible_collections.xenstack.image_services.plugins.module_utils._images.catalogue_options import checked_items
 from ansible_collections.xenstack.image_services.plugins.module_utils._images.job import ImageJob
 from ansible_collections.xenstack.image_services.plugins.module_utils._images.listing import list_images
-from ansible_collections.xenstack.image_services.plugins.module_utils._images.lookup import Asking
+from ansible_collections.xenstack.image_services.plugins.module_utils._images.lookup import LiveImageLookup
 from ansible_collections.xenstack.image_services.tests.support.cloud import Cloud
 from ansible_collections.xenstack.image_services.tests.support.faulty_proxy import Fault
 from ansible_collections.xenstack.image_services.tests.support.modules import run_module
@@ -43,7 +43,7 @@ def keep(cloud: Cloud, who: str, name: str, check_mode: bool = False, **options:
     (params,) = checked_items([{"name": name, **options}], {}, {"wait": True, "timeout": 60})
     job = ImageJob(params)
     job.open()
-    job.prepare(there, Asking(there.glance))
+    job.prepare(there, LiveImageLookup(there.glance))
     return job.finish(check_mode)
 
 

@@ -15,7 +15,7 @@ from ansible_collections.xenstack.image_services.plugins.module_utils._glance.co
 from ansible_collections.xenstack.image_services.plugins.module_utils._images import listing as image_listing
 from ansible_collections.xenstack.image_services.plugins.module_utils._images.catalogue_options import checked_items
 from ansible_collections.xenstack.image_services.plugins.module_utils._images.job import ImageJob
-from ansible_collections.xenstack.image_services.plugins.module_utils._images.lookup import Asking
+from ansible_collections.xenstack.image_services.plugins.module_utils._images.lookup import LiveImageLookup
 from ansible_collections.xenstack.image_services.tests.support.aware import A, AwareCloud, B
 from ansible_collections.xenstack.image_services.tests.support.cloud import Cloud
 from ansible_collections.xenstack.image_services.tests.support.disks import MIB
@@ -68,7 +68,7 @@ def keep(options: dict[str, Any], check: bool = False, **given: Any) -> dict[str
     job = ImageJob(params)
     job.open()
     cloud = Connection(options)
-    job.prepare(cloud, Asking(cloud.glance))
+    job.prepare(cloud, LiveImageLookup(cloud.glance))
     return job.finish(check)
 
 
@@ -137,7 +137,7 @@ def test_the_images_of_an_instance_are_exactly_those(aware: Cloud, image_name: s
     bobs_same = reserve(aware, "bob", f"{image_name} bob's 123 of A", of(A, "123"))
     # Pages and lists of instances that end in the middle.
     monkeypatch.setattr(api, "PAGE_SIZE", 2)
-    monkeypatch.setattr(instance_relation, "MOST_IN_ONE", 2)
+    monkeypatch.setattr(instance_relation, "MAX_IN_ONE", 2)
 
     def ids(*arguments: Any, **more: Any) -> list[str]:
         return sorted(image["id"] for image in found(aware, *arguments, **more))

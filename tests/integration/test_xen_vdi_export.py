@@ -186,7 +186,7 @@ def test_a_file_without_a_mark_is_compared_with_the_disk(pool: PoolUnderTest, di
 
 def test_a_disk_too_large_for_a_vhd_is_read_as_raw(pool: PoolUnderTest, disks: PoolDisks, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The limit is lowered, since the simulated pool has no disk beyond it."""
-    monkeypatch.setattr(vdi_export, "MOST_XEN_SIZE", 4 * MIB)
+    monkeypatch.setattr(vdi_export, "MAX_XEN_SIZE", 4 * MIB)
     run, dest = Exporter(pool), tmp_path / "disk"
     data = disks.fill(disks.make("a disk", 6 * MIB))
     done = run(vdi="a disk", format="raw", dest=str(dest))

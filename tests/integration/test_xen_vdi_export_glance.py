@@ -182,7 +182,7 @@ def test_a_fault_of_the_pool_leaves_nothing_and_the_next_run_succeeds(
     disks.machine("web", root)
     dest = tmp_path / "exported"
     for given in ({"format": "raw", "dest": str(dest)}, {"image": image(image_name)}):
-        # What is slow is stuck to a task without patience.
+        # What is slow is stuck to a task with a short idle timeout.
         timeout = 1 if fault["kind"] == "slow" and "dest" in given else 600
         with pool.nothing_left():
             pool.fault(**fault)

@@ -141,11 +141,11 @@ def test_what_a_killed_task_has_left_goes_with_the_next(setting: Setting, held: 
 
 @pytest.fixture
 def _impatient(monkeypatch: pytest.MonkeyPatch) -> None:
-    """With a pull alone: a slow machine needs the usual patience for all else."""
+    """With a pull alone: a slow machine needs the usual idle timeout for all else."""
     follow = import_dom0.follow
 
-    def hurried(pool: Any, ref: str, what: str, patience: float | None = None, share: Any = None) -> str:
-        return follow(pool, ref, what, patience if share is None else 1.0, share)
+    def hurried(pool: Any, ref: str, what: str, idle_timeout: float | None = None, share: Any = None) -> str:
+        return follow(pool, ref, what, idle_timeout if share is None else 1.0, share)
 
     monkeypatch.setattr(import_dom0, "follow", hurried)
 

@@ -30,7 +30,7 @@ OWN_UV = ROOT / ".venv-uv" / "bin" / "uv"
 CONTROL = Path(__file__).with_name("cinder_control.py")
 BASE = ROOT / ".test" / f"cinder-{WORKER}"
 PASSWORD = "cinder-pass-word"
-PATIENCE = 60.0
+IDLE_TIMEOUT = 60.0
 
 CONFIGURATION = """\
 # A comment of the operator's.
@@ -156,7 +156,7 @@ class Cinder:
 
     def settled(self, kind: str, identity: str, expected: str = "available", *, also: Callable[[dict[str, Any]], bool] = bool) -> dict[str, Any]:
         """The object once it has the status; another one that nothing follows fails at once."""
-        until = time.monotonic() + PATIENCE
+        until = time.monotonic() + IDLE_TIMEOUT
         while True:
             found = self.get(kind, identity)
             assert found is not None, f"{kind} {identity} has gone\n{self.log()[-6000:]}"
@@ -169,7 +169,7 @@ class Cinder:
 
     def back_up(self, volume: str) -> str:
         """A backup, once the scheduler has heard of the service that makes it: it hears by and by after a start."""
-        until = time.monotonic() + PATIENCE
+        until = time.monotonic() + IDLE_TIMEOUT
         while True:
             made: str = self.ask("POST", "/backups", {"backup": {"volume_id": volume}})["backup"]["id"]
             while (found := self.get("backup", made) or {})["status"] == "creating":
@@ -187,7 +187,7 @@ class Cinder:
         self.gone(kind, identity)
 
     def gone(self, kind: str, identity: str) -> None:
-        until = time.monotonic() + PATIENCE
+        until = time.monotonic() + IDLE_TIMEOUT
         while (found := self.get(kind, identity)) is not None:
             assert not found["status"].startswith("error"), f"{found}\n{self.log()[-8000:]}"
             assert time.monotonic() < until, f"{found}\n{self.log()[-6000:]}"

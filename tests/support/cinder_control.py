@@ -17,7 +17,7 @@ import time
 import urllib.request
 from pathlib import Path
 
-PATIENCE = 60.0
+IDLE_TIMEOUT = 60.0
 
 
 def main() -> None:
@@ -38,7 +38,7 @@ def start(directory: Path) -> None:
         # Nothing of who starts it: a test's pipes would stay open with it.
         process = subprocess.Popen(command, cwd=directory, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True)
     (directory / "pid").write_text(str(process.pid))
-    until = time.monotonic() + PATIENCE
+    until = time.monotonic() + IDLE_TIMEOUT
     while not answers(settings["url"]):
         if process.poll() is not None or time.monotonic() > until:
             sys.exit((directory / "cinder.log").read_text()[-4000:])
@@ -58,7 +58,7 @@ def end(directory: Path, number: signal.Signals) -> None:
         pid = int((directory / "pid").read_text())
         if runs(pid):
             os.kill(pid, number)
-        until = time.monotonic() + PATIENCE / 2
+        until = time.monotonic() + IDLE_TIMEOUT / 2
         while runs(pid):
             if time.monotonic() > until:
                 # Its connections have not been given back in time, and nobody waits for them.

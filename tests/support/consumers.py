@@ -19,7 +19,7 @@ from urllib.parse import parse_qs, urlsplit
 
 SERVER_FILTERS = {"image", "limit", "all_tenants"}
 # A service may be set to give out less than a client asks for (osapi_max_limit).
-MOST_ROWS = 700
+MAX_ROWS = 700
 VOLUME_FILTERS = {"limit", "marker", "all_tenants"}
 
 
@@ -44,7 +44,7 @@ class Consumers:
             return 401, {}
         if filters.get("all_tenants") and not self.admin:
             return 403, {"forbidden": {"message": "Policy doesn't allow all_tenants"}}
-        limit = min(int(filters.get("limit", MOST_ROWS)), MOST_ROWS)
+        limit = min(int(filters.get("limit", MAX_ROWS)), MAX_ROWS)
         if parts.path == "/v2.1/servers" and set(filters) <= SERVER_FILTERS:
             found = [{"id": server, "name": server} for server, image in self.servers.items() if image == filters["image"]]
             return 200, {"servers": found[:limit]}

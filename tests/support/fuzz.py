@@ -11,7 +11,7 @@ from ansible_collections.xenstack.image_services.tests.support.disks import MIB
 
 TELLING = [0, 1, 2, 3, 511, 512, 0x7F, 0xFF, 0x7FFFFFFF, 0x80000000, 0xFFFFFFFE, 0xFFFFFFFF, 1 << 40, 1 << 62, (1 << 63) - 1, 1 << 63, (1 << 64) - 1]
 SLOWEST = 5.0
-MOST_MEMORY = 128 * MIB
+MAX_MEMORY = 128 * MIB
 
 
 def mutated(data: bytes, interesting: list[tuple[int, int]], chooser: random.Random, order: Literal["big", "little"] = "big") -> bytearray:

@@ -10,9 +10,9 @@ from contextlib import suppress
 from typing import Any
 
 from .._core.errors import ImageServicesError, cannot
-from .._core.signals import cleaning_up
+from .._core.signals import signals_as_errors
 from .._core.wait import Clock, Stalled, wait_while_moving
-from .._glance.http import GlanceError, explaining
+from .._glance.http import GlanceError, glance_errors
 from .api import Cinder, Record
 from .type_plan import on_backend
 
@@ -23,7 +23,7 @@ SEE_LOG = "See the log of cinder-volume"
 def verify_backend(params: Params, check_mode: bool, connect: Callable[[Params], Cinder], clock: Clock | None = None) -> dict[str, Any]:
     """The backend's service is up, and a volume of it can be created, extended, snapshotted and deleted."""
     backend = params["backend"]
-    with cleaning_up("verify", "backend", backend), explaining("verify", "backend", backend, "Check that the task runs as an administrator"):
+    with signals_as_errors("verify", "backend", backend), glance_errors("verify", "backend", backend, "Check that the task runs as an administrator"):
         check = BackendCheck(connect(params), params, clock)
         service = check.await_service()
         if check_mode:
@@ -40,7 +40,7 @@ class BackendCheck:
         self.backend: str = params["backend"]
         self.type: str = params["volume_type"]
         self.size: int = params["size"]
-        self.patience: float = params["timeout"]
+        self.idle_timeout: float = params["timeout"]
         self.clock = clock
 
     def await_service(self) -> dict[str, Any]:
@@ -51,7 +51,7 @@ class BackendCheck:
             return any(status == "enabled" and state == "up" for _host, status, state in found)
 
         try:
-            found = wait_while_moving(probe, works, self.patience, self.clock)
+            found = wait_while_moving(probe, works, self.idle_timeout, self.clock)
         except Stalled as exc:
             seen = ", ".join(f"{host} is {status} and {state}" for host, status, state in exc.state) if isinstance(exc.state, list) and exc.state else ""
             cause = f"its service is not up ({seen})" if seen else "Cinder knows no service of it"
@@ -62,7 +62,7 @@ class BackendCheck:
     def await_pool(self) -> None:
         """A scheduler that has not heard of the backend yet would refuse the volume."""
         try:
-            wait_while_moving(lambda: len(self.cinder.pools(self.backend)), bool, self.patience, self.clock)
+            wait_while_moving(lambda: len(self.cinder.pools(self.backend)), bool, self.idle_timeout, self.clock)
         except Stalled as exc:
             raise self._broken("the scheduler has not heard of it", f"{SEE_LOG} and that of cinder-scheduler", "no_pool") from exc
 
@@ -120,9 +120,9 @@ class BackendCheck:
             return state[0] == "gone" or state[0].startswith("error") or (state[0] == "available" and done(found))
 
         try:
-            status, _size = wait_while_moving(probe, ended, self.patience, self.clock)
+            status, _size = wait_while_moving(probe, ended, self.idle_timeout, self.clock)
         except Stalled:
-            raise self._broken(f"a volume was not {deed} within {self.patience:.0f} s, it is still {found['status']}", SEE_LOG, "stuck") from None
+            raise self._broken(f"a volume was not {deed} within {self.idle_timeout:.0f} s, it is still {found['status']}", SEE_LOG, "stuck") from None
         if status != "available":
             raise self._broken(f"a volume could not be {deed}: it is {status}{self._said(identity)}", SEE_LOG, "failed")
         return dict(found)
@@ -135,7 +135,7 @@ class BackendCheck:
                 return f"unknown ({exc})"
 
         try:
-            status = wait_while_moving(probe, lambda state: state == "gone" or state.startswith("error"), self.patience, self.clock)
+            status = wait_while_moving(probe, lambda state: state == "gone" or state.startswith("error"), self.idle_timeout, self.clock)
         except Stalled as exc:
             status = str(exc.state)
         if status != "gone":

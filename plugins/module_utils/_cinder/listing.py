@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from .._glance.http import explaining
+from .._glance.http import glance_errors
 from .api import Cinder
 
 SERVICE = ("host", "zone", "status", "state", "updated_at")
@@ -18,7 +18,7 @@ ADVICE = "Check that the task runs as an administrator"
 def list_backend(params: Mapping[str, Any], connect: Callable[[Mapping[str, Any]], Cinder]) -> dict[str, Any]:
     backend = params["backend"]
     cinder = connect(params)
-    with explaining("look at", "backend", backend, ADVICE):
+    with glance_errors("look at", "backend", backend, ADVICE):
         return {
             "changed": False,
             "services": [{key: each.get(key) for key in SERVICE} for each in cinder.services(backend)],

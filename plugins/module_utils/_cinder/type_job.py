@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from .._core.errors import cannot
-from .._glance.http import explaining
+from .._glance.http import glance_errors
 from .api import Cinder, Record
 from .type_plan import TypePlan, differing_spec, plan_type
 
@@ -20,7 +20,7 @@ ADVICE = "Check that the task runs as an administrator, and see Cinder's log"
 def ensure_type(params: Params, check_mode: bool, connect: Callable[[Params], Cinder]) -> dict[str, Any]:
     name, verb = params["name"], "delete" if params["state"] == "absent" else "keep"
     cinder = connect(params)
-    with explaining(verb, "volume type", name, ADVICE):
+    with glance_errors(verb, "volume type", name, ADVICE):
         current = _find(cinder, name, verb)
         if params["state"] == "absent" and current is not None:
             _refuse_another(params, current)

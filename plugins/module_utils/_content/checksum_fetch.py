@@ -11,7 +11,7 @@ from urllib.parse import unquote, urlsplit
 
 from .._core.address import shown
 from .._core.errors import ImageServicesError, cannot
-from .checksum_file import MOST_BYTES, NoDigest, digest_of
+from .checksum_file import MAX_BYTES, NoDigest, digest_of
 from .web import Access
 
 ADVICE = "Check checksum from the host that the task runs on"
@@ -58,7 +58,7 @@ def _fetch(address: str, access: Access) -> bytes:
             data = bytearray()
             for block in answer.iter_content(64 * 1024):
                 data += block
-                if len(data) > MOST_BYTES:
+                if len(data) > MAX_BYTES:
                     break
             return bytes(data)
     except requests.ConnectionError as exc:
@@ -70,7 +70,7 @@ def _fetch(address: str, access: Access) -> bytes:
 def _read(address: str) -> bytes:
     try:
         with open(unquote(urlsplit(address).path), "rb") as stream:
-            return stream.read(MOST_BYTES + 1)
+            return stream.read(MAX_BYTES + 1)
     except (OSError, ValueError) as exc:
         raise _unusable(address, getattr(exc, "strerror", None) or "it is not the path of a file") from exc
 

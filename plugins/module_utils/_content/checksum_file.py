@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 
 # Longer than the list of any mirror that is known; a disk image in its place is not read to its end.
-MOST_BYTES = 1024 * 1024
+MAX_BYTES = 1024 * 1024
 DIGEST_LENGTHS = {"md5": 32, "sha1": 40, "sha224": 56, "sha256": 64, "sha384": 96, "sha512": 128}
 
 _REFERENCE = re.compile(r"([A-Za-z0-9]+):((?:https?|file)://.+)", re.IGNORECASE | re.DOTALL)
@@ -33,8 +33,8 @@ def digest_of(name: str | None, algorithm: str, data: bytes) -> str:
 
     ``name`` is None where the content has no name of its own; a digest alone in the file serves then as well.
     """
-    if len(data) > MOST_BYTES:
-        raise NoDigest(f"it is larger than {MOST_BYTES // 1024} KiB, as no checksum file is")
+    if len(data) > MAX_BYTES:
+        raise NoDigest(f"it is larger than {MAX_BYTES // 1024} KiB, as no checksum file is")
     if re.match(rb"(\xef\xbb\xbf)?\s*<(!doctype|html|\?xml)", data, re.IGNORECASE):
         raise NoDigest("it is a web page, not a checksum file")
     # Names may be in any encoding; those that are not UTF-8 are equal to none.

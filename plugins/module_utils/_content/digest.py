@@ -23,7 +23,7 @@ except ImportError:
 BLOCK_SIZE = 1024 * 1024
 # A file changed this shortly before it was read may change again within the clock's resolution.
 SETTLED_AFTER_NS = 2_000_000_000
-MOST_ENTRIES = 20_000
+MAX_ENTRIES = 20_000
 LOCK_SECONDS = 5.0
 
 
@@ -95,7 +95,7 @@ class DigestCache:
         with self._broken_is_empty(), self._open() as database:
             database.execute("CREATE TABLE IF NOT EXISTS digests (file TEXT, algorithm TEXT, digest TEXT, PRIMARY KEY (file, algorithm))")
             database.executemany("REPLACE INTO digests VALUES (?, ?, ?)", rows)
-            database.execute("DELETE FROM digests WHERE rowid <= (SELECT max(rowid) FROM digests) - ?", (MOST_ENTRIES,))
+            database.execute("DELETE FROM digests WHERE rowid <= (SELECT max(rowid) FROM digests) - ?", (MAX_ENTRIES,))
 
     def _known(self, key: str) -> dict[str, str]:
         if sqlite3 is None:

@@ -35,7 +35,7 @@ class ImageWriter(Protocol):
     def __iter__(self) -> Iterator[bytes]: ...
 
 
-class Recipe:
+class ImageEncoding:
     """How a disk becomes an image: the same disk makes the same bytes."""
 
     def __init__(self, format: str, uuid: UUID | None = None, timestamp: int = 0, parent: UUID | None = None, level: int = 1) -> None:
@@ -81,7 +81,7 @@ class DigestedDisk:
         self.digest = found.hexdigest()
 
 
-class MadeSource:
+class DiskImageSource:
     """A source for an upload, as `source.FileSource` is one: from the start each time it is read, by opening the disk anew.
 
     It is known again by ``identity`` where the disk can never change, else by what it holds, which is known when it was read once.
@@ -90,7 +90,7 @@ class MadeSource:
     def __init__(
         self,
         label: str,
-        recipe: Recipe,
+        recipe: ImageEncoding,
         open_disk: Callable[[], AbstractContextManager[Disk]],
         identity: str | None,
         notes: Mapping[str, str],

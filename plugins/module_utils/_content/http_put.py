@@ -33,14 +33,14 @@ def check_address(uri: str) -> None:
         )
 
 
-def put(uri: str, source: Source, access: Access, patience: float, progress: Progress | None = None) -> Sent:
+def put(uri: str, source: Source, access: Access, idle_timeout: float, progress: Progress | None = None) -> Sent:
     """Send all of the source; anything but success is an error, and so is being sent elsewhere: half of the bytes would be gone."""
     import requests
 
     body = upload_body(source, ["sha256"], progress)
     given = {"Content-Type": "application/octet-stream", **dict(access.headers)}
     try:
-        with requests.put(uri, data=body, headers=given, auth=access.auth, timeout=(CONNECT_TIMEOUT, patience), allow_redirects=False) as answer:
+        with requests.put(uri, data=body, headers=given, auth=access.auth, timeout=(CONNECT_TIMEOUT, idle_timeout), allow_redirects=False) as answer:
             status, reason, location = answer.status_code, answer.reason, answer.headers.get("Location", "")
     except ImageServicesError:
         raise

@@ -33,7 +33,7 @@ UNREAD = frozenset({"vhdx", "vdi", "ploop"})
 _PACKED = frozenset({"ovf", "ova"})
 
 
-class Passing:
+class HashingSource:
     """A source whose bytes are counted and hashed when they pass."""
 
     def __init__(self, source: Source, algorithms: Sequence[str], progress: Progress | None) -> None:
@@ -85,7 +85,7 @@ class ImageDisk:
         self.label, self.size = source.label, source.size
         self._source = source
         self.progress = progress
-        self._passing = Passing(source, algorithms, progress)
+        self._passing = HashingSource(source, algorithms, progress)
         self.spool_dir = spool_dir
         # Set before it is opened: whether it must be known where its data lies before the data comes.
         self.needs_extents = False

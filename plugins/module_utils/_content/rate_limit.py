@@ -14,7 +14,7 @@ from .body import Progress
 BURST_SECONDS = 0.25
 
 
-class Pace:
+class RateLimiter:
     """Called after each block by any number of uploads; whoever is ahead of the cap waits."""
 
     def __init__(self, bytes_per_second: int, clock: Clock | None = None) -> None:
@@ -32,7 +32,7 @@ class Pace:
         if pause > 0:
             self._clock.sleep(pause)
 
-    def follow(self, progress: Progress | None) -> Progress:
+    def wrap(self, progress: Progress | None) -> Progress:
         """The progress of one upload, held to the cap."""
         before = 0
 

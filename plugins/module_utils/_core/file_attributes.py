@@ -10,7 +10,7 @@ from typing import Any
 from ansible.module_utils.basic import AnsibleModule
 
 
-class AnsiblePlace:
+class FileAttributes:
     """For modules with ``add_file_common_args``."""
 
     def __init__(self, module: AnsibleModule) -> None:

@@ -13,7 +13,7 @@ from ansible.module_utils.basic import AnsibleModule
 from .argspec import ArgumentSpec
 
 
-class DiscreetModule(AnsibleModule):
+class SecretMaskingModule(AnsibleModule):
     """Knows the secrets within its options before the first line about them is logged.
 
     ``no_log`` on whole dictionaries would mask user and project names in every result.

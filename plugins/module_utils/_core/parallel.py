@@ -14,12 +14,12 @@ from .errors import ImageServicesError
 
 Result = TypeVar("Result")
 
-MOST_PROCESSES = 4
+MAX_PROCESSES = 4
 
 
 def spread(names: Sequence[str], work: Callable[[Sequence[str]], Result], smallest: int) -> list[Result]:
     """Do the work for all names, in several processes where each gets ``smallest`` of them; the first failure of any is raised here."""
-    count = max(1, min(len(names) // smallest, len(os.sched_getaffinity(0)), MOST_PROCESSES))
+    count = max(1, min(len(names) // smallest, len(os.sched_getaffinity(0)), MAX_PROCESSES))
     # Neighbours stay together: they share pages of memory, which a fork would have to copy.
     bounds = [len(names) * number // count for number in range(count + 1)]
     shares = [names[start:end] for start, end in zip(bounds, bounds[1:])]

@@ -14,8 +14,8 @@ from .wait import Clock
 # Set by the action plugins to the path of a file that they follow. plugins/plugin_utils/progress.py knows it by the same name.
 PROGRESS_VARIABLE = "IMAGE_SERVICES_PROGRESS"
 # Seconds between two lines on one image. A transfer that takes less than the shortest says nothing.
-SHORTEST_PAUSE = 1.0
-LONGEST_PAUSE = 15.0
+MIN_PAUSE = 1.0
+MAX_PAUSE = 15.0
 
 
 class ProgressSink:
@@ -70,7 +70,7 @@ class ProgressLog:
             since, sent_before, tenth_before = self._mark
             paused = now - since
             complete = sent == size and self._written
-            if not (paused >= LONGEST_PAUSE or (tenth > tenth_before and (paused >= SHORTEST_PAUSE or complete))):
+            if not (paused >= MAX_PAUSE or (tenth > tenth_before and (paused >= MIN_PAUSE or complete))):
                 return
             self._mark, self._written = (now, sent, tenth), True
             rate = (sent - sent_before) / paused if paused > 0 else 0.0

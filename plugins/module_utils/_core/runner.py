@@ -13,7 +13,7 @@ from ansible.module_utils.basic import AnsibleModule
 from .errors import ImageServicesError
 from .identifiers import refuse_blank
 from .parent import ending_with_parent
-from .signals import cleaning_up
+from .signals import signals_as_errors
 
 
 def run(module: AnsibleModule, job: Callable[[AnsibleModule], dict[str, Any]]) -> None:
@@ -23,7 +23,7 @@ def run(module: AnsibleModule, job: Callable[[AnsibleModule], dict[str, Any]]) -
     """
     try:
         refuse_blank(module.argument_spec, module.params, module.required_one_of or ())
-        with cleaning_up("finish", "task", module._name), ending_with_parent():
+        with signals_as_errors("finish", "task", module._name), ending_with_parent():
             result = job(module)
     except ImageServicesError as exc:
         module.fail_json(**exc.as_result())

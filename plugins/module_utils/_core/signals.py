@@ -28,7 +28,7 @@ def refuse_when_ending(verb: str, kind: str, name: str) -> None:
 
 
 @contextmanager
-def cleaning_up(verb: str, kind: str, name: str) -> Iterator[None]:
+def signals_as_errors(verb: str, kind: str, name: str) -> Iterator[None]:
     """Make SIGTERM, SIGHUP and SIGINT an exception inside, so that what was half made goes; the task ends with a sentence."""
 
     def interrupt(number: int, frame: Any) -> None:
@@ -55,7 +55,7 @@ def _interrupted(verb: str, kind: str, name: str) -> ImageServicesError:
 
 
 @contextmanager
-def undisturbed() -> Iterator[None]:
+def defer_signals() -> Iterator[None]:
     """Let signals that would end us wait until the end of the block: an answer on its way names what has to be taken back."""
     held: list[int] = []
     handled = _ours(signal.SIGTERM, signal.SIGHUP, signal.SIGINT)

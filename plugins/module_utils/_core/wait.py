@@ -33,12 +33,12 @@ class Stalled(Exception):
 def wait_while_moving(
     probe: Callable[[], State],
     done: Callable[[State], bool],
-    patience: float,
+    idle_timeout: float,
     clock: Clock | None = None,
     interval: float = 0.25,
     longest_interval: float = 5.0,
 ) -> State:
-    """Probe until ``done``; give up only when the probed state has not changed for ``patience`` seconds."""
+    """Probe until ``done``; give up only when the probed state has not changed for ``idle_timeout`` seconds."""
     clock = clock or Clock()
     last: State | None = None
     moved_at, pause = clock.now(), interval
@@ -48,7 +48,7 @@ def wait_while_moving(
             return state
         if state != last:
             last, moved_at, pause = state, clock.now(), interval
-        elif clock.now() - moved_at >= patience:
+        elif clock.now() - moved_at >= idle_timeout:
             raise Stalled(state)
         clock.sleep(pause)
         pause = min(pause * 1.5, longest_interval)

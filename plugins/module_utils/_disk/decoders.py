@@ -24,11 +24,11 @@ except ImportError:
 else:
     ZSTANDARD_IMPORT_ERROR = None
 
-MOST_OUTPUT = 1024 * 1024
+MAX_OUTPUT = 1024 * 1024
 # zlib copies what it has not yet read, so it gets little at a time.
-MOST_INPUT = 64 * 1024
+MAX_INPUT = 64 * 1024
 # What `xz -9` needs is 65 MiB, what `zstd --ultra -22` needs 128 MiB.
-MOST_MEMORY = 128 * 1024 * 1024
+MAX_MEMORY = 128 * 1024 * 1024
 
 
 class BrokenStream(Exception):
@@ -39,7 +39,7 @@ class Decoder(Protocol):
     """One compressed stream, of any number of members, streams or frames one after the other."""
 
     def decode(self, data: bytes) -> Iterator[bytes]:
-        """What the next bytes hold, in pieces of little more than MOST_OUTPUT bytes."""
+        """What the next bytes hold, in pieces of little more than MAX_OUTPUT bytes."""
 
     def finish(self) -> None:
         """Refuse a stream that may not end here."""
@@ -99,8 +99,8 @@ class _Members:
         self._begun = False
 
     def decode(self, data: bytes) -> Iterator[bytes]:
-        for start in range(0, len(data), MOST_INPUT):
-            yield from self._decode(data[start : start + MOST_INPUT])
+        for start in range(0, len(data), MAX_INPUT):
+            yield from self._decode(data[start : start + MAX_INPUT])
 
     def _decode(self, data: bytes) -> Iterator[bytes]:
         while True:
@@ -110,7 +110,7 @@ class _Members:
                     return
             member = self._member
             try:
-                output = member.decompress(data, MOST_OUTPUT)
+                output = member.decompress(data, MAX_OUTPUT)
             except self._errors as exc:
                 raise BrokenStream(_cause(exc)) from exc
             data = b""
@@ -148,8 +148,8 @@ class _Zstandard:
     def __init__(self) -> None:
         if ZSTANDARD_IMPORT_ERROR is not None:
             raise ImageServicesError(missing_required_lib("zstandard", reason="to decompress zstd"), code="missing_library")
-        self._library = zstandard.ZstdDecompressor(max_window_size=MOST_MEMORY)
-        self._cutter = FrameCutter(MOST_OUTPUT // (128 * 1024))
+        self._library = zstandard.ZstdDecompressor(max_window_size=MAX_MEMORY)
+        self._cutter = FrameCutter(MAX_OUTPUT // (128 * 1024))
         self._frame = self._library.decompressobj()
         self._begun = False
 
@@ -175,7 +175,7 @@ class _Zstandard:
 def _cause(exc: Exception) -> str:
     text = " ".join(str(exc).split())
     if "memory" in text.lower():
-        return f"to decompress it takes more than {MOST_MEMORY // (1024 * 1024)} MiB of memory"
+        return f"to decompress it takes more than {MAX_MEMORY // (1024 * 1024)} MiB of memory"
     return f"it is damaged ({text})"
 
 
@@ -186,5 +186,5 @@ def decoder(compression: str) -> Decoder:
     if compression == "gzip":
         return _Members(_GzipMember, b"\x1f\x8b", (zlib.error,), padding=True)
     if compression == "xz":
-        return _Members(lambda: lzma.LZMADecompressor(lzma.FORMAT_XZ, memlimit=MOST_MEMORY), b"\xfd7zXZ\x00", (lzma.LZMAError,), padding=True)
+        return _Members(lambda: lzma.LZMADecompressor(lzma.FORMAT_XZ, memlimit=MAX_MEMORY), b"\xfd7zXZ\x00", (lzma.LZMAError,), padding=True)
     return _Members(bz2.BZ2Decompressor, b"BZh", (OSError, ValueError), padding=False)

@@ -19,8 +19,8 @@ from .extents import MIB, PIECE, Block, Extent, is_zero, joined, without_zeros
 
 PAGE = 4096
 # Parts of pages that are kept in memory; more go to a file without a name.
-_MOST_MEMORY = 8 * MIB
-_MOST_PARTS = 256 * 1024
+_MAX_MEMORY = 8 * MIB
+_MAX_PARTS = 256 * 1024
 
 
 class _Parts:
@@ -28,7 +28,7 @@ class _Parts:
 
     def __init__(self, label: str, spool_dir: str | None) -> None:
         self._label = label
-        self._kept = tempfile.SpooledTemporaryFile(_MOST_MEMORY, dir=spool_dir)  # noqa: SIM115
+        self._kept = tempfile.SpooledTemporaryFile(_MAX_MEMORY, dir=spool_dir)  # noqa: SIM115
         # Page -> its place in the file, and how many of its bytes have come.
         self._places: dict[int, tuple[int, int]] = {}
         self._free: list[int] = []
@@ -67,8 +67,8 @@ class _Parts:
         return self._kept.read(PAGE)
 
     def _new_slot(self) -> int:
-        if self._slots == _MOST_PARTS:
-            cause = f"its members share more than {_MOST_PARTS} pages of {PAGE} bytes between them"
+        if self._slots == _MAX_PARTS:
+            cause = f"its members share more than {_MAX_PARTS} pages of {PAGE} bytes between them"
             raise cannot("read", "disk", self._label, cause, "Make one image of it, for example with qemu-img convert", code="bad_source")
         self._slots += 1
         return self._slots - 1

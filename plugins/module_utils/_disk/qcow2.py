@@ -30,9 +30,9 @@ _COMPRESSED, _ZERO = 1 << 62, 1
 _CORRUPT, _EXTERNAL, _COMPRESSION, _EXTENDED = 1 << 1, 1 << 2, 1 << 3, 1 << 4
 _KNOWN_FEATURES = 1 | _CORRUPT | _EXTERNAL | _COMPRESSION | _EXTENDED
 # What qemu takes as well.
-_MOST_TABLE = 32 * MIB
+_MAX_TABLE = 32 * MIB
 # A cluster has 2 MiB at most.
-_MOST_WINDOW = 8 * MIB
+_MAX_WINDOW = 8 * MIB
 # No compressed cluster is shorter than this.
 _LEAST_COMPRESSED = 8
 _CONVERT = "Convert it with: qemu-img convert -O qcow2"
@@ -66,7 +66,7 @@ class Qcow2File:
         self._bits = bits
         self._version = version
         self._table, self._entries = table, -(-size // (self._cluster * (self._cluster // 8)))
-        if entries * 8 > _MOST_TABLE or entries < self._entries:
+        if entries * 8 > _MAX_TABLE or entries < self._entries:
             raise self._file.broken(f"it gives a size of {size} bytes, and a table of {entries} entries for it")
         if table % self._cluster:
             raise self._file.broken(f"its first table lies at {table}, between its clusters")
@@ -161,7 +161,7 @@ class Qcow2File:
         if ZSTANDARD_IMPORT_ERROR is not None:
             raise ImageServicesError(missing_required_lib("zstandard", reason="to read a qcow2 image that is compressed with zstd"), code="missing_library")
         try:
-            with zstandard.ZstdDecompressor(max_window_size=_MOST_WINDOW).stream_reader(data) as reader:
+            with zstandard.ZstdDecompressor(max_window_size=_MAX_WINDOW).stream_reader(data) as reader:
                 return reader.read(self._cluster)
         except zstandard.ZstdError as exc:
             raise self._file.broken(f"compressed data is damaged ({exc})") from exc

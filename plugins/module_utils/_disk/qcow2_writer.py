@@ -28,7 +28,7 @@ _COPIED = 1 << 63
 # no features of three kinds, refcount order, header length.
 _HEADER = struct.Struct(">4sIQIIQIIQQIIQQQQII")
 # A table of counts for a whole cluster of the refcount table is as much as any disk that qemu takes needs.
-_MOST_SIZE = 1 << 56
+_MAX_SIZE = 1 << 56
 
 
 class Qcow2Writer:
@@ -37,7 +37,7 @@ class Qcow2Writer:
     def __init__(self, disk: Disk) -> None:
         if not disk.ordered:
             raise out_of_order("qcow2 image", disk.label)
-        if disk.virtual_size > _MOST_SIZE:
+        if disk.virtual_size > _MAX_SIZE:
             raise cannot("write", "qcow2 image", disk.label, f"a disk of {disk.virtual_size} bytes is too large", "Write it as a raw disk", code="too_large")
         self._disk = disk
         clusters = -(-disk.virtual_size // CLUSTER)

@@ -13,7 +13,7 @@ from collections.abc import Iterable, Iterator
 
 from .extents import PIECE, Block
 
-MOST_RECORD = PIECE
+MAX_RECORD = PIECE
 _HEAD = struct.Struct("<QI")
 END = bytes(_HEAD.size)
 

@@ -14,7 +14,7 @@ from .extents import is_zero, pieces
 
 _GRAIN = 64 * 1024
 # What the largest disks of Xen pools have (16 TiB as qcow2): more is a way to keep a reader busy.
-MOST_SPOOLED = 16 * 1024**4
+MAX_SPOOLED = 16 * 1024**4
 
 
 def spool(directory: str | None) -> IO[bytes]:
@@ -26,8 +26,8 @@ def fill(kept: IO[bytes], blocks: Iterable[bytes], label: str, directory: str | 
     size = 0
     for block in blocks:
         view = memoryview(block)
-        if size + len(block) > MOST_SPOOLED:
-            raise broken("image", label, f"it holds more than {MOST_SPOOLED} bytes, which no disk of a pool has")
+        if size + len(block) > MAX_SPOOLED:
+            raise broken("image", label, f"it holds more than {MAX_SPOOLED} bytes, which no disk of a pool has")
         try:
             for start, length in pieces(0, len(block), _GRAIN):
                 part = view[start : start + length]

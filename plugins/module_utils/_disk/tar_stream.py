@@ -15,8 +15,8 @@ from .._core.errors import ImageServicesError
 from .byte_stream import ByteStream
 
 _BLOCK = 512
-_MOST_HEADER = 64 * 1024
-_MOST_PADDING = 64 * 1024 * 1024
+_MAX_HEADER = 64 * 1024
+_MAX_PADDING = 64 * 1024 * 1024
 _FILE, _DIRECTORY, _LONG_NAME, _PAX, _PAX_GLOBAL = (b"0", b"\0", b"7"), b"5", b"L", b"x", b"g"
 _REFUSED = {b"1": "a hard link", b"2": "a symbolic link", b"3": "a device", b"4": "a device", b"6": "a pipe", b"S": "a sparse file of tar's own kind"}
 
@@ -47,7 +47,7 @@ class TarStream:
             header = self._stream.exactly(_BLOCK, "the tarball, before its end")
             if not any(header):
                 # What follows is padding; to read it lets a decompressor see its end.
-                self._stream.skip(_MOST_PADDING)
+                self._stream.skip(_MAX_PADDING)
                 if any(self._stream.pieces(1)):
                     raise self._broken("the tarball ends, and something else follows it")
                 return
@@ -96,8 +96,8 @@ class TarStream:
 
     def _extension(self, kind: bytes, size: int) -> dict[str, str]:
         """What a header of its own says of the next entry."""
-        if size > _MOST_HEADER:
-            raise self._broken(f"a header of the tarball has {size} bytes; {_MOST_HEADER} is the most that is read")
+        if size > _MAX_HEADER:
+            raise self._broken(f"a header of the tarball has {size} bytes; {_MAX_HEADER} is the most that is read")
         data = self._stream.exactly(size, "a header of the tarball")
         self._stream.skip(-size % _BLOCK)
         if kind == _LONG_NAME:

@@ -23,9 +23,9 @@ ENTRIES = 512
 TABLE_SECTORS = ENTRIES * 4 // SECTOR
 GD_AT_END = (1 << 64) - 1
 # What the largest disks of Xen pools have (16 TiB as qcow2).
-MOST_SECTORS = 16 * 1024**4 // SECTOR
-LEAST_GRAIN, MOST_GRAIN = 16, 4096
-MOST_DESCRIPTION = 2048
+MAX_SECTORS = 16 * 1024**4 // SECTOR
+LEAST_GRAIN, MAX_GRAIN = 16, 4096
+MAX_DESCRIPTION = 2048
 # Some readers look for the parent here, wherever the header says that the description is.
 FIXED_PLACE = (1, 21)
 EOS, TABLE, DIRECTORY, FOOTER = range(4)
@@ -96,10 +96,10 @@ def parse_header(data: bytes, broken: Broken) -> Header:
         raise broken("its line ends were changed, as by a transfer as text", "Get it again, as binary data")
     if method > 1 or bool(flags & _PACKED) != bool(method) or bool(flags & _MARKERS) != bool(method):
         raise broken(f"its flags ({flags:#x}) and its compression ({method}) contradict each other", ANEW)
-    if not 1 <= capacity <= MOST_SECTORS:
-        raise broken(f"it gives a size of {capacity * SECTOR} bytes; 512 to {MOST_SECTORS * SECTOR} are read", ANEW)
-    if grain & (grain - 1) or not LEAST_GRAIN <= grain <= MOST_GRAIN:
-        raise broken(f"its grains are of {grain} sectors; powers of two from {LEAST_GRAIN} to {MOST_GRAIN} are read", ANEW)
+    if not 1 <= capacity <= MAX_SECTORS:
+        raise broken(f"it gives a size of {capacity * SECTOR} bytes; 512 to {MAX_SECTORS * SECTOR} are read", ANEW)
+    if grain & (grain - 1) or not LEAST_GRAIN <= grain <= MAX_GRAIN:
+        raise broken(f"its grains are of {grain} sectors; powers of two from {LEAST_GRAIN} to {MAX_GRAIN} are read", ANEW)
     if entries != ENTRIES:
         raise broken(f"its grain tables have {entries} entries; {ENTRIES} is what the format has", ANEW)
     return Header(capacity, grain, description, length, redundant if flags & _REDUNDANT else 0, directory, overhead, bool(method), bool(flags & _ZEROED))
@@ -109,7 +109,7 @@ def check_description_place(header: Header, end: int, broken: Broken) -> None:
     """Whether the description is where one can be; ``end`` is the first sector behind what there is."""
     if not header.description or not header.description_length:
         raise broken("it does not describe the disk that it holds, as a part of a larger disk does not", CONVERT)
-    if header.description_length > MOST_DESCRIPTION or header.description + header.description_length > end:
+    if header.description_length > MAX_DESCRIPTION or header.description + header.description_length > end:
         what = f"{header.description_length} sectors from sector {header.description} on"
         raise broken(f"its header gives its description as {what}, which it does not have", ANEW)
 

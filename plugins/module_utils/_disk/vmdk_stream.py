@@ -28,7 +28,7 @@ from .vmdk_format import (
     GD_AT_END,
     GRAIN_HEAD,
     MARKER,
-    MOST_DESCRIPTION,
+    MAX_DESCRIPTION,
     SECTOR,
     TABLE,
     TABLE_SECTORS,
@@ -41,16 +41,16 @@ from .vmdk_format import (
 )
 
 # Of more tables (4 TiB with grains of 64 KiB) not even the sums are kept in memory: such disks are read from a file.
-MOST_TABLES = 128 * 1024
+MAX_TABLES = 128 * 1024
 # The description, which is kept in memory, lies within so many sectors.
-_MOST_LEAD = 2 * MOST_DESCRIPTION
+_MAX_LEAD = 2 * MAX_DESCRIPTION
 _AS_FILE = "Give the image as a file"
 
 
 def is_streamable(head: bytes, label: str) -> bool:
     """Whether the header that an image begins with is of one that can be read while it comes; ImageServicesError where it is of none that is read."""
     header = parse_header(head[:SECTOR], lambda cause, *advice: broken("vmdk image", label, cause, *advice))
-    return header.compressed and header.tables <= MOST_TABLES and header.description + header.description_length <= min(header.overhead, _MOST_LEAD)
+    return header.compressed and header.tables <= MAX_TABLES and header.description + header.description_length <= min(header.overhead, _MAX_LEAD)
 
 
 class _Sum:
@@ -74,11 +74,11 @@ class VmdkStream:
         begin = ByteStream(blocks, self._broken)
         head = begin.exactly(SECTOR, "its header")
         self._header = header = parse_header(head, self._broken)
-        if not header.compressed or header.tables > MOST_TABLES:
+        if not header.compressed or header.tables > MAX_TABLES:
             raise self._broken("only VMDKs for streaming are read while they come", _AS_FILE)
-        check_description_place(header, min(header.overhead, _MOST_LEAD), self._broken)
+        check_description_place(header, min(header.overhead, _MAX_LEAD), self._broken)
         # Not more than header, description, tables and their copies.
-        most = _MOST_LEAD + 2 * (header.directory_sectors + header.tables * TABLE_SECTORS + header.grain)
+        most = _MAX_LEAD + 2 * (header.directory_sectors + header.tables * TABLE_SECTORS + header.grain)
         if header.overhead > most:
             raise self._broken(f"its data is said to begin at sector {header.overhead}, behind all that can be before it")
         lead = max(FIXED_PLACE[1], header.description + header.description_length)

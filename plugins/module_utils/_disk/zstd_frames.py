@@ -12,7 +12,7 @@ from collections.abc import Iterator
 
 FRAME_MAGIC = b"\x28\xb5\x2f\xfd"
 # Of what a block holds decoded, and of its bytes as well.
-MOST_IN_BLOCK = 128 * 1024
+MAX_IN_BLOCK = 128 * 1024
 _RLE, _RESERVED = 1, 3
 
 
@@ -86,7 +86,7 @@ class FrameCutter:
                 break
             fields = int.from_bytes(header, "little")
             last, kind, size = fields & 1, fields >> 1 & 3, fields >> 3
-            if kind == _RESERVED or size > MOST_IN_BLOCK:
+            if kind == _RESERVED or size > MAX_IN_BLOCK:
                 raise BrokenFrames("a block of it is broken")
             after = end + 3 + (1 if kind == _RLE else size) + (self._checksum if last else 0)
             if after > len(self._buffer):

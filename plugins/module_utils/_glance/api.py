@@ -250,10 +250,6 @@ class Glance:
             raise
         return True
 
-    def stores_detail(self) -> list[Record]:
-        """Stores with type, weight and properties; for administrators."""
-        return list(self.http.get("/v2/info/stores/detail").json()["stores"])
-
     def import_methods(self) -> list[str]:
         """Import methods that are switched on."""
         return self._once("import_methods", self._import_methods)

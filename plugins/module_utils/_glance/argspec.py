@@ -10,7 +10,7 @@ from typing import Any
 
 from .._core.address import source_secrets
 from .._core.argspec import ArgumentSpec
-from .._core.module import DiscreetModule
+from .._core.module import SecretMaskingModule
 
 # Every other value of an auth dictionary counts as a secret, those of plugins that we never heard of included.
 HARMLESS_AUTH_KEYS = frozenset(
@@ -102,7 +102,7 @@ def image_secrets(params: Mapping[str, Any]) -> Iterator[str]:
             yield from source_secrets(each)
 
 
-class CloudModule(DiscreetModule):
+class CloudModule(SecretMaskingModule):
     """A module with the options of a cloud."""
 
     def __init__(self, spec: ArgumentSpec, **kwargs: Any) -> None:

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 RETRYABLE_STATUS = frozenset({429, 500, 502, 503, 504})
 READ_ATTEMPTS = 6
-LONGEST_PAUSE = 15.0
+MAX_PAUSE = 15.0
 DEFAULT_TIMEOUT = 120.0
 
 # What glance_store says where its process may not remove the file of an image.
@@ -86,7 +86,7 @@ class GlanceError(ImageServicesError, Exception):
 
 
 @contextmanager
-def explaining(verb: str, kind: str, name: str, advice: str | None = None) -> Iterator[None]:
+def glance_errors(verb: str, kind: str, name: str, advice: str | None = None) -> Iterator[None]:
     """Say which task a refusal of Glance has ended."""
     try:
         yield
@@ -94,7 +94,7 @@ def explaining(verb: str, kind: str, name: str, advice: str | None = None) -> It
         raise exc.explained(verb, kind, name, advice or exc.advice) from exc
 
 
-def pauses(first: float = 0.5, longest: float = LONGEST_PAUSE) -> Iterator[float]:
+def pauses(first: float = 0.5, longest: float = MAX_PAUSE) -> Iterator[float]:
     """Growing pauses with jitter, so that many tasks do not come back at once."""
     pause = first
     while True:

@@ -17,7 +17,7 @@ INSTANCE = "instance_id"
 HEADERS: Mapping[str, str] = {INSTALLATION: "X-Nova-Installation-UUID", INSTANCE: "X-Instance-ID"}
 
 # Few enough in one listing that its address stays within what every server takes.
-MOST_IN_ONE = 100
+MAX_IN_ONE = 100
 _UUID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}|[0-9a-f]{32}", re.ASCII)
 _NUMBER = re.compile(r"0|[1-9][0-9]{0,18}", re.ASCII)
 
@@ -104,7 +104,7 @@ def no_filter(what: str) -> ImageServicesError:
 
 
 def _parts(instances: Sequence[str]) -> list[Sequence[str]]:
-    return [instances[start : start + MOST_IN_ONE] for start in range(0, len(instances), MOST_IN_ONE)]
+    return [instances[start : start + MAX_IN_ONE] for start in range(0, len(instances), MAX_IN_ONE)]
 
 
 def _installation(what: str, text: str) -> str:

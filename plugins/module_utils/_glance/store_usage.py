@@ -57,8 +57,8 @@ def present(store: Record, usage: Mapping[str, Usage] | None) -> dict[str, Any]:
     shown: dict[str, Any] = {
         "id": store["id"],
         "description": store.get("description"),
-        "default": is_true(store.get("default")),
-        "read_only": is_true(store.get("read-only")),
+        "default": glance_flag(store.get("default")),
+        "read_only": glance_flag(store.get("read-only")),
         "type": store.get("type"),
         "weight": store.get("weight"),
         "properties": store.get("properties"),
@@ -71,7 +71,7 @@ def present(store: Record, usage: Mapping[str, Usage] | None) -> dict[str, Any]:
     return shown
 
 
-def is_true(value: Any) -> bool:
+def glance_flag(value: Any) -> bool:
     # Glance answers the text "true".
     return str(value).lower() == "true"
 
@@ -84,7 +84,7 @@ def mismatch(wanted: Sequence[str], default: str, offered: Sequence[Record]) -> 
         parts = [f"{', '.join(missing)} missing"] if missing else []
         parts += [f"{', '.join(extra)} not declared"] if extra else []
         return f"Glance offers other stores than declared ({'; '.join(parts)})"
-    defaults = [store["id"] for store in offered if is_true(store.get("default"))]
+    defaults = [store["id"] for store in offered if glance_flag(store.get("default"))]
     if defaults != [default]:
         return f"Glance's default store is {', '.join(defaults) or 'none'}, not '{default}'"
     return None

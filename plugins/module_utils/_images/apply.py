@@ -13,10 +13,10 @@ from typing import Any
 
 from .._core.errors import cannot
 from .._glance.api import Glance
-from .._glance.http import GlanceError, explaining
+from .._glance.http import GlanceError, glance_errors
 from .._glance.properties import CREATED_BY, INCOMING, REPLACES, Record
 from .._glance.relation import Relation
-from .content_upload import Filling
+from .content_upload import ContentUpload
 from .desired import Desired
 from .placement_apply import Placer
 from .plan import Plan
@@ -39,7 +39,7 @@ class Outcome:
 class ImageApplier:
     """The only place that changes images."""
 
-    def __init__(self, glance: Glance, desired: Desired, filling: Filling, placer: Placer) -> None:
+    def __init__(self, glance: Glance, desired: Desired, filling: ContentUpload, placer: Placer) -> None:
         self._glance = glance
         self._name = desired.label
         self._on_replace = desired.on_replace
@@ -52,7 +52,7 @@ class ImageApplier:
 
     def apply(self, plan: Plan, current: Record | None) -> Outcome:
         for image_id in plan.remove_incoming:
-            with explaining("remove", "unfinished image", image_id):
+            with glance_errors("remove", "unfinished image", image_id):
                 self._glance.delete(image_id)
         if plan.finish_replacing is not None:
             self._finish_replacing(plan.finish_replacing, plan.superseded)
@@ -67,9 +67,9 @@ class ImageApplier:
             return self._outcome(None)
         self._apply_members(plan, image_id)
         if plan.deactivate:
-            with explaining("deactivate", "image", self._name):
+            with glance_errors("deactivate", "image", self._name):
                 self._glance.deactivate(image_id)
-        with explaining("read", "image", self._name):
+        with glance_errors("read", "image", self._name):
             return self._outcome(self._glance.image(image_id, related=self._related))
 
     def _outcome(self, image: Record | None) -> Outcome:
@@ -79,10 +79,10 @@ class ImageApplier:
     def _create(self, plan: Plan) -> str:
         body = dict(plan.create or {})
         if not plan.upload:
-            with explaining("create", "image", self._name):
+            with glance_errors("create", "image", self._name):
                 return str(self._glance.create(self._identified(body), plan.relation)["id"])
         hidden = bool(body.get("os_hidden", False))
-        with explaining("upload", "image", self._name):
+        with glance_errors("upload", "image", self._name):
             if not self._filling.complete:
                 # Nobody stays to reveal it, so it is what it shall be from the start.
                 return str(self._filling.fill(self._glance.create(self._identified(body), plan.relation))["id"])
@@ -139,16 +139,16 @@ class ImageApplier:
             # First of all, because many callers may not do it: they are told so before anything is changed.
             self._place(plan, image_id)
         if plan.patch or plan.relation is not None:
-            with explaining("update", "image", self._name):
+            with glance_errors("update", "image", self._name):
                 self._glance.patch(image_id, plan.patch, plan.relation)
         if plan.upload:
-            with explaining("upload", "image", self._name):
+            with glance_errors("upload", "image", self._name):
                 self._filling.fill(current)
         if plan.reveal and (self._filling.complete or not plan.upload):
-            with explaining("update", "image", self._name):
+            with glance_errors("update", "image", self._name):
                 self._reveal(current, bool(plan.after.get("os_hidden", False)))
         if plan.reactivate:
-            with explaining("reactivate", "image", self._name):
+            with glance_errors("reactivate", "image", self._name):
                 self._glance.reactivate(image_id)
             self._place(plan, image_id)
         return image_id
@@ -162,7 +162,7 @@ class ImageApplier:
         self._placed = placed.stores
 
     def _delete(self, image: Record) -> None:
-        with explaining("delete", "image", self._name):
+        with glance_errors("delete", "image", self._name):
             if image.get("protected"):
                 self._glance.patch(image["id"], [{"op": "replace", "path": "/protected", "value": False}])
             self._glance.delete(image["id"])
@@ -170,9 +170,9 @@ class ImageApplier:
     def _finish_replacing(self, successor: Record, superseded: tuple[Record, ...]) -> None:
         """Treat the images that have a verified successor, then take the mark off it."""
         for image in superseded:
-            with explaining("replace", "image", self._name):
+            with glance_errors("replace", "image", self._name):
                 self._retire(image)
-        with explaining("update", "image", self._name):
+        with glance_errors("update", "image", self._name):
             self._glance.patch(successor["id"], [{"op": "remove", "path": f"/{REPLACES}"}])
 
     def _retire(self, image: Record) -> None:
@@ -190,7 +190,7 @@ class ImageApplier:
     # Members
 
     def _apply_members(self, plan: Plan, image_id: str) -> None:
-        with explaining("share", "image", self._name):
+        with glance_errors("share", "image", self._name):
             for project_id in plan.members.add:
                 self._glance.add_member(image_id, project_id)
             for project_id in plan.members.remove:
@@ -200,7 +200,7 @@ class ImageApplier:
                 raise cannot(
                     "answer", "membership of image", self._name, "the session has no project", "Use credentials of the member project", code="no_project"
                 )
-            with explaining("answer", "membership of image", self._name):
+            with glance_errors("answer", "membership of image", self._name):
                 self._glance.set_member_status(image_id, self._glance.project_id, plan.members.own_status)
 
 

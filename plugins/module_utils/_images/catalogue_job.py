@@ -12,16 +12,16 @@ from dataclasses import dataclass
 from typing import Any
 
 from .._content.body import Progress
-from .._content.rate_limit import Pace
+from .._content.rate_limit import RateLimiter
 from .._core.errors import ImageServicesError
 from .._core.signals import ending
 from .._glance.connection import Cloud
-from .._glance.http import explaining
-from .catalogue_options import MOST_CONCURRENCY, checked_items, parse_bandwidth, parse_prune_max, place_of, refuse_prune_of_everything
+from .._glance.http import glance_errors
+from .catalogue_options import MAX_CONCURRENCY, checked_items, parse_bandwidth, parse_prune_max, place_of, refuse_prune_of_everything
 from .catalogue_plan import refuse_twice
 from .job import ImageJob
-from .lookup import Listed
-from .pruning import Doomed, Surplus
+from .lookup import PreloadedImageLookup
+from .pruning import PruneCandidate, Surplus
 
 Result = dict[str, Any]
 # Options of the task that hold for every image.
@@ -68,8 +68,8 @@ class Catalogue:
         self._each(lambda item: item.job.open())
         self._refuse_unless_continuing()
         cloud = self._connect(self._params)
-        with explaining("list", "images", "*"):
-            listed = Listed(cloud.glance)
+        with glance_errors("list", "images", "*"):
+            listed = PreloadedImageLookup(cloud.glance)
         self._each(lambda item: item.job.prepare(cloud, listed))
         self._refuse_unless_continuing()
         refuse_twice([item.place for item in self._items], [item.job.touches() for item in self._items])
@@ -116,7 +116,7 @@ class Catalogue:
     def _failed(self) -> list[Item]:
         return [item for item in self._working if item.error is not None]
 
-    def _may_go(self, doomed: Doomed) -> bool:
+    def _may_go(self, doomed: PruneCandidate) -> bool:
         """An undeclared image may be what a failed item was to take the place of."""
         return not self._failed() if doomed.item is None else self._items[doomed.item].result is not None
 
@@ -137,7 +137,7 @@ class Catalogue:
         error.result = _told(result)
         return error
 
-    def _result(self, gone: Sequence[Doomed], surplus: Surplus | None, elapsed: float) -> Result:
+    def _result(self, gone: Sequence[PruneCandidate], surplus: Surplus | None, elapsed: float) -> Result:
         results = [self._item_result(item, [doomed for doomed in gone if doomed.item == item.number]) for item in self._items]
         pruned = [_brief(doomed) for doomed in gone if doomed.item is None]
         warnings = [warning for item in self._items for warning in (item.result or {}).get("warnings", ())]
@@ -154,7 +154,7 @@ class Catalogue:
         }
 
     @staticmethod
-    def _item_result(item: Item, rotated: Sequence[Doomed]) -> Result:
+    def _item_result(item: Item, rotated: Sequence[PruneCandidate]) -> Result:
         failed = item.error
         done = item.result or (failed.result if failed else {})
         changed = bool(done.get("changed") or rotated)
@@ -175,15 +175,15 @@ class Catalogue:
 
 
 def _items(params: Mapping[str, Any], progress: Callable[[str], Progress]) -> Iterator[Item]:
-    if not 1 <= params["concurrency"] <= MOST_CONCURRENCY:
-        cause = f"it is not between 1 and {MOST_CONCURRENCY}"
+    if not 1 <= params["concurrency"] <= MAX_CONCURRENCY:
+        cause = f"it is not between 1 and {MAX_CONCURRENCY}"
         raise ImageServicesError(f"Cannot use concurrency {params['concurrency']}: {cause}. Correct it.", code="bad_concurrency")
     rate = parse_bandwidth(params["bandwidth"])
-    pace = Pace(rate) if rate is not None else None
+    pace = RateLimiter(rate) if rate is not None else None
     common = {option: params[option] for option in COMMON_OPTIONS}
     for number, item in enumerate(checked_items(params["images"], params["defaults"], common)):
         following = progress(str(item["name"] or item["id"]))
-        yield Item(number, item, ImageJob(item, pace.follow(following) if pace is not None else following))
+        yield Item(number, item, ImageJob(item, pace.wrap(following) if pace is not None else following))
 
 
 def _state(item: Item, changed: bool) -> str:
@@ -201,7 +201,7 @@ def _told(result: Result) -> Result:
     return {key: value for key, value in result.items() if key != "warnings"}
 
 
-def _brief(doomed: Doomed) -> Result:
+def _brief(doomed: PruneCandidate) -> Result:
     return {"id": doomed.image["id"], "name": doomed.image.get("name")}
 
 

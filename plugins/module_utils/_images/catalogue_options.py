@@ -20,7 +20,7 @@ from .options import create_image_argspec
 
 # What makes an image the one it is cannot be the same for all.
 OWN_OPTIONS = frozenset({"name", "id", "filename", "uri", "checksum", "remote_image_id", "member_status", "ignore"})
-MOST_CONCURRENCY = 64
+MAX_CONCURRENCY = 64
 
 
 def create_item_argspec() -> ArgumentSpec:

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator
 from typing import Any
 
 from .._glance.connection import Cloud
-from .._glance.http import GlanceError, HttpClient, explaining
+from .._glance.http import GlanceError, HttpClient, glance_errors
 
 PAGE_SIZE = 1000
 Record = dict[str, Any]
@@ -45,11 +45,11 @@ class Consumers:
         return found
 
     def _servers(self, compute: HttpClient, image_id: str) -> list[Record]:
-        with explaining("list", "servers of image", image_id, "Let the task's user read servers, or leave keep and prune out"):
+        with glance_errors("list", "servers of image", image_id, "Let the task's user read servers, or leave keep and prune out"):
             return self._as_far_as_allowed("servers", compute, "/servers", [("image", image_id), ("limit", 1)])
 
     def _all_volumes(self, volumes: HttpClient) -> Iterator[Record]:
-        with explaining("list", "volumes", "*", "Let the task's user read volumes, or leave keep and prune out"):
+        with glance_errors("list", "volumes", "*", "Let the task's user read volumes, or leave keep and prune out"):
             # A service may give out smaller pages than it is asked for, so only an empty one is the last.
             marker: list[tuple[str, Any]] = []
             while True:

@@ -10,7 +10,7 @@ from typing import Any
 
 from .._content.body import Progress
 from .._content.decompress import DecompressedSource
-from .._content.disk_image_source import MadeSource
+from .._content.disk_image_source import DiskImageSource
 from .._content.source import FileSource, Source
 from .._disk.formats import RAW, sniff
 from .._disk.vhd.format import fixed_disk_size
@@ -22,7 +22,7 @@ from .desired import SourceFacts
 from .transfer import Sending, Sent, put_data, run_import, stage_data
 
 
-class Filling:
+class ContentUpload:
     """One image's content: sent by us, or fetched by Glance in an import of its own."""
 
     def __init__(
@@ -32,7 +32,7 @@ class Filling:
         source: Source | None,
         import_method: Mapping[str, Any] | None,
         stores: Sequence[str] | None,
-        patience: float,
+        idle_timeout: float,
         wait: bool,
         progress: Progress | None,
         disk_format: str | None = None,
@@ -43,7 +43,7 @@ class Filling:
         self._source = source
         self._import_method = import_method
         self._stores = stores
-        self._patience = patience
+        self._idle_timeout = idle_timeout
         self._wait = wait
         self._progress = progress
         self._disk_format = disk_format
@@ -65,13 +65,13 @@ class Filling:
 
     def _move(self, image_id: str) -> Sent:
         if self._source is None:
-            return Sent(stores=run_import(self._glance, image_id, self._import_method or {}, self._stores, self._patience, self._wait))
+            return Sent(stores=run_import(self._glance, image_id, self._import_method or {}, self._stores, self._idle_timeout, self._wait))
         known = self._glance.hash_algorithm()
         # To hash twice while sending costs less than to read all again afterwards.
         algorithms = [known] if known is not None and computable(known) else list(USUAL_ALGORITHMS)
         if self._decompressed is None and self._facts is not None and self._facts.checksum is not None and self._facts.checksum[0] not in algorithms:
             algorithms.append(self._facts.checksum[0])
-        sending = Sending(self._source, algorithms, self._progress, self._patience)
+        sending = Sending(self._source, algorithms, self._progress, self._idle_timeout)
         try:
             if self._import_method is None:
                 store = self._stores[0] if self._stores else None
@@ -79,7 +79,7 @@ class Filling:
                 sent.stores = [{"id": name, "status": "active"} for name in self._stores or ()]
             else:
                 sent = stage_data(self._glance, image_id, sending)
-                sent.stores = run_import(self._glance, image_id, self._import_method, self._stores, self._patience, self._wait)
+                sent.stores = run_import(self._glance, image_id, self._import_method, self._stores, self._idle_timeout, self._wait)
         except GlanceError as exc:
             if exc.status in (400, 415) and self._disk_format == "vhd" and not self._source.head().startswith(b"conectix"):
                 cause = f"{str(exc).rstrip('.')}. A fixed VHD has its mark at its end, where Glance does not look"
@@ -123,7 +123,7 @@ class Filling:
 
     def _check_end(self, image: Record) -> None:
         """The end of what was sent may show a fixed VHD, or that there is none, where nothing did before."""
-        if self._source is None or isinstance(self._source, MadeSource) or image.get("container_format") != "bare" or not self.sent.size:
+        if self._source is None or isinstance(self._source, DiskImageSource) or image.get("container_format") != "bare" or not self.sent.size:
             return
         fixed = fixed_disk_size(self.sent.tail) == self.sent.size - len(self.sent.tail)
         if fixed and image.get("disk_format") == RAW:
@@ -144,7 +144,7 @@ class Filling:
             notes[SOURCE_FINGERPRINT] = facts.fingerprint
         if self._source is None:
             return notes
-        if isinstance(self._source, MadeSource):
+        if isinstance(self._source, DiskImageSource):
             # What it holds is known by now, and when that was.
             notes.update({**self._source.notes, SOURCE_FINGERPRINT: str(self._source.fingerprint)})
         algorithm, stored = service_digest(image) or ("md5", "")

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 PEM = "-----BEGIN CERTIFICATE-----"
 
 
-class DirectData:
+class DownloadAccess:
     """The data of one image."""
 
     def __init__(self, cloud: Cloud, image_id: str, endpoints: Sequence[str] | None) -> None:

@@ -11,20 +11,20 @@ from dataclasses import replace
 from typing import Any
 
 from .._content.body import Progress
-from .._content.disk_image_source import MadeSource
+from .._content.disk_image_source import DiskImageSource
 from .._content.source import Source
 from .._core.errors import cannot
 from .._glance.connection import Cloud
-from .._glance.http import explaining
+from .._glance.http import glance_errors
 from .._glance.properties import Record, check_properties
 from .._glance.relation import Relation, declared, no_filter, relation_of
 from .._glance.results import present_image, present_related
 from .._glance.store_usage import stores_of
 from .apply import ImageApplier, Outcome
 from .content import algorithms_to_compare, has_data, recorded_digest, same_content
-from .content_upload import Filling
+from .content_upload import ContentUpload
 from .desired import Desired, SourceFacts
-from .lookup import Finder
+from .lookup import ImageLookup
 from .options import refuse_content_of_reserved
 from .placement_apply import Placer
 from .placement_plan import LOCK, offer, refuse_image, refuse_service, refuse_store
@@ -39,7 +39,7 @@ ATTRIBUTE_OPTIONS = {"is_protected": "protected", "hidden": "os_hidden", "min_di
 class ImageJob:
     """The work of the module glance_image, and of glance_images for each item: open, prepare, finish."""
 
-    def __init__(self, params: Mapping[str, Any], progress: Progress | None = None, made: tuple[MadeSource, SourceFacts] | None = None) -> None:
+    def __init__(self, params: Mapping[str, Any], progress: Progress | None = None, made: tuple[DiskImageSource, SourceFacts] | None = None) -> None:
         """``made`` is content that no option names, because it is made while it is sent."""
         self._params = params
         self._made = made
@@ -55,10 +55,10 @@ class ImageJob:
         check_properties(self.label, self._params["properties"])
         self._relation = declared(self.label, self._params)
 
-    def prepare(self, cloud: Cloud, finder: Finder) -> Plan:
+    def prepare(self, cloud: Cloud, finder: ImageLookup) -> Plan:
         """Compare with what is there, and plan; nothing is changed."""
         self._cloud = cloud
-        with explaining("read", "image", self.label):
+        with glance_errors("read", "image", self.label):
             desired = self._desired(cloud, finder, self._facts)
             selection = self._selection(cloud, finder, desired)
             current = selection.current
@@ -94,7 +94,7 @@ class ImageJob:
 
     # Declared
 
-    def _desired(self, cloud: Cloud, finder: Finder, facts: SourceFacts | None) -> Desired:
+    def _desired(self, cloud: Cloud, finder: ImageLookup, facts: SourceFacts | None) -> Desired:
         params = self._params
         attributes = {attribute: params[option] for option, attribute in ATTRIBUTE_OPTIONS.items() if params[option] is not None}
         if params["is_public"] is not None:
@@ -122,7 +122,7 @@ class ImageJob:
             relation=self._relation,
         )
 
-    def _properties(self, finder: Finder) -> dict[str, Any] | None:
+    def _properties(self, finder: ImageLookup) -> dict[str, Any] | None:
         """Declared properties, with kernel and ramdisk under the names that hypervisors read."""
         properties = self._params["properties"]
         for option in ("kernel", "ramdisk"):
@@ -130,7 +130,7 @@ class ImageJob:
                 properties = {**(properties or {}), f"{option}_id": self._image_id(finder, self._params[option])}
         return properties
 
-    def _image_id(self, finder: Finder, name_or_id: str) -> str:
+    def _image_id(self, finder: ImageLookup, name_or_id: str) -> str:
         if UUID.fullmatch(name_or_id):
             return name_or_id
         found = sorted(image["id"] for image in finder.named(name_or_id) if not image.get("os_hidden"))
@@ -141,7 +141,7 @@ class ImageJob:
 
     # Present
 
-    def _selection(self, cloud: Cloud, finder: Finder, desired: Desired) -> Selection:
+    def _selection(self, cloud: Cloud, finder: ImageLookup, desired: Desired) -> Selection:
         glance = cloud.glance
         if desired.image_id is not None:
             return Selection(finder.image(desired.image_id))
@@ -190,7 +190,7 @@ class ImageJob:
                 refuse_format(self.label, source, current["disk_format"], current.get("container_format"))
             return desired, None
         same = same_content(current, facts)
-        if same is None and isinstance(source, MadeSource):
+        if same is None and isinstance(source, DiskImageSource):
             source.read()
             facts = replace(facts, fingerprint=source.fingerprint)
             same = same_content(current, facts)
@@ -241,7 +241,7 @@ class ImageJob:
 
     # The way of the content
 
-    def _fill_by(self, cloud: Cloud, desired: Desired, made: Plan) -> Filling:
+    def _fill_by(self, cloud: Cloud, desired: Desired, made: Plan) -> ContentUpload:
         params, source = self._params, self._source
         stores = self._stores(cloud, desired, made) if made.upload else None
         method = self._import_method(stores, source) if made.upload else None
@@ -251,7 +251,9 @@ class ImageJob:
                 raise cannot(
                     "replace", "image", self.label, "wait is false, and the old image stays until the new one is verified", "Set wait: true", code="no_wait"
                 )
-        return Filling(cloud.glance, desired.source, source, method, stores, float(params["timeout"]), params["wait"], self._progress, desired.disk_format)
+        return ContentUpload(
+            cloud.glance, desired.source, source, method, stores, float(params["timeout"]), params["wait"], self._progress, desired.disk_format
+        )
 
     def _stores(self, cloud: Cloud, desired: Desired, made: Plan) -> tuple[str, ...] | None:
         """Declared stores must exist and take data; undeclared, new content goes where the old one is."""

@@ -11,7 +11,7 @@ from typing import Any
 from .._core.query import compile_query
 from .._glance.api import Glance, Record
 from .._glance.connection import Cloud
-from .._glance.http import explaining
+from .._glance.http import glance_errors
 from .._glance.relation import no_filter, related_filters
 from .._glance.results import present_image, present_related
 from .filters import ListFilters, list_filters
@@ -26,7 +26,7 @@ def list_images(params: Mapping[str, Any], connect: Callable[[Mapping[str, Any]]
     related, filters = related_filters(params), list_filters(params)
     cloud = connect(params)
     glance = cloud.glance
-    with explaining("list", "images", params["name"] or params["id"] or "*"):
+    with glance_errors("list", "images", params["name"] or params["id"] or "*"):
         asked = _by_project_ids(cloud, filters)
         if related is not None:
             images = [present_related(record) for record in _related(glance, asked, related, params["name"]) if filters.fits(record)]

@@ -15,7 +15,7 @@ from .selection import name_filter
 EVERYONE = (("visibility", "all"),)
 
 
-class Finder(Protocol):
+class ImageLookup(Protocol):
     """Present images, hidden ones included."""
 
     def named(self, name: str, everyone: bool = False) -> Sequence[Record]:
@@ -25,7 +25,7 @@ class Finder(Protocol):
         """The image of this id, if the project may see it."""
 
 
-class Asking:
+class LiveImageLookup:
     """Two requests for each name."""
 
     def __init__(self, glance: Glance) -> None:
@@ -38,7 +38,7 @@ class Asking:
         return self._glance.image(image_id)
 
 
-class Listed:
+class PreloadedImageLookup:
     """One listing for any number of names."""
 
     def __init__(self, glance: Glance) -> None:

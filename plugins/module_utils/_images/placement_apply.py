@@ -50,11 +50,11 @@ class Placed:
 
 
 class Placer:
-    """``patience`` in seconds is for a copy that does not move."""
+    """``idle_timeout`` in seconds is for a copy that does not move."""
 
-    def __init__(self, glance: Glance, patience: float, wait: bool = True) -> None:
+    def __init__(self, glance: Glance, idle_timeout: float, wait: bool = True) -> None:
         self._glance = glance
-        self._patience = patience
+        self._idle_timeout = idle_timeout
         self._wait = wait
 
     def place(self, image_id: str, made: Placement, keep: Sequence[str]) -> Placed:
@@ -151,9 +151,9 @@ class Placer:
             return lock, image["status"], image.get("stores"), image.get(IMPORTING), task.get("status"), task.get("message")
 
         try:
-            wait_while_moving(state, lambda found: not found[0], self._patience, self._glance.http.clock)
+            wait_while_moving(state, lambda found: not found[0], self._idle_timeout, self._glance.http.clock)
         except Stalled as exc:
-            raise GlanceError(f"import task {seen.get(LOCK)} holds it and has not moved for {self._patience:.0f} s", kind="busy") from exc
+            raise GlanceError(f"import task {seen.get(LOCK)} holds it and has not moved for {self._idle_timeout:.0f} s", kind="busy") from exc
         return seen
 
     def _reason(self, image_id: str) -> str:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from .._core.errors import ImageServicesError, cannot
-from .._glance.store_usage import is_true, stores_of
+from .._glance.store_usage import glance_flag, stores_of
 
 Record = Mapping[str, Any]
 
@@ -52,8 +52,8 @@ def offer(stores: Iterable[Record] | None) -> Offer | None:
     listed = list(stores)
     return Offer(
         known=frozenset(str(store["id"]) for store in listed),
-        writable=frozenset(str(store["id"]) for store in listed if not is_true(store.get("read-only"))),
-        default=next((str(store["id"]) for store in listed if is_true(store.get("default"))), None),
+        writable=frozenset(str(store["id"]) for store in listed if not glance_flag(store.get("read-only"))),
+        default=next((str(store["id"]) for store in listed if glance_flag(store.get("default"))), None),
     )
 
 

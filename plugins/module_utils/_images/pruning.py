@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from .._glance.connection import Cloud
-from .._glance.http import explaining
+from .._glance.http import glance_errors
 from .._glance.properties import Record
 from .catalogue_options import parse_prune_max
 from .catalogue_plan import Scope, past_rotation, refuse_mass_pruning, undeclared
@@ -19,7 +19,7 @@ from .plan import Plan
 
 
 @dataclass(frozen=True)
-class Doomed:
+class PruneCandidate:
     """An image that shall go; ``item`` is the place of the item whose rotation it left, None where no item declares it."""
 
     image: Record
@@ -33,7 +33,7 @@ class Surplus:
         self._cloud = cloud
         self._params = params
         self._consumers = Consumers(cloud)
-        self.doomed: list[Doomed] = []
+        self.doomed: list[PruneCandidate] = []
         self.kept: list[dict[str, Any]] = []
         self._in_scope = 0
         self._used: dict[str, list[str]] = {}
@@ -49,13 +49,13 @@ class Surplus:
             if item["keep"] is not None and item["state"] != "absent" and item["name"] is not None:
                 retiring = made.replaces if item["on_replace"] != "delete" else None
                 past = past_rotation(item["name"], self._owner(item), item["keep"], records, retiring)
-                self.doomed += [Doomed(image, number) for image in past]
+                self.doomed += [PruneCandidate(image, number) for image in past]
         if self._params["prune"]:
             scope = self._scope()
             names = {str(item["name"]) for item in items} | {str(made.before.get("name")) for made in plans.values()}
             ids = {str(item["id"] or item["name"]) for item in items}
             taken = {str(doomed.image["id"]) for doomed in self.doomed}
-            self.doomed += [Doomed(image, None) for image in undeclared(records, scope, ids | taken, names)]
+            self.doomed += [PruneCandidate(image, None) for image in undeclared(records, scope, ids | taken, names)]
             self._in_scope = sum(image in scope for image in records)
         # Who may not ask who uses them learns it before the first change.
         self._used = self._consumers.of(self._free(self.doomed))
@@ -75,10 +75,10 @@ class Surplus:
         return Scope(str(self._owner({"owner": scope["owner"], "owner_domain": scope["owner_domain"]})), scope["tag"])
 
     @staticmethod
-    def _free(doomed: Iterable[Doomed]) -> list[str]:
+    def _free(doomed: Iterable[PruneCandidate]) -> list[str]:
         return [str(one.image["id"]) for one in doomed if not one.image.get("protected")]
 
-    def remove(self, doomed: Sequence[Doomed], check_mode: bool) -> list[Doomed]:
+    def remove(self, doomed: Sequence[PruneCandidate], check_mode: bool) -> list[PruneCandidate]:
         """Delete those that nothing protects or uses; what went, or in check mode would go."""
         used = self._consumers.of(self._free(doomed))
         gone = []
@@ -89,7 +89,7 @@ class Surplus:
                 self.kept.append({"id": image["id"], "name": image.get("name"), "used_by": users})
                 continue
             if not check_mode:
-                with explaining("delete", "image", str(image.get("name") or image["id"])):
+                with glance_errors("delete", "image", str(image.get("name") or image["id"])):
                     self._cloud.glance.delete(image["id"])
             gone.append(one)
         return gone

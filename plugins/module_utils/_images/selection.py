@@ -13,7 +13,7 @@ from .._core.errors import cannot
 from .._glance.properties import CREATED_BY, INCOMING, REPLACES, Record
 
 UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
-MOST_NAME_CHARACTERS = 255
+MAX_NAME_CHARACTERS = 255
 
 
 @dataclass(frozen=True)
@@ -96,4 +96,4 @@ def retired_name(image: Record) -> str:
     made = str(image.get("created_at", "")).replace("-", "").replace(":", "")
     suffix = f"-{made or str(image['id'])[:8]}"
     name = str(image["name"])
-    return name if name.endswith(suffix) else name[: MOST_NAME_CHARACTERS - len(suffix)] + suffix
+    return name if name.endswith(suffix) else name[: MAX_NAME_CHARACTERS - len(suffix)] + suffix

@@ -42,24 +42,24 @@ class Sent:
 
 @dataclass(frozen=True)
 class Sending:
-    """What every way of sending needs; ``patience`` in seconds is for silence of the far end."""
+    """What every way of sending needs; ``idle_timeout`` in seconds is for silence of the far end."""
 
     source: Source
     algorithms: Sequence[str]
     progress: Progress | None
-    patience: float
+    idle_timeout: float
 
 
 def put_data(glance: Glance, image_id: str, sending: Sending, store: str | None) -> Sent:
     """A plain upload, into one store."""
     size = sending.source.size
-    return _send(glance, image_id, sending, lambda body: glance.upload(image_id, body, size, store, sending.patience), done="active")
+    return _send(glance, image_id, sending, lambda body: glance.upload(image_id, body, size, store, sending.idle_timeout), done="active")
 
 
 def stage_data(glance: Glance, image_id: str, sending: Sending) -> Sent:
     """The first half of a glance-direct import."""
     size = sending.source.size
-    return _send(glance, image_id, sending, lambda body: glance.stage(image_id, body, size, sending.patience), done="uploading")
+    return _send(glance, image_id, sending, lambda body: glance.stage(image_id, body, size, sending.idle_timeout), done="uploading")
 
 
 def _send(glance: Glance, image_id: str, sending: Sending, put: Callable[[UploadBody], None], done: str) -> Sent:
@@ -92,7 +92,7 @@ def _with_progress(exc: GlanceError, body: UploadBody, attempts: int) -> GlanceE
     return GlanceError(f"{exc} after {body.sent} bytes, in the last of {attempts} attempts", status=exc.status, request_id=exc.request_id, kind=str(exc.code))
 
 
-def _settled_status(glance: Glance, image_id: str, done: str, patience: float) -> str:
+def _settled_status(glance: Glance, image_id: str, done: str, idle_timeout: float) -> str:
     """The image's status once Glance has seen the end of the connection."""
 
     def status() -> str:
@@ -100,12 +100,12 @@ def _settled_status(glance: Glance, image_id: str, done: str, patience: float) -
         return "deleted" if image is None else str(image["status"])
 
     try:
-        return wait_while_moving(status, lambda seen: seen not in ("saving", "uploading") or seen == done, patience, glance.http.clock)
+        return wait_while_moving(status, lambda seen: seen not in ("saving", "uploading") or seen == done, idle_timeout, glance.http.clock)
     except Stalled as exc:
         return str(exc.state)
 
 
-def run_import(glance: Glance, image_id: str, method: Mapping[str, Any], stores: Sequence[str] | None, patience: float, wait: bool) -> list[Record]:
+def run_import(glance: Glance, image_id: str, method: Mapping[str, Any], stores: Sequence[str] | None, idle_timeout: float, wait: bool) -> list[Record]:
     """Start an import and follow it; per store what became of it."""
     start_import(glance, image_id, method, stores)
     if not wait:
@@ -129,9 +129,9 @@ def run_import(glance: Glance, image_id: str, method: Mapping[str, Any], stores:
         return bool(status in ("deleted", "killed") or task_status == "failure" or (failed and not importing and status == "queued"))
 
     try:
-        status, _importing, failed, _task_status, message = wait_while_moving(probe, ended, patience, glance.http.clock)
+        status, _importing, failed, _task_status, message = wait_while_moving(probe, ended, idle_timeout, glance.http.clock)
     except Stalled as exc:
-        raise GlanceError(f"the import has not moved for {patience:.0f} s, its last state is {exc.state}", kind="timeout") from exc
+        raise GlanceError(f"the import has not moved for {idle_timeout:.0f} s, its last state is {exc.state}", kind="timeout") from exc
     failed_stores = {store for store in failed.split(",") if store}
     outcome: list[Record] = [{"id": store, "status": "failed" if store in failed_stores else "active"} for store in stores or ()]
     if status != "active" or failed_stores:

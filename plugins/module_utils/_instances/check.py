@@ -10,11 +10,11 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from .._core.errors import ImageServicesError, cannot
-from .._core.signals import cleaning_up
+from .._core.signals import signals_as_errors
 from .._core.wait import Clock, Stalled, wait_while_moving
 from .._glance.api import Glance
 from .._glance.connection import Cloud
-from .._glance.http import GlanceError, explaining
+from .._glance.http import GlanceError, glance_errors
 
 Params = Mapping[str, Any]
 PROBE = "/v2/info/instance-aware"
@@ -26,7 +26,7 @@ INSTANCE = "1"
 
 def verify_relations(params: Params, check_mode: bool, connect: Callable[[Params], Cloud], clock: Clock | None = None) -> dict[str, Any]:
     """Glance runs with the filter, and an image lives related; or it runs without, and lists images."""
-    with cleaning_up("verify", "filter", NAME), explaining("verify", "filter", NAME):
+    with signals_as_errors("verify", "filter", NAME), glance_errors("verify", "filter", NAME):
         check = FilterCheck(connect(params).glance, params, clock)
         version = check.await_filter()
         if params["state"] == "absent":
@@ -41,13 +41,13 @@ class FilterCheck:
     def __init__(self, glance: Glance, params: Params, clock: Clock | None) -> None:
         self.glance = glance
         self.present = params["state"] == "present"
-        self.patience: float = params["timeout"] if params["wait"] else 0
+        self.idle_timeout: float = params["timeout"] if params["wait"] else 0
         self.clock = clock
 
     def await_filter(self) -> str | None:
         """Behind a load balancer another API host may answer that has not been restarted yet, so a difference is given some time."""
         try:
-            return wait_while_moving(self._version, lambda version: (version is not None) == self.present, self.patience, self.clock)
+            return wait_while_moving(self._version, lambda version: (version is not None) == self.present, self.idle_timeout, self.clock)
         except Stalled:
             cause = f"Glance at {self.glance.http.base_url} {'runs without it' if self.present else 'still runs with it'}"
             raise self._broken(cause, "See that the service was restarted on every host and reads the file with the filter last", "not_there") from None

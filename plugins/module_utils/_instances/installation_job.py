@@ -24,7 +24,7 @@ from .installation import Option, check_option, check_uuid, choose, find, put, r
 
 # A name of its own, by which what a killed run has left is known.
 SUFFIX = ".installation-uuid.part"
-MOST_BYTES = 16 * 2**20
+MAX_BYTES = 16 * 2**20
 # Octal, or symbolic as chmod takes it.
 _CLAUSE = r"[ugoa]*(?:[-+=](?:[rwxXst]*|[ugo]))+"
 _MODE = re.compile(rf"0?[0-7]{{1,4}}|{_CLAUSE}(?:,{_CLAUSE})*")
@@ -107,7 +107,7 @@ def _content(path: str, option: Option | None) -> bytes | None:
         raise refuse(path, "there is no such file", "Write Nova's configuration first, or give path instead of config_file", "no_file") from None
     if not stat.S_ISREG(status.st_mode):
         raise refuse(path, "it is no regular file", "Give the path of a file", "no_file")
-    if status.st_size > MOST_BYTES:
+    if status.st_size > MAX_BYTES:
         raise refuse(path, f"it has {status.st_size} bytes", "Give the path of a configuration file", "no_file")
     with open(path, "rb") as stream:
         return stream.read()

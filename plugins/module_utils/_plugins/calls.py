@@ -13,7 +13,7 @@ from typing import Any
 from .._core.errors import cannot
 from .._xapi.failures import XapiFailure, broken_plugin, sentence
 from .._xapi.session import NULL, Pool
-from .plan import MOST_ARGUMENTS, PULLER, HostFacts, PluginFacts, facts_of, size_of_arguments
+from .plan import MAX_ARGUMENTS, PULLER, HostFacts, PluginFacts, facts_of, size_of_arguments
 
 # What a host that is down, or on its way up, is asked in vain.
 SILENT = frozenset({"CANNOT_CONTACT_HOST", "HOST_IN_EMERGENCY_MODE", "HOST_NOT_LIVE", "HOST_OFFLINE", "HOST_STILL_BOOTING"})
@@ -57,8 +57,8 @@ def _facts(pool: Pool, host: HostFacts, name: str) -> PluginFacts:
 def refuse_long(plugin: str, arguments: Mapping[str, str], advice: str = "Give less, or have the plugin read it from elsewhere") -> None:
     """XAPI runs a plugin with one argument, which Linux limits; beyond, it would tell of a plugin that fails without a word."""
     size = size_of_arguments(arguments)
-    if size > MOST_ARGUMENTS:
-        cause = f"the arguments take {size} bytes, and hosts pass on {MOST_ARGUMENTS} (128 KiB with the call around them)"
+    if size > MAX_ARGUMENTS:
+        cause = f"the arguments take {size} bytes, and hosts pass on {MAX_ARGUMENTS} (128 KiB with the call around them)"
         raise cannot("call", "plugin", plugin, cause, advice, code="too_long")
 
 

@@ -25,7 +25,7 @@ COMPRESSIONS = (None, "gzip")
 ALGORITHMS = ("md5", "sha1", "sha224", "sha256", "sha384", "sha512")
 HTTP = "Use transport auto or http"
 # Linux' limit of the one argument that a plugin is run with, XML and all, with room for the call around the arguments.
-MOST_ARGUMENTS = 128 * 1024 - 1024
+MAX_ARGUMENTS = 128 * 1024 - 1024
 
 
 @dataclass(frozen=True)

@@ -9,12 +9,12 @@ from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from .._core.errors import cannot
-from .._core.signals import cleaning_up
-from .._xapi.failures import explaining
+from .._core.signals import signals_as_errors
+from .._xapi.failures import xapi_errors
 from .._xapi.listing import repositories
 from .._xapi.session import UUID
 from .apply import SrApply
-from .plan import FORMATTING, Current, Desired, Link, Place, Plan, plan
+from .plan import FORMATTING, Current, Desired, Pbd, Place, Plan, plan
 
 if TYPE_CHECKING:
     from .._xapi.session import Pool
@@ -29,7 +29,7 @@ UNKNOWN = ("uuid", "physical_size", "physical_utilisation", "virtual_allocation"
 def ensure_sr(params: Mapping[str, Any], check_mode: bool, connect: Connect) -> dict[str, Any]:
     config = device_config(params)
     title, state = params["name"] or params["uuid"], params["state"]
-    with cleaning_up(VERBS[state], "SR", title), connect(params) as pool, explaining(VERBS[state], "SR", title):
+    with signals_as_errors(VERBS[state], "SR", title), connect(params) as pool, xapi_errors(VERBS[state], "SR", title):
         current = _read(pool, params["name"], params["uuid"], VERBS[state])
         desired = Desired(
             name=params["name"],
@@ -99,7 +99,7 @@ def _read(pool: Pool, name: str | None, uuid: str | None, verb: str) -> Current 
             record["content_type"],
             record["shared"],
             pool.default_sr() == ref,
-            tuple(Link(link, each["host"], each["currently_attached"], each["device_config"]) for link, each in sorted(links.items())),
+            tuple(Pbd(link, each["host"], each["currently_attached"], each["device_config"]) for link, each in sorted(links.items())),
             tuple(disk["name_label"] or disk["uuid"] for disk in disks),
             record["type"] == "udev" or bool(record.get("is_tools_sr")),
         )

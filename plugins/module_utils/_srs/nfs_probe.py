@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from .._core.errors import cannot
 from .._plugins.calls import hosts_of, with_plugins
 from .._plugins.plan import PULLER, choose_host, unfit_hosts
-from .._xapi.failures import explaining
+from .._xapi.failures import xapi_errors
 from .._xapi.session import UUID
 
 if TYPE_CHECKING:
@@ -38,7 +38,7 @@ def probe_nfs(params: Params, connect: Callable[[Params], Pool]) -> dict[str, An
         if params["nfsversion"]:
             config["nfsversion"] = params["nfsversion"]
         for ref, name in sorted(hosts.items(), key=lambda each: each[1]):
-            with explaining("use", "NFS export", export, f"Host {name} says so. {EXPORT}"):
+            with xapi_errors("use", "NFS export", export, f"Host {name} says so. {EXPORT}"):
                 answer = pool.call("SR.probe", ref, config, "nfs", {})
             found.update(match.group(0).lower() for match in re.finditer(UUID, str(answer)))
         return {"changed": False, "hosts": sorted(hosts.values()), "srs": sorted(found), "vm": vm, "plugin": plugin}

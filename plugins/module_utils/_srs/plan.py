@@ -47,7 +47,7 @@ class Desired:
 
 
 @dataclass(frozen=True)
-class Link:
+class Pbd:
     """How a host reaches the SR: a PBD."""
 
     ref: str
@@ -68,7 +68,7 @@ class Current:
     content_type: str
     shared: bool
     default: bool
-    links: tuple[Link, ...] = ()
+    links: tuple[Pbd, ...] = ()
     disks: tuple[str, ...] = ()
     # The pool made it for its own drives or tools.
     built_in: bool = False

@@ -15,7 +15,7 @@ from .._core.errors import ImageServicesError, cannot
 from .._core.wait import Clock, Stalled, wait_while_moving
 from .._glance.api import Glance, Record
 from .._glance.connection import Cloud
-from .._glance.http import GlanceError, explaining
+from .._glance.http import GlanceError, glance_errors
 from .._glance.store_usage import mismatch, stores_of
 from .._images.content import service_digest
 from .driver import diagnose
@@ -60,7 +60,7 @@ def _verify_listing(glance: Glance, params: Params, clock: Clock | None) -> None
             return "Glance does not run with several stores: enabled_backends has not reached it"
         return mismatch(wanted, default, offered)
 
-    with explaining("verify", "stores", ", ".join(wanted)):
+    with glance_errors("verify", "stores", ", ".join(wanted)):
         try:
             wait_while_moving(difference, lambda found: found is None, params["timeout"] if params["wait"] else 0, clock)
         except Stalled as exc:
@@ -71,7 +71,7 @@ def _verify_listing(glance: Glance, params: Params, clock: Clock | None) -> None
 def _verify_store(glance: Glance, store: Params, size: int, config_files: Sequence[str]) -> dict[str, Any]:
     name, image_id, data = store["id"], str(uuid.uuid4()), os.urandom(size)
     record = {"id": image_id, "name": f"check of store {name}", "disk_format": "raw", "container_format": "bare", "visibility": "private", "os_hidden": True}
-    with explaining("verify", "store", name):
+    with glance_errors("verify", "store", name):
         try:
             glance.create(record)
             _upload(glance, image_id, data, name, config_files)

@@ -14,7 +14,6 @@ from .paths import normal
 
 Store = Mapping[str, Any]
 
-HARMLESS_KEYS = ("name", "type")
 DEFAULT_SWIFT_REFERENCE = "ref1"
 
 
@@ -96,7 +95,7 @@ def expected_stores(declaration: Declaration) -> list[dict[str, Any]]:
     return [
         {
             "id": store["name"],
-            "default": is_true(store.get("default")),
+            "default": config_flag(store.get("default")),
             "writable": store["type"] != "http",
             "directories": [normal(path) for path in datadirs(store)],
         }
@@ -104,5 +103,5 @@ def expected_stores(declaration: Declaration) -> list[dict[str, Any]]:
     ]
 
 
-def is_true(value: Any) -> bool:
+def config_flag(value: Any) -> bool:
     return str(value).lower() in ("true", "yes", "on", "1")

@@ -19,11 +19,11 @@ from .faults import Finding, explain, masked
 from .options import BACKENDS, SWIFT_ACCOUNT
 
 # Seconds; a driver may wait for its server for minutes.
-PATIENCE = 45.0
+IDLE_TIMEOUT = 45.0
 SILENT = ("its server has not answered within {:.0f} s", "See that the server runs and is reached from this host")
 
 
-def diagnose(store: str, config_files: Sequence[str], patience: float = PATIENCE) -> Finding | None:
+def diagnose(store: str, config_files: Sequence[str], idle_timeout: float = IDLE_TIMEOUT) -> Finding | None:
     """What keeps a store from working; None where its driver works for us, or cannot be asked here.
 
     A process of its own, because a driver may hang, and because it changes the interpreter's global state.
@@ -34,8 +34,8 @@ def diagnose(store: str, config_files: Sequence[str], patience: float = PATIENCE
     process.start()
     sender.close()
     try:
-        if not receiver.poll(patience):
-            return SILENT[0].format(patience), SILENT[1]
+        if not receiver.poll(idle_timeout):
+            return SILENT[0].format(idle_timeout), SILENT[1]
         found: Finding | None = receiver.recv()
         return found
     except EOFError:

@@ -14,7 +14,7 @@ from .._core.errors import cannot
 from .._core.signals import ending
 from .._glance.api import Glance
 from .._glance.connection import Cloud
-from .._glance.http import GlanceError, explaining
+from .._glance.http import GlanceError, glance_errors
 from .._glance.properties import REACTIVATED, property_path
 from .._images.placement_apply import FOR_ADMINISTRATORS, Placer
 from .._images.placement_plan import offer, refuse_service
@@ -23,7 +23,7 @@ from .listing import all_images, described
 
 ONLY_ADMINISTRATORS = "Use an administrator's credentials: others do not see the images of every project, and may not move them"
 DONE = ("moved", "removed", "gone")
-MOST_CAUSES = 3
+MAX_CAUSES = 3
 
 
 def evacuate(params: Mapping[str, Any], connect: Callable[[Mapping[str, Any]], Cloud], check_mode: bool, log: Callable[[str], None]) -> dict[str, Any]:
@@ -43,8 +43,8 @@ def evacuate(params: Mapping[str, Any], connect: Callable[[Mapping[str, Any]], C
     result = _result(store, plan, batch, outcomes, skipped, check_mode)
     failed = [outcome for outcome in outcomes if outcome["status"] == "failed"]
     if failed:
-        causes = "; ".join(f"'{outcome['name']}' ({outcome['id']}): {outcome['error']}" for outcome in failed[:MOST_CAUSES])
-        more = f"; and {len(failed) - MOST_CAUSES} more" if len(failed) > MOST_CAUSES else ""
+        causes = "; ".join(f"'{outcome['name']}' ({outcome['id']}): {outcome['error']}" for outcome in failed[:MAX_CAUSES])
+        more = f"; and {len(failed) - MAX_CAUSES} more" if len(failed) > MAX_CAUSES else ""
         error = cannot("evacuate", "store", store, f"{len(failed)} of {len(plan.moves)} images stay in it: {causes}{more}", run.advice, code="incomplete")
         error.result = result
         raise error
@@ -79,7 +79,7 @@ class _Run:
             described(glance)
         except GlanceError as exc:
             raise exc.explained("evacuate", "store", store, ONLY_ADMINISTRATORS if exc.status == 403 else exc.advice) from exc
-        with explaining("evacuate", "store", store):
+        with glance_errors("evacuate", "store", store):
             stores = offer(glance.stores())
             if stores is None or store not in stores.known:
                 has = f"the service offers {', '.join(sorted(stores.known))}" if stores is not None else "the service does not offer several stores"
@@ -97,7 +97,7 @@ class _Run:
     def close(self, image_ids: Sequence[str]) -> None:
         """Deactivate what an interrupted run has left active."""
         for image_id in image_ids:
-            with explaining("deactivate", "image", image_id):
+            with glance_errors("deactivate", "image", image_id):
                 self._close(image_id)
 
     def _move(self, move: Move) -> dict[str, Any]:

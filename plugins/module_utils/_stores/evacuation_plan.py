@@ -11,7 +11,7 @@ from typing import Any
 
 from .._core.errors import cannot
 from .._glance.properties import REACTIVATED
-from .._glance.store_usage import is_true, stores_of
+from .._glance.store_usage import glance_flag, stores_of
 from .._images.placement_plan import FAILED, IMPORTING, Offer, Placement, listed_in
 
 Record = Mapping[str, Any]
@@ -91,7 +91,7 @@ def evacuation(images: Iterable[Record], store: str, to: Sequence[str], stores: 
     images = list(images)
     moves = [_move(image, store, to, stores) for image in images if store in stores_of(image)]
     moves.sort(key=lambda move: (bool(move.placement.copy), move.size, move.image_id))
-    return Evacuation(tuple(moves), tuple(sorted(str(image["id"]) for image in images if is_true(image.get(REACTIVATED)))))
+    return Evacuation(tuple(moves), tuple(sorted(str(image["id"]) for image in images if glance_flag(image.get(REACTIVATED)))))
 
 
 def _move(image: Record, store: str, to: Sequence[str], stores: Offer) -> Move:
@@ -106,7 +106,7 @@ def _move(image: Record, store: str, to: Sequence[str], stores: Offer) -> Move:
         owner=str(image.get("owner") or ""),
         size=int(image.get("size") or 0),
         # Active only for the time of its copy, which an interrupted run has begun.
-        status="deactivated" if is_true(image.get(REACTIVATED)) and image.get("status") == "active" else str(image.get("status")),
+        status="deactivated" if glance_flag(image.get(REACTIVATED)) and image.get("status") == "active" else str(image.get("status")),
         placement=Placement(copies, (store,)),
         keep=(*elsewhere, *copies),
     )

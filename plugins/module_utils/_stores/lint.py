@@ -15,7 +15,7 @@ from .._core.errors import cannot
 from .._core.ini import parse
 from .ceph import cluster_findings, shape_finding, store_findings
 from .configured import backends
-from .declaration import Declaration, Store, datadirs, given, is_true
+from .declaration import Declaration, Store, config_flag, datadirs, given
 from .options import BACKENDS, COMMON, DIRECTORY, GLANCE_SECTIONS, RESERVED_STORES, SINGLE_STORE_OPTIONS, SWIFT_ACCOUNT, Option
 from .paths import normal, overlap
 from .values import unknown, value_fault
@@ -230,7 +230,7 @@ RULES = {"file": _file, "swift": _swift, "cinder": _cinder, "rbd": _rbd}
 
 
 def _defaults(declaration: Declaration) -> Iterator[str]:
-    chosen = [store for store in declaration.stores if is_true(store.get("default"))]
+    chosen = [store for store in declaration.stores if config_flag(store.get("default"))]
     if not chosen:
         yield _refuse_all(declaration, "none of them is the default", "Set default: true for one of them")
     elif len(chosen) > 1:

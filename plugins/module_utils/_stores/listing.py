@@ -11,7 +11,7 @@ from typing import Any
 from .._core.query import compile_query
 from .._glance.api import Glance, Record
 from .._glance.connection import Cloud
-from .._glance.http import GlanceError, explaining
+from .._glance.http import GlanceError, glance_errors
 from .._glance.store_usage import count, present, stranded
 
 # Everything that the caller may see.
@@ -26,7 +26,7 @@ def list_stores(params: Mapping[str, Any], connect: Callable[[Mapping[str, Any]]
     """Every store that Glance offers; none is an empty list."""
     shaped = compile_query(params["query"])
     glance = connect(params).glance
-    with explaining("list", "stores", "*"):
+    with glance_errors("list", "stores", "*"):
         detailed = described(glance) if params["details"] else None
         offered = detailed if detailed is not None else glance.stores() or []
     images = all_images(glance) if params["usage"] or params["without"] else []
@@ -60,5 +60,5 @@ def described(glance: Glance) -> list[Record] | None:
 
 def all_images(glance: Glance) -> list[Record]:
     """Images of every project, as far as the caller may see them, hidden ones included."""
-    with explaining("list", "images", "*"):
+    with glance_errors("list", "images", "*"):
         return list(glance.images_and_hidden(EVERYTHING))

@@ -10,7 +10,7 @@ from typing import Any
 
 from .._core.ini import document, escape, scalar
 from .ceph import render_ceph_files, resolved
-from .declaration import Declaration, Store, given, is_true
+from .declaration import Declaration, Store, config_flag, given
 from .options import BACKENDS, RESERVED_STORES, SWIFT_ACCOUNT, Option
 
 Lines = list[tuple[str, str]]
@@ -19,7 +19,7 @@ Lines = list[tuple[str, str]]
 def render_stores(declaration: Declaration, header: str, swift_file: str) -> str:
     """glance-stores.conf; ``swift_file`` is the path of the accounts as the service sees it."""
     enabled = ", ".join(f"{store['name']}:{store['type']}" for store in declaration.stores)
-    default = next(store["name"] for store in declaration.stores if is_true(store.get("default")))
+    default = next(store["name"] for store in declaration.stores if config_flag(store.get("default")))
     sections: dict[str, Lines] = {
         "DEFAULT": [("enabled_backends", enabled)],
         "glance_store": [("default_backend", default)],
@@ -73,7 +73,7 @@ def _options(values: Mapping[str, Any], known: Mapping[str, Option]) -> Lines:
         elif option.kind == "dict":
             lines.append((name, escape(",".join(f"{key}:{item}" for key, item in value.items()))))
         elif option.kind == "bool":
-            lines.append((name, scalar(is_true(value))))
+            lines.append((name, scalar(config_flag(value))))
         else:
             lines.append((name, escape(str(value))))
     return lines

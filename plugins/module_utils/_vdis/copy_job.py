@@ -10,8 +10,8 @@ from typing import Any
 
 from .._core.errors import cannot
 from .._core.identifiers import is_blank
-from .._core.signals import cleaning_up
-from .._xapi.failures import explaining
+from .._core.signals import signals_as_errors
+from .._xapi.failures import xapi_errors
 from .._xapi.session import NULL, Pool
 from .copy_plan import CopyPlan, marks_of_copy, plan
 from .import_plan import Vdi, foreign, incoming_record
@@ -31,7 +31,7 @@ class CopyJob:
         self._name = str(self._params["name"] or source["name_label"])
         if is_blank(self._name):
             raise cannot("copy", "VDI", source["uuid"], "it has no name that the copy could have", "Give name", code="blank_name")
-        with explaining("copy", "VDI", self._name):
+        with xapi_errors("copy", "VDI", self._name):
             self._sr, sr = pool.find("SR", self._params["sr"], verb="copy into")
             selection = look_for(pool, self._sr, self._name)
             made = plan(source, self._name, selection)
@@ -39,7 +39,7 @@ class CopyJob:
             if made.copy:
                 shown = {**source, "uuid": None, "name_label": self._name, "other_config": marks_of_copy(source)}
             if made.changed and not check_mode:
-                with cleaning_up("copy", "VDI", self._name):
+                with signals_as_errors("copy", "VDI", self._name):
                     shown = self._apply(made, ref, source) or shown
         vdi = {
             "uuid": shown["uuid"],

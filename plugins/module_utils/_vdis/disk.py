@@ -9,10 +9,10 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
 
 from .._core.errors import ImageServicesError, cannot
-from .._core.signals import undisturbed
+from .._core.signals import defer_signals
 from .._disk.disk import Disk, RawStream
 from .._disk.vhd.reader import VhdStream
-from .._xapi.failures import XapiFailure, explaining
+from .._xapi.failures import XapiFailure, xapi_errors
 from .._xapi.session import Pool
 from .._xapi.transfer import get
 from . import lookup
@@ -39,10 +39,10 @@ def find_disk(pool: Pool, vdi: str | None, vm: str | None, device: str | None) -
         ref, record = lookup.find_disk(pool, str(vdi), verb="export")
     else:
         _vm_ref, found = lookup.find_machine(pool, vm, verb="export the disk of")
-        with explaining("read", "VM", vm):
+        with xapi_errors("read", "VM", vm):
             ref = disk_of(vm, [pool.call("VBD.get_record", vbd) for vbd in found["VBDs"]], device)
             record = pool.call("VDI.get_record", ref)
-    with explaining("read", "VDI", str(vdi or record["uuid"])):
+    with xapi_errors("read", "VDI", str(vdi or record["uuid"])):
         vbds = [pool.call("VBD.get_record", vbd) for vbd in record["VBDs"]]
         return exported(ref, record, vbds, {vbd["VM"]: pool.call("VM.get_name_label", vbd["VM"]) for vbd in vbds if vbd["currently_attached"]})
 
@@ -64,7 +64,7 @@ class VdiReader:
         if self._base is not None:
             query["base"] = self._base.ref
         what = f"export of VDI {self._disk.uuid}"
-        with explaining("export", "VDI", self._disk.name), ExitStack() as stack:
+        with xapi_errors("export", "VDI", self._disk.name), ExitStack() as stack:
             download = stack.enter_context(get(self._pool, "/export_raw_vdi", query, what))
             yield self._opened(self._counted(download.blocks()))
 
@@ -75,9 +75,9 @@ class VdiReader:
         self._remove_left()
         ref = ""
         try:
-            with explaining("take a snapshot of", "VDI", name), undisturbed():
+            with xapi_errors("take a snapshot of", "VDI", name), defer_signals():
                 ref = self._ref = pool.run("VDI.snapshot", self._disk.ref, {}, what=f"snapshot of VDI {self._disk.uuid}", undo="VDI.destroy")
-            with explaining("mark the snapshot of", "VDI", name):
+            with xapi_errors("mark the snapshot of", "VDI", name):
                 pool.call("VDI.add_to_other_config", ref, MARK, pool.call("session.get_uuid", pool.session_ref))
                 moment = str(pool.call("VDI.get_snapshot_time", ref))
             yield moment
@@ -110,7 +110,7 @@ class VdiReader:
     def _remove(self, ref: str) -> None:
         """The snapshot goes as soon as the pool no longer reads it."""
         if ref:
-            with undisturbed():
+            with defer_signals():
                 self._destroy(ref)
 
     def _destroy(self, ref: str) -> None:
@@ -129,7 +129,7 @@ class VdiReader:
 
     def _remove_left(self) -> None:
         """Snapshots of this disk that a run could not remove because it was killed; those of a run that goes on stay."""
-        with explaining("read", "snapshots of VDI", self._disk.name):
+        with xapi_errors("read", "snapshots of VDI", self._disk.name):
             for ref in self._pool.call("VDI.get_snapshots", self._disk.ref):
                 with _gone():
                     mark = self._pool.call("VDI.get_other_config", ref).get(MARK)

@@ -10,11 +10,11 @@ from typing import Any
 from uuid import uuid4
 
 from .._content.body import Progress
-from .._content.disk_image_source import MadeSource
+from .._content.disk_image_source import DiskImageSource
 from .._glance.connection import Cloud
 from .._images.desired import MADE, SourceFacts
 from .._images.job import ImageJob
-from .._images.lookup import Asking
+from .._images.lookup import LiveImageLookup
 from .._images.options import create_image_argspec
 from .export_plan import GLANCE_FORMATS, Exported, ExportPlan
 
@@ -27,7 +27,7 @@ class ImageTarget:
         self._cloud = cloud
         self._progress = progress
 
-    def look(self, disk: Exported, how: ExportPlan, source: MadeSource) -> bool:
+    def look(self, disk: Exported, how: ExportPlan, source: DiskImageSource) -> bool:
         formats = GLANCE_FORMATS[how.format]
         params = {**self._params, "disk_format": formats[0], "container_format": formats[1]}
         # What a running machine writes to is another disk each time.
@@ -35,7 +35,7 @@ class ImageTarget:
         self._job = ImageJob(params, self._progress, (source, SourceFacts(MADE, source.label, fingerprint=known)))
         self._job.open()
         cloud = Cloud(self._cloud)
-        return self._job.prepare(cloud, Asking(cloud.glance)).upload
+        return self._job.prepare(cloud, LiveImageLookup(cloud.glance)).upload
 
     def finish(self, check_mode: bool) -> dict[str, Any]:
         result = self._job.finish(check_mode)

@@ -13,11 +13,11 @@ from typing import Any, Protocol
 from uuid import UUID
 
 from .._content.body import Progress
-from .._content.disk_image_source import MadeSource, Recipe
+from .._content.disk_image_source import DiskImageSource, ImageEncoding
 from .._content.http_put import check_address
 from .._content.web import access_of
 from .._core.errors import ImageServicesError
-from .._core.signals import cleaning_up
+from .._core.signals import signals_as_errors
 from .._glance.properties import SOURCE_VDI, SOURCE_VDI_TIME
 from .._xapi.session import Pool
 from .disk import VdiReader, find_base, find_disk
@@ -28,7 +28,7 @@ from .export_targets import AddressTarget, FileTarget, Place
 class Target(Protocol):
     """Where a disk goes to."""
 
-    def look(self, disk: Exported, how: ExportPlan, source: MadeSource) -> bool:
+    def look(self, disk: Exported, how: ExportPlan, source: DiskImageSource) -> bool:
         """Compare with what is there; whether the disk has to be moved. Nothing is changed."""
 
     def finish(self, check_mode: bool) -> dict[str, Any]:
@@ -47,14 +47,14 @@ class ExportJob:
         started = time.monotonic()
         params = self._params
         given = params["vdi"] or params["vm"]
-        with cleaning_up("export", "VDI" if params["vdi"] else "disk of VM", given), Pool(params) as pool:
+        with signals_as_errors("export", "VDI" if params["vdi"] else "disk of VM", given), Pool(params) as pool:
             disk = find_disk(pool, params["vdi"], params["vm"], params["device"])
             base = find_base(pool, params["base"])
             how = plan_export(disk, self._format, base, params["snapshot"], params["compression_level"])
             reader = VdiReader(pool, disk, base, how.read_as)
             notes = {SOURCE_VDI: disk.uuid, SOURCE_VDI_TIME: disk.snapshot_time if disk.is_a_snapshot else _now()}
-            recipe = Recipe(how.format, UUID(disk.uuid), disk.time, how.parent, params["compression_level"])
-            with closing(MadeSource(f"VDI {disk.uuid}", recipe, reader, how.identity, notes)) as source:
+            recipe = ImageEncoding(how.format, UUID(disk.uuid), disk.time, how.parent, params["compression_level"])
+            with closing(DiskImageSource(f"VDI {disk.uuid}", recipe, reader, how.identity, notes)) as source:
                 moves = self._target.look(disk, how, source)
                 snapshot = how.snapshot and moves
                 try:

@@ -14,7 +14,7 @@ from uuid import UUID
 
 from .._core.errors import cannot
 from .._disk.extents import GIB
-from .._disk.vhd.format import MOST_XEN_SIZE
+from .._disk.vhd.format import MAX_XEN_SIZE
 
 Record = Mapping[str, Any]
 
@@ -117,8 +117,8 @@ def plan_export(disk: Exported, format: str, base: Exported | None, snapshot: bo
     """Refuse what cannot go well, before the first change."""
     if not 1 <= compression_level <= 9:
         raise _refusal(disk, f"compression_level is {compression_level}", "Give a number from 1 to 9", "bad_option")
-    if disk.size > MOST_XEN_SIZE and format != RAW:
-        cause = f"it has {disk.size / GIB:.0f} GiB, and {format} is made of a VHD, which holds {MOST_XEN_SIZE // GIB} GiB at most"
+    if disk.size > MAX_XEN_SIZE and format != RAW:
+        cause = f"it has {disk.size / GIB:.0f} GiB, and {format} is made of a VHD, which holds {MAX_XEN_SIZE // GIB} GiB at most"
         raise _refusal(disk, cause, "Export it with format: raw", "too_large")
     if base is not None:
         _check_base(disk, format, base)
@@ -129,7 +129,7 @@ def plan_export(disk: Exported, format: str, base: Exported | None, snapshot: bo
     if disk.is_a_snapshot:
         identity = f"{disk.uuid} over {base.uuid}" if base is not None else disk.uuid
     parent = UUID(base.uuid) if base is not None else None
-    return ExportPlan(format, bool(disk.writers), identity, parent, VHD if disk.size <= MOST_XEN_SIZE else RAW)
+    return ExportPlan(format, bool(disk.writers), identity, parent, VHD if disk.size <= MAX_XEN_SIZE else RAW)
 
 
 def _check_base(disk: Exported, format: str, base: Exported) -> None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import Any, Protocol
 
 from .._content.body import Progress
-from .._content.disk_image_source import MadeSource
+from .._content.disk_image_source import DiskImageSource
 from .._content.http_put import put
 from .._content.web import Access
 from .._core.address import shown
@@ -34,7 +34,7 @@ class FileTarget:
         self._place = place
         self._progress = progress
 
-    def look(self, disk: Exported, how: ExportPlan, source: MadeSource) -> bool:
+    def look(self, disk: Exported, how: ExportPlan, source: DiskImageSource) -> bool:
         kept = look_at(self._path)
         same = None
         if kept.exists and not how.snapshot:
@@ -61,13 +61,13 @@ class FileTarget:
 class AddressTarget:
     """An address that takes a PUT. What lies there is not known, so the disk is sent each time."""
 
-    def __init__(self, uri: str, access: Access, patience: float, progress: Progress) -> None:
+    def __init__(self, uri: str, access: Access, idle_timeout: float, progress: Progress) -> None:
         self._uri = uri
         self._access = access
-        self._patience = patience
+        self._idle_timeout = idle_timeout
         self._progress = progress
 
-    def look(self, disk: Exported, how: ExportPlan, source: MadeSource) -> bool:
+    def look(self, disk: Exported, how: ExportPlan, source: DiskImageSource) -> bool:
         self._source = source
         self._holds = {"uri": shown(self._uri), "content": f"VDI {disk.uuid} as {how.format}"}
         return True
@@ -75,7 +75,7 @@ class AddressTarget:
     def finish(self, check_mode: bool) -> dict[str, Any]:
         sent, checksum = 0, None
         if not check_mode:
-            done = put(self._uri, self._source, self._access, self._patience, self._progress)
+            done = put(self._uri, self._source, self._access, self._idle_timeout, self._progress)
             sent, checksum = done.size, done.sha256
         diff = {"before": {}, "after": self._holds}
         return {"changed": True, "uri": shown(self._uri), "checksum": checksum, "diff": diff, "bytes_transferred": sent}

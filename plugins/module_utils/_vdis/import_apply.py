@@ -15,12 +15,12 @@ from uuid import uuid4
 from .._content.image_disk import ImageDisk
 from .._core.errors import ImageServicesError, cannot
 from .._core.wait import Stalled, wait_while_moving
-from .._xapi.failures import XapiFailure, explaining
+from .._xapi.failures import XapiFailure, xapi_errors
 from .._xapi.results import READ_ONLY, is_read_only
 from .._xapi.session import Pool
 from .._xapi.tasks import drop_by_uuid
 from .import_plan import TASK, Content, Desired, Plan, Selection, Vdi, foreign, incoming_record, marks_of, same_content
-from .import_source import Origin
+from .import_source import ImageReference
 from .removal import destroy, destroy_half_made, finish_replacing
 from .transport import Way
 
@@ -53,11 +53,11 @@ class VdiImporter:
         self._look = look
         self._outcome = Outcome()
 
-    def apply(self, plan: Plan, current: Vdi | None, origin: Origin | None, image: ImageDisk | None) -> Outcome:
+    def apply(self, plan: Plan, current: Vdi | None, origin: ImageReference | None, image: ImageDisk | None) -> Outcome:
         if plan.retire or plan.successor is not None:
             self._finish_replacing(plan.successor.ref if plan.successor is not None else None, plan.retire)
         for vdi in plan.remove:
-            with explaining("remove", "VDI", vdi.uuid):
+            with xapi_errors("remove", "VDI", vdi.uuid):
                 destroy(self._pool, vdi.ref)
             if TASK in vdi.marks:
                 drop_by_uuid(self._pool, vdi.marks[TASK])
@@ -65,14 +65,14 @@ class VdiImporter:
             self._import(self._way, plan.replaces, origin, image)
         elif current is not None and current not in plan.remove:
             self._outcome.ref = current.ref
-            with explaining("update", "VDI", self._name):
+            with xapi_errors("update", "VDI", self._name):
                 self._update(current.ref, plan.patch)
         return self._outcome
 
     # New content
 
-    def _import(self, way: Way, replaced: Vdi | None, origin: Origin, image: ImageDisk) -> None:
-        with explaining("import", "image", self._name, None):
+    def _import(self, way: Way, replaced: Vdi | None, origin: ImageReference, image: ImageDisk) -> None:
+        with xapi_errors("import", "image", self._name, None):
             filled = way.fill(self._record(replaced), origin, image)
             try:
                 other = self._commit(filled.ref, replaced, filled.content)
@@ -135,7 +135,7 @@ class VdiImporter:
                 self._pool.call("VDI.add_to_other_config", ref, READ_ONLY, "true")
 
     def _finish_replacing(self, successor: str | None, superseded: Iterable[Vdi]) -> None:
-        with explaining("replace", "VDI", self._name):
+        with xapi_errors("replace", "VDI", self._name):
             finish_replacing(self._pool, successor, superseded, self._desired.on_replace)
 
     @contextmanager

@@ -13,17 +13,17 @@ from typing import Any
 from .._content.body import Progress
 from .._content.image_disk import ImageDisk
 from .._core.errors import cannot
-from .._core.signals import cleaning_up
+from .._core.signals import signals_as_errors
 from .._core.sizes import parse_size as size_of
-from .._xapi.failures import XapiFailure, explaining
+from .._xapi.failures import XapiFailure, xapi_errors
 from .._xapi.results import READ_ONLY, is_read_only
 from .._xapi.session import Pool
 from .import_apply import Outcome, VdiImporter
 from .import_plan import ATTRIBUTES, Desired, Plan, Selection, Vdi, algorithm_to_compare, plan, same_content
-from .import_source import Origin, open_origin
+from .import_source import ImageReference, open_origin
 from .lookup import look_for
 from .transport import Way
-from .transport_selector import WayChoice
+from .transport_selector import TransportSelector
 
 
 class ImportJob:
@@ -35,7 +35,7 @@ class ImportJob:
         self._name = str(params["name"])
         self._started = time.monotonic()
         self._image: ImageDisk | None = None
-        self._choice = WayChoice(params)
+        self._choice = TransportSelector(params)
         self._way: Way | None = None
 
     def open(self) -> None:
@@ -44,14 +44,14 @@ class ImportJob:
         given = {name: self._params[name] for name in ATTRIBUTES if self._params[name] is not None}
         self._attributes = given if size is None else {**given, "size": size}
         self._size = size
-        self._origin: Origin | None = open_origin(self._params)
+        self._origin: ImageReference | None = open_origin(self._params)
         self._choice.look(self._origin)
 
     def prepare(self, pool: Pool) -> Plan:
         """Compare with what is there, and plan; nothing is changed."""
         self._pool = pool
         self._sr, self._sr_record = self._repository()
-        with explaining("read", "SR", self._sr_record["name_label"]):
+        with xapi_errors("read", "SR", self._sr_record["name_label"]):
             selection = self._look()
         current, origin = selection.current, self._origin
         same = None if current is None or origin is None else self._compared(current, origin)
@@ -71,7 +71,7 @@ class ImportJob:
         outcome = Outcome(self._current.ref if self._current is not None else None, self.plan.changed)
         if self.plan.changed and not check_mode:
             importer = VdiImporter(self._pool, self._sr, self._desired, self._way, self._look)
-            with cleaning_up("import", "image", self._name):
+            with signals_as_errors("import", "image", self._name):
                 outcome = importer.apply(self.plan, self._current, self._origin, self._image)
         return self._result(outcome, check_mode)
 
@@ -92,7 +92,7 @@ class ImportJob:
     def _look(self) -> Selection:
         return look_for(self._pool, self._sr, self._name)
 
-    def _compared(self, current: Vdi, origin: Origin) -> bool:
+    def _compared(self, current: Vdi, origin: ImageReference) -> bool:
         """Whether the VDI was made of the declared content; that is read only where cheaper facts leave it open."""
         same = same_content(current, origin.content)
         if same is None:
@@ -123,7 +123,7 @@ class ImportJob:
     def _shown(self, ref: str | None) -> dict[str, Any] | None:
         if ref is None or self._params["state"] == "absent":
             return None
-        with explaining("read", "VDI", self._name):
+        with xapi_errors("read", "VDI", self._name):
             return self._present(self._pool.call("VDI.get_record", ref))
 
     def _predicted(self) -> dict[str, Any] | None:

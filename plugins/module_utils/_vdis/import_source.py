@@ -22,13 +22,13 @@ from .._content.web import access_of, checksum_access
 from .._core.address import shown
 from .._core.errors import ImageServicesError, cannot
 from .._disk.pages import whole_pages
-from .._glance.http import explaining
+from .._glance.http import glance_errors
 from .._glance.properties import INCOMING
 from .._images.content import service_digest
 from .._images.desired import parse_checksum
 from .._images.download import ImageData
-from .._images.download_endpoints import DirectData
-from .._images.lookup import Asking
+from .._images.download_endpoints import DownloadAccess
+from .._images.lookup import LiveImageLookup
 from .._images.selection import UUID
 from .import_plan import DISK, Content
 
@@ -37,7 +37,7 @@ OWN_ALGORITHM = "sha256"
 
 
 @dataclass(frozen=True)
-class Origin:
+class ImageReference:
     """An image, not yet opened. ``expected`` are the digests that its bytes must have."""
 
     source: Source
@@ -47,7 +47,7 @@ class Origin:
     container_format: str | None
     spool_dir: str | None = None
     # For images in Glance.
-    direct: DirectData | None = None
+    direct: DownloadAccess | None = None
 
     def open(self, progress: Progress | None = None) -> ImageDisk:
         """Its disk, of which the first bytes are looked at here; ImageServicesError where they are not what was declared."""
@@ -77,7 +77,7 @@ class Origin:
             return digest.hexdigest()
 
 
-def open_origin(params: Mapping[str, Any]) -> Origin | None:
+def open_origin(params: Mapping[str, Any]) -> ImageReference | None:
     """What a task names; None where it names no content. A bad file ends the task here; an address is not asked yet."""
     if params["state"] == "absent":
         return None
@@ -92,16 +92,16 @@ def open_origin(params: Mapping[str, Any]) -> Origin | None:
     return replace(found, spool_dir=params["spool_dir"])
 
 
-def _in_glance(params: Mapping[str, Any]) -> Origin:
+def _in_glance(params: Mapping[str, Any]) -> ImageReference:
     # It brings in openstacksdk, which takes longer than many an import and is not needed for any other.
     from .._glance.connection import Cloud
 
     wanted = params["image"]
     cloud = Cloud(params["glance"] or {})
     glance = cloud.glance
-    with explaining("read", "image", wanted):
+    with glance_errors("read", "image", wanted):
         found = [dict(image)] if UUID.fullmatch(wanted) and (image := glance.image(wanted)) else []
-        found = found or [dict(image) for image in Asking(glance).named(wanted) if not image.get("os_hidden") and INCOMING not in image]
+        found = found or [dict(image) for image in LiveImageLookup(glance).named(wanted) if not image.get("os_hidden") and INCOMING not in image]
     if len(found) != 1:
         ids = ", ".join(sorted(image["id"] for image in found))
         cause = f"images of this name: {ids}" if found else "there is no image of this name or id that the project may see"
@@ -113,11 +113,11 @@ def _in_glance(params: Mapping[str, Any]) -> Origin:
     known = service_digest(image)
     digests = dict([known]) if known is not None else {}
     content = Content(f"glance:{image['id']}", digests, fixed=True)
-    direct = DirectData(cloud, image["id"], params["dom0_endpoints"])
-    return Origin(ImageData(glance, image), content, digests, image.get("disk_format"), image.get("container_format"), direct=direct)
+    direct = DownloadAccess(cloud, image["id"], params["dom0_endpoints"])
+    return ImageReference(ImageData(glance, image), content, digests, image.get("disk_format"), image.get("container_format"), direct=direct)
 
 
-def _file(params: Mapping[str, Any]) -> Origin:
+def _file(params: Mapping[str, Any]) -> ImageReference:
     source = FileSource(params["src"])
     declared = _declared(params, params["src"])
     if declared:
@@ -128,15 +128,15 @@ def _file(params: Mapping[str, Any]) -> Origin:
     status = source.status
     marks = "\n".join(map(str, (params["src"], status.st_size, status.st_mtime_ns, status.st_ino, status.st_dev)))
     content = Content(f"file:{params['src']}", declared, hashlib.sha256(marks.encode()).hexdigest())
-    return Origin(source, content, declared, params["disk_format"], None)
+    return ImageReference(source, content, declared, params["disk_format"], None)
 
 
-def _address(params: Mapping[str, Any]) -> Origin:
+def _address(params: Mapping[str, Any]) -> ImageReference:
     source = HttpSource(params["uri"], access=access_of(params), checked=bool(params["checksum"]))
     declared = _declared(params, unquote(re.split("[?#]", params["uri"], maxsplit=1)[0]))
     # An address with a checksum is not asked before its content is needed.
     content = Content(shown(params["uri"]), declared, None if declared else source.fingerprint)
-    return Origin(source, content, declared, params["disk_format"], None)
+    return ImageReference(source, content, declared, params["disk_format"], None)
 
 
 def _declared(params: Mapping[str, Any], path: str) -> dict[str, str]:

@@ -13,12 +13,12 @@ from .._content.image_disk import ImageDisk
 from .._core.errors import cannot
 from .._disk.disk import RawStream
 from .._disk.pages import PageSum, whole_pages
-from .._disk.vhd.format import MOST_XEN_SIZE
+from .._disk.vhd.format import MAX_XEN_SIZE
 from .._disk.vhd.reader import VhdStream
 from .._xapi.session import Pool
 from .._xapi.transfer import get
 from .import_plan import Content
-from .import_source import Origin
+from .import_source import ImageReference
 
 
 @dataclass(frozen=True)
@@ -35,13 +35,13 @@ class Filled:
 class Way(Protocol):
     """How content goes to the pool."""
 
-    def fill(self, given: Mapping[str, Any], origin: Origin, image: ImageDisk) -> Filled:
+    def fill(self, given: Mapping[str, Any], origin: ImageReference, image: ImageDisk) -> Filled:
         """Make a VDI of the record ``given``, which has no size yet, and of the content. Of what fails nothing is left."""
 
 
 def verify(pool: Pool, name: str, ref: str, size: int, expected: str) -> None:
     """Read a VDI back and compare the sum of its pages."""
-    form = "vhd" if size <= MOST_XEN_SIZE else "raw"
+    form = "vhd" if size <= MAX_XEN_SIZE else "raw"
     total = PageSum()
     with get(pool, "/export_raw_vdi", {"vdi": ref, "format": form}, f"verification of {name}") as download:
         label = f"{name}, as the pool gives it back,"

@@ -14,16 +14,16 @@ from uuid import uuid4
 
 from .._content.image_disk import TARBALL, ImageDisk
 from .._core.errors import ImageServicesError, cannot
-from .._core.signals import undisturbed
+from .._core.signals import defer_signals
 from .._disk.pages import PageSum, whole_pages
-from .._disk.vhd.format import MOST_XEN_SIZE
+from .._disk.vhd.format import MAX_XEN_SIZE
 from .._plugins.calls import as_params, ask_puller, refuse_long, start, without
 from .._plugins.plan import FORMATS, PULLER, HostFacts
 from .._xapi.failures import XapiFailure
 from .._xapi.session import Pool
 from .._xapi.tasks import UNFINISHED, Task, TaskFailed, drop, follow
 from .import_plan import PULLS, SIZE_STEP, TASK, Content, refuse_small, rounded
-from .import_source import Origin
+from .import_source import ImageReference
 from .removal import destroy, destroy_half_made
 from .transport import Filled, verify
 
@@ -50,14 +50,14 @@ class Dom0Way:
     def __post_init__(self) -> None:
         self._session = self.pool.session_ref
 
-    def check(self, origin: Origin, image: ImageDisk) -> None:
+    def check(self, origin: ImageReference, image: ImageDisk) -> None:
         """Refuse what no host could be asked for, before anything is changed."""
-        if self.size is not None and rounded(self.size) > MOST_XEN_SIZE:
-            cause = f"a size of {self.size} bytes is declared, and a VHD of Xen holds {MOST_XEN_SIZE} at most"
+        if self.size is not None and rounded(self.size) > MAX_XEN_SIZE:
+            cause = f"a size of {self.size} bytes is declared, and a VHD of Xen holds {MAX_XEN_SIZE} at most"
             raise cannot("import", "image", self.name, cause, "Declare a smaller size", code="too_large")
         refuse_long(PULLER, self._request("0" * 36, "OpaqueRef:" + "0" * 36, origin, image), SHORTER)
 
-    def fill(self, given: Mapping[str, Any], origin: Origin, image: ImageDisk) -> Filled:
+    def fill(self, given: Mapping[str, Any], origin: ImageReference, image: ImageDisk) -> Filled:
         self._refuse_small(image)
         leaf = str(uuid4())
         # The host makes a VDI that has no name yet: this one says meanwhile whose it is.
@@ -79,11 +79,11 @@ class Dom0Way:
 
     # The host's part
 
-    def _pull(self, leaf: str, stand_in: str, origin: Origin, image: ImageDisk) -> dict[str, Any]:
+    def _pull(self, leaf: str, stand_in: str, origin: ImageReference, image: ImageDisk) -> dict[str, Any]:
         """What the plugin says once the VDI is there."""
         with Task(self.pool, f"import of {self.name}") as watched:
             try:
-                with undisturbed():
+                with defer_signals():
                     self._call = start(self.pool, self.host.ref, PULLER, "download", self._request(leaf, watched.ref, origin, image))
                 # By its task the next run sees that this one still goes on.
                 self.pool.call("VDI.add_to_other_config", stand_in, TASK, self.pool.call("task.get_uuid", self._call))
@@ -100,7 +100,7 @@ class Dom0Way:
             self._end_call()
             return dict(done)
 
-    def _request(self, leaf: str, task: str, origin: Origin, image: ImageDisk) -> dict[str, str]:
+    def _request(self, leaf: str, task: str, origin: ImageReference, image: ImageDisk) -> dict[str, str]:
         expected = next(iter(origin.expected.items()), None)
         return as_params(
             image={
@@ -190,7 +190,7 @@ class Dom0Way:
         return str(total)
 
 
-def _content(origin: Origin, done: Mapping[str, Any]) -> Content:
+def _content(origin: ImageReference, done: Mapping[str, Any]) -> Content:
     found = done.get("digest") or {}
     digests = {str(found["algorithm"]): str(found["value"])} if found else {}
     origin.check(digests)

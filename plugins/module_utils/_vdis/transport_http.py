@@ -19,7 +19,7 @@ from .._disk.vhd.writer import VhdWriter
 from .._xapi.session import Pool
 from .._xapi.transfer import put
 from .import_plan import DISK, Content, refuse_small, rounded
-from .import_source import Origin
+from .import_source import ImageReference
 from .removal import destroy_half_made
 from .transport import Filled, verify
 
@@ -34,7 +34,7 @@ class HttpWay:
     verify: bool
     size: int | None
 
-    def fill(self, given: Mapping[str, Any], origin: Origin, image: ImageDisk) -> Filled:
+    def fill(self, given: Mapping[str, Any], origin: ImageReference, image: ImageDisk) -> Filled:
         # A VHD begins with its tables.
         image.needs_extents = self.upload_format == "vhd"
         with image:
@@ -51,7 +51,7 @@ class HttpWay:
                 raise
         return Filled(ref, content, stream.sent, self.verify)
 
-    def _send(self, ref: str, origin: Origin, image: ImageDisk, stream: _Sending, size: int) -> Content:
+    def _send(self, ref: str, origin: ImageReference, image: ImageDisk, stream: _Sending, size: int) -> Content:
         """Send the content, and see by its task, its digests and perhaps the disk itself that it has come."""
         query = {"vdi": ref, "format": "vhd"} if self.upload_format == "vhd" else {"vdi": ref, "format": "raw", "chunked": "true"}
         put(self.pool, "/import_raw_vdi", query, stream, stream.length, f"import of {self.name}")

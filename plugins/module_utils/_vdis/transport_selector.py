@@ -16,7 +16,7 @@ from .._plugins.plan import PULLER, HostFacts, Unfit, choose_host, unfit_data, u
 from .._xapi.failures import XapiFailure, sentence
 from .._xapi.session import Pool
 from .import_plan import choose_upload_format
-from .import_source import Origin
+from .import_source import ImageReference
 from .transport import Filled, Way
 from .transport_dom0 import Dom0Way
 from .transport_http import HttpWay
@@ -33,7 +33,7 @@ class HostFirst:
     way: Dom0Way
     fall_back: Callable[[str], str] | None
 
-    def fill(self, given: Mapping[str, Any], origin: Origin, image: ImageDisk) -> Filled:
+    def fill(self, given: Mapping[str, Any], origin: ImageReference, image: ImageDisk) -> Filled:
         way = self.way
         try:
             return way.fill(given, origin, image)
@@ -46,7 +46,7 @@ class HostFirst:
         return HttpWay(way.pool, way.name, self.fall_back(reason), way.verify, way.size).fill(given, origin, image)
 
 
-class WayChoice:
+class TransportSelector:
     """The transport that a task wants, and the way that comes of it."""
 
     def __init__(self, params: Mapping[str, Any]) -> None:
@@ -58,13 +58,13 @@ class WayChoice:
         self.reason: str | None = None
         self.upload_format: str | None = None
 
-    def look(self, origin: Origin | None) -> None:
+    def look(self, origin: ImageReference | None) -> None:
         """At what is known before the pool is asked."""
         if self._wanted == "http" or origin is None:
             return
         self._refuse(unfit_source(self._params) or unfit_image(origin.disk_format, origin.container_format, next(iter(origin.expected), None)))
 
-    def choose(self, pool: Pool, sr: Mapping[str, Any], origin: Origin, image: ImageDisk, size: int | None, sharable: bool) -> Way:
+    def choose(self, pool: Pool, sr: Mapping[str, Any], origin: ImageReference, image: ImageDisk, size: int | None, sharable: bool) -> Way:
         """The way of an import that has to be made; nothing is changed here."""
         name, proved = str(self._params["name"]), bool(self._params["verify"])
         if self._wanted != "http" and self._unfit is None:
@@ -83,7 +83,7 @@ class WayChoice:
         self.transport, self.reason, self.upload_format = "http", reason, upload_format
         return upload_format
 
-    def _dom0(self, pool: Pool, sr: Mapping[str, Any], origin: Origin, image: ImageDisk, size: int | None) -> Dom0Way | None:
+    def _dom0(self, pool: Pool, sr: Mapping[str, Any], origin: ImageReference, image: ImageDisk, size: int | None) -> Dom0Way | None:
         if self._unfit is None:
             self._refuse(unfit_data("a fixed VHD" if image.fixed else image.format, image.compression) or unfit_sr(sr["name_label"], sr["type"]))
         if self._unfit is not None or origin.direct is None:

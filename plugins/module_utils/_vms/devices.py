@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from .._xapi.session import Pool
-from .machine import BOOT_FIELDS, Card, Machine
+from .machine import BOOT_FIELDS, Machine, Vif
 
 PLAIN = {"name": "name_label", "description": "name_description", "tags": "tags"}
 DISK = {"empty": False, "type": "Disk", "unpluggable": True, "other_config": {}, "qos_algorithm_type": "", "qos_algorithm_params": {}}
@@ -95,7 +95,7 @@ class Devices:
             if vdi not in have:
                 self.attach(vm, self._vdis[vdi], "autodetect", bootable=False, mode=mode)
 
-    def _set_networks(self, vm: str, wanted: list[tuple[str, str | None]], cards: tuple[Card, ...]) -> None:
+    def _set_networks(self, vm: str, wanted: list[tuple[str, str | None]], cards: tuple[Vif, ...]) -> None:
         """By position. A card that goes to another network keeps its address, unless another one is given."""
         for index, card in enumerate(cards):
             if index >= len(wanted):

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from .._core.errors import cannot
-from .._core.signals import cleaning_up
+from .._core.signals import signals_as_errors
 from .._vdis.lookup import find_disk
 from .._xapi.failures import XapiFailure
 from .._xapi.results import is_read_only
@@ -47,7 +47,7 @@ class VmJob:
             desired = self._desired(pool, current)
             made = plan(desired, current)
             if made.changed and not check_mode:
-                with cleaning_up(self._verb, "VM", self._label):
+                with signals_as_errors(self._verb, "VM", self._label):
                     vm = self._apply(pool, made, current)
             else:
                 vm = predicted(desired, made, current)

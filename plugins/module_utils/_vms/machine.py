@@ -24,7 +24,7 @@ BOOT_FIELDS = {"kernel": "PV_kernel", "ramdisk": "PV_ramdisk", "args": "PV_args"
 
 
 @dataclass(frozen=True)
-class Card:
+class Vif:
     ref: str
     device: str
     network: str
@@ -63,7 +63,7 @@ class Machine:
 
     ref: str
     record: Record
-    cards: tuple[Card, ...] = ()
+    cards: tuple[Vif, ...] = ()
     all_disks: tuple[Disk, ...] = ()
     snapshots: tuple[Snapshot, ...] = ()
     host: str | None = None
@@ -185,12 +185,12 @@ def disks_of(record: Record, around: Surroundings) -> tuple[Disk, ...]:
     return tuple(sorted(found, key=lambda disk: _number(disk.device)))
 
 
-def cards_of(record: Record, around: Surroundings) -> tuple[Card, ...]:
+def cards_of(record: Record, around: Surroundings) -> tuple[Vif, ...]:
     found = []
     for ref in record["VIFs"]:
         vif = around.vifs[ref]
         network = around.networks[vif["network"]]
-        found.append(Card(ref, vif["device"], network["uuid"], network["name_label"], vif["MAC"].lower()))
+        found.append(Vif(ref, vif["device"], network["uuid"], network["name_label"], vif["MAC"].lower()))
     return tuple(sorted(found, key=lambda card: _number(card.device)))
 
 

@@ -12,11 +12,11 @@ from ansible.module_utils.basic import env_fallback
 
 from .._core.address import source_secrets
 from .._core.argspec import ArgumentSpec
-from .._core.module import DiscreetModule
+from .._core.module import SecretMaskingModule
 from .._glance.argspec import cloud_secrets, create_cloud_argspec
 from .results import is_secret
 
-# One transfer has one patience: that of the pool's side.
+# One transfer has one idle timeout: that of the pool's side.
 LEFT_TO_THE_POOL = frozenset({"timeout", "wait"})
 
 
@@ -54,7 +54,7 @@ def pool_secrets(params: Mapping[str, Any]) -> Iterator[str]:
         yield from cloud_secrets(glance)
 
 
-class PoolModule(DiscreetModule):
+class PoolModule(SecretMaskingModule):
     """A module with the options of a pool."""
 
     def __init__(self, spec: ArgumentSpec, **kwargs: Any) -> None:

@@ -131,7 +131,7 @@ def sentence(failure: XapiFailure) -> tuple[str, str]:
 
 
 @contextmanager
-def explaining(verb: str, kind: str, name: str, advice: str | None = None) -> Iterator[None]:
+def xapi_errors(verb: str, kind: str, name: str, advice: str | None = None) -> Iterator[None]:
     """Say which task a refusal of XAPI has ended."""
     try:
         yield

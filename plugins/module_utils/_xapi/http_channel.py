@@ -14,8 +14,8 @@ from typing import Any
 # Between two such pieces it is looked whether the host has given up.
 _PIECE = 1024 * 1024
 _READ = 256 * 1024
-_MOST_HEAD = 64 * 1024
-_MOST_PAGE = 16 * 1024
+_MAX_HEAD = 64 * 1024
+_MAX_PAGE = 16 * 1024
 
 
 class Ended(Exception):
@@ -26,14 +26,14 @@ class Silent(Ended):
     """Nothing has come for as long as we wait."""
 
 
-class Line:
-    """``patience`` in seconds is for silence, and for data that is not taken."""
+class HttpChannel:
+    """``idle_timeout`` in seconds is for silence, and for data that is not taken."""
 
-    def __init__(self, connection: http.client.HTTPConnection, patience: float) -> None:
+    def __init__(self, connection: http.client.HTTPConnection, idle_timeout: float) -> None:
         self._connection = connection
         self._sock: Any = connection.sock
-        self._patience = patience
-        self._sock.settimeout(patience)
+        self._idle_timeout = idle_timeout
+        self._sock.settimeout(idle_timeout)
         self._held = b""
 
     def close(self) -> None:
@@ -42,16 +42,16 @@ class Line:
     def send(self, data: bytes) -> None:
         view = memoryview(data)
         for start in range(0, len(data), _PIECE):
-            if self.hears(0) and (said := self.heard()) is not None:
+            if self.readable(0) and (said := self.heard()) is not None:
                 raise Ended("it answers before all was sent" if said else "it closed before all was sent")
             try:
                 self._sock.sendall(view[start : start + _PIECE])
             except (TimeoutError, socket.timeout) as exc:
-                raise Silent(f"it took no data for {self._patience:g} seconds") from exc
+                raise Silent(f"it took no data for {self._idle_timeout:g} seconds") from exc
             except OSError as exc:
                 raise Ended(_reason(exc)) from exc
 
-    def hears(self, seconds: float) -> bool:
+    def readable(self, seconds: float) -> bool:
         """Whether something comes within that time, even if only the end."""
         if self._held or (isinstance(self._sock, ssl.SSLSocket) and self._sock.pending()):
             return True
@@ -70,7 +70,7 @@ class Line:
         except OSError:
             return b""
         finally:
-            self._sock.settimeout(self._patience)
+            self._sock.settimeout(self._idle_timeout)
 
     def read(self, count: int) -> bytes:
         """At most so many bytes, as soon as there are some; none at the end."""
@@ -80,7 +80,7 @@ class Line:
         try:
             return bytes(self._sock.recv(count))
         except (TimeoutError, socket.timeout) as exc:
-            raise Silent(f"it sent nothing for {self._patience:g} seconds") from exc
+            raise Silent(f"it sent nothing for {self._idle_timeout:g} seconds") from exc
         except OSError as exc:
             raise Ended(_reason(exc)) from exc
 
@@ -90,7 +90,7 @@ class Line:
         while b"\r\n\r\n" not in data:
             piece = self.read(_READ)
             data += piece
-            if not piece or len(data) > _MOST_HEAD:
+            if not piece or len(data) > _MAX_HEAD:
                 raise Ended("without an answer" if not piece else "what it answers is no HTTP")
         head, _mark, self._held = data.partition(b"\r\n\r\n")
         first, *lines = head.decode("latin-1").split("\r\n")
@@ -105,7 +105,7 @@ class Line:
         """A page that follows a head, as far as it is of interest."""
         data = b""
         try:
-            while len(data) < _MOST_PAGE and (piece := self.read(_MOST_PAGE)):
+            while len(data) < _MAX_PAGE and (piece := self.read(_MAX_PAGE)):
                 data += piece
         except Ended:
             pass

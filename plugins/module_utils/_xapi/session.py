@@ -18,7 +18,7 @@ from typing import Any
 from ansible.module_utils.basic import missing_required_lib
 
 from .._core.errors import ImageServicesError, cannot
-from .._core.signals import undisturbed
+from .._core.signals import defer_signals
 from .._core.wait import Clock
 from .failures import XapiFailure, sentence
 from .rpc import Transport, plain, sendable
@@ -55,7 +55,7 @@ class Pool:
             raise ImageServicesError(missing_required_lib("XenAPI", reason="to talk to the pool"), code="missing_library")
         self.params = params
         self.clock = clock or Clock()
-        self.patience = float(params.get("timeout") or 600)
+        self.idle_timeout = float(params.get("timeout") or 600)
         self.address = parse_address(params["hostname"])
         self._connector = Connector(params)
         self._server: Any = None
@@ -88,7 +88,7 @@ class Pool:
 
     def connection(self, address: Address | None = None) -> http.client.HTTPConnection:
         """A connection for a transfer, not yet open, to the coordinator or to another host of the pool."""
-        return self._connector.connection(address or self.address, self.patience)
+        return self._connector.connection(address or self.address, self.idle_timeout)
 
     def call(self, method: str, *arguments: Any) -> Any:
         """Make a call; XapiFailure when it is refused, a sentence when there is no answer or no session any more."""
@@ -115,7 +115,7 @@ class Pool:
         """Make a call as a task and return what it returns; ``undo`` removes that when we cannot wait for it."""
         ref = ""
         try:
-            with undisturbed():
+            with defer_signals():
                 ref = self.call(f"Async.{method}", *arguments)
             made = follow(self, ref, what or method)
         except TaskFailed:
@@ -195,7 +195,7 @@ class Pool:
         for _step in range(STEPS):
             self._connect()
             try:
-                with undisturbed():
+                with defer_signals():
                     self._session = self._ask("session.login_with_password", self.params["username"], self.params["password"], "1.0", ORIGINATOR)
                 return
             except XapiFailure as exc:
@@ -208,7 +208,7 @@ class Pool:
 
     def _logout(self) -> None:
         # The pool's word for it does not matter: an unused session ends by itself.
-        with undisturbed():
+        with defer_signals():
             with suppress(XapiFailure, ImageServicesError):
                 if self._session:
                     self._ask("session.logout", self._session)
@@ -218,7 +218,7 @@ class Pool:
     def _connect(self) -> None:
         self._close()
         address = self.address
-        transport = Transport(lambda: self._connector.connection(address, min(self.patience, SILENCE)))
+        transport = Transport(lambda: self._connector.connection(address, min(self.idle_timeout, SILENCE)))
         proxy = XenAPI.Session if self._needs_library else xmlrpc.client.ServerProxy
         self._server = proxy(address.url, transport=transport)
         with self._explained("connect"):

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Protocol, Union
 from uuid import uuid4
 
 from .._core.errors import ImageServicesError, cannot
-from .._core.signals import undisturbed
+from .._core.signals import defer_signals
 from .._core.wait import Stalled, wait_while_moving
 from .failures import XapiFailure
 
@@ -34,7 +34,7 @@ class Caller(Protocol):
     """What tasks need of a pool."""
 
     clock: Clock
-    patience: float
+    idle_timeout: float
 
     def call(self, method: str, *arguments: Any) -> Any: ...
 
@@ -50,7 +50,7 @@ class Task:
 
     def __enter__(self) -> Task:
         try:
-            with undisturbed():
+            with defer_signals():
                 self.ref = self._pool.call("task.create", *self._named)
         except BaseException:
             with suppress(XapiFailure, ImageServicesError):
@@ -71,12 +71,12 @@ class Task:
         drop(self._pool, self.ref)
 
 
-def follow(pool: Caller, ref: str, what: str, patience: float | None = None, share: Callable[[], float] | None = None) -> str:
+def follow(pool: Caller, ref: str, what: str, idle_timeout: float | None = None, share: Callable[[], float] | None = None) -> str:
     """Wait for the end of a task, as long as its progress moves; a task that failed raises TaskFailed.
 
     ``share`` tells the progress of a task that shows none itself.
     """
-    patience = pool.patience if patience is None else patience
+    idle_timeout = pool.idle_timeout if idle_timeout is None else idle_timeout
 
     def probe() -> tuple[str, str, dict[str, Any]]:
         record = pool.call("task.get_record", ref)
@@ -85,10 +85,10 @@ def follow(pool: Caller, ref: str, what: str, patience: float | None = None, sha
         return record["status"], f"{float(record['progress']):.0%}", record
 
     try:
-        status, _share, record = wait_while_moving(probe, lambda seen: seen[0] not in UNFINISHED, patience, pool.clock, interval=0.05, longest_interval=2.0)
+        status, _share, record = wait_while_moving(probe, lambda seen: seen[0] not in UNFINISHED, idle_timeout, pool.clock, interval=0.05, longest_interval=2.0)
     except Stalled as exc:
         seen: Any = exc.state
-        cause = f"it has stood at {seen[1]} ({seen[0]}) for {patience:g} seconds"
+        cause = f"it has stood at {seen[1]} ({seen[0]}) for {idle_timeout:g} seconds"
         raise cannot("finish", "task", what, cause, "See what the pool is busy with, or raise timeout", code="stalled") from exc
     if status == "success":
         return result_text(record["result"])

@@ -18,7 +18,7 @@ from typing import Any
 from .._core.errors import ImageServicesError, cannot
 
 PORTS = {"https": 443, "http": 80}
-# Seconds until a host takes the connection; what takes long on it afterwards has the module's own patience.
+# Seconds until a host takes the connection; what takes long on it afterwards has the module's idle timeout.
 CONNECT = 30.0
 # Older Pythons have the flag of OpenSSL without its name.
 PARTIAL_CHAIN = getattr(ssl, "VERIFY_X509_PARTIAL_CHAIN", 0x80000)

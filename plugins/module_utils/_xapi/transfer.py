@@ -17,17 +17,17 @@ from urllib.parse import urlencode, urlsplit
 
 from .._core.errors import ImageServicesError, cannot
 from .failures import XapiFailure
-from .http_channel import Ended, Line, Silent
+from .http_channel import Ended, HttpChannel, Silent
 from .session import Pool
 from .tasks import GRACE, UNFINISHED, Task, follow
 from .tls import Address, explain, parse_address
 
 # What a host takes of request line and headers together; more is answered with 431.
-MOST_HEAD = 1024
-MOST_REDIRECTS = 3
+MAX_HEAD = 1024
+MAX_REDIRECTS = 3
 # Seconds between two looks at a task whose connection is silent.
-LONGEST_LOOK = 2.0
-MOST_READ = 1 << 20
+MAX_LOOK = 2.0
+MAX_READ = 1 << 20
 
 
 def put(pool: Pool, path: str, query: Mapping[str, str], blocks: Iterable[bytes], length: int | None, what: str) -> str:
@@ -52,7 +52,7 @@ def put(pool: Pool, path: str, query: Mapping[str, str], blocks: Iterable[bytes]
 class Download:
     """A readable stream."""
 
-    def __init__(self, line: Line) -> None:
+    def __init__(self, line: HttpChannel) -> None:
         self._line = line
         self.ended = False
 
@@ -61,14 +61,14 @@ class Download:
         if self.ended:
             return b""
         try:
-            data = self._line.read(min(count, MOST_READ))
+            data = self._line.read(min(count, MAX_READ))
         except Ended:
             self.ended = True
             raise
         self.ended = not data
         return data
 
-    def blocks(self, most: int = MOST_READ) -> Iterator[bytes]:
+    def blocks(self, most: int = MAX_READ) -> Iterator[bytes]:
         while data := self.read(most):
             yield data
 
@@ -80,7 +80,7 @@ def get(pool: Pool, path: str, query: Mapping[str, str], what: str) -> Iterator[
         download = Download(stack.enter_context(_opened(pool, task, "GET", path, query, {}, what)))
         try:
             yield download
-            while download.read(MOST_READ):
+            while download.read(MAX_READ):
                 pass
         except (Ended, ImageServicesError) as exc:
             # The task of a host that is merely silent goes on until the connection is closed.
@@ -113,11 +113,11 @@ def _named(failure: XapiFailure) -> XapiFailure:
 
 
 @contextmanager
-def _opened(pool: Pool, task: Task, method: str, path: str, query: Mapping[str, str], headers: Mapping[str, str], what: str) -> Iterator[Line]:
+def _opened(pool: Pool, task: Task, method: str, path: str, query: Mapping[str, str], headers: Mapping[str, str], what: str) -> Iterator[HttpChannel]:
     """A connection on which the host has said 200; another host of the pool where it names one that reaches the disk."""
     target = f"{path}?{urlencode({**query, 'task_id': task.ref})}"
     address: Address = pool.address
-    for _step in range(MOST_REDIRECTS):
+    for _step in range(MAX_REDIRECTS):
         line = _connect(pool, address)
         try:
             status, reason, answer = _ask(pool, line, address, method, target, headers)
@@ -142,21 +142,21 @@ def _opened(pool: Pool, task: Task, method: str, path: str, query: Mapping[str, 
     raise cannot("find", "host for", path, "the pool's hosts send each other's way", "See which host is connected to the SR", code="redirects")
 
 
-def _connect(pool: Pool, address: Address) -> Line:
+def _connect(pool: Pool, address: Address) -> HttpChannel:
     connection = pool.connection(address)
     try:
         connection.connect()
     except OSError as exc:
         raise explain(exc, address) from exc
-    return Line(connection, pool.patience)
+    return HttpChannel(connection, pool.idle_timeout)
 
 
-def _ask(pool: Pool, line: Line, address: Address, method: str, target: str, headers: Mapping[str, str]) -> tuple[int, str, dict[str, str]]:
+def _ask(pool: Pool, line: HttpChannel, address: Address, method: str, target: str, headers: Mapping[str, str]) -> tuple[int, str, dict[str, str]]:
     # The session is a secret, and addresses are what servers write down.
     lines = [f"{method} {target} HTTP/1.1", f"Host: {address}", f"Cookie: session_id={pool.session_ref}", "Connection: close"]
     head = "\r\n".join([*lines, *(f"{name}: {value}" for name, value in headers.items()), "", ""]).encode("latin-1")
-    if len(head) > MOST_HEAD:
-        raise cannot("ask", "host", str(address), f"the request takes {len(head)} bytes, and hosts take {MOST_HEAD}", "Shorten hostname", code="too_long")
+    if len(head) > MAX_HEAD:
+        raise cannot("ask", "host", str(address), f"the request takes {len(head)} bytes, and hosts take {MAX_HEAD}", "Shorten hostname", code="too_long")
     try:
         line.send(head)
         return line.head()
@@ -178,12 +178,12 @@ def _refusal(pool: Pool, ref: str, answer: str, page: bytes) -> Exception:
     return cannot("ask", "host", pool.url, cause, "See the log of the host (/var/log/xensource.log)", code=answer[:3])
 
 
-def _await_end(pool: Pool, ref: str, line: Line, what: str) -> None:
+def _await_end(pool: Pool, ref: str, line: HttpChannel, what: str) -> None:
     """Until the host closes the connection, says something, or its task ends; silence of both for too long is an error."""
     state: object = None
     moved_at, look = pool.clock.now(), 0.05
     while True:
-        said = line.heard() if line.hears(look) else None
+        said = line.heard() if line.readable(look) else None
         if said:
             # A second answer tells of a failure, and so will the task.
             follow(pool, ref, what, GRACE)
@@ -195,7 +195,7 @@ def _await_end(pool: Pool, ref: str, line: Line, what: str) -> None:
             return
         if record["progress"] != state:
             state, moved_at = record["progress"], pool.clock.now()
-        elif pool.clock.now() - moved_at >= pool.patience:
-            cause = f"all data is sent, and for {pool.patience:g} seconds the host has neither ended nor gone on"
+        elif pool.clock.now() - moved_at >= pool.idle_timeout:
+            cause = f"all data is sent, and for {pool.idle_timeout:g} seconds the host has neither ended nor gone on"
             raise cannot("finish", "task", what, cause, "See the log of the host (/var/log/SMlog), or raise timeout", code="stalled")
-        look = min(look * 1.5, LONGEST_LOOK)
+        look = min(look * 1.5, MAX_LOOK)

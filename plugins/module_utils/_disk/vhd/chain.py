@@ -18,7 +18,7 @@ _RECORD = _SECTORS // 8
 _ALL = (1 << _SECTORS) - 1
 _NONE, _FULL = 0, 0xFFFFFFFF
 # Maps of that many bytes are kept in memory; more go to a file without a name.
-_MOST_MAPS = 16 * MIB
+_MAX_MAPS = 16 * MIB
 
 
 class Covered:
@@ -26,7 +26,7 @@ class Covered:
 
     def __init__(self, size: int, spool_dir: str | None) -> None:
         self._states = array("I", [_NONE]) * -(-size // BLOCK)
-        self._maps = tempfile.SpooledTemporaryFile(_MOST_MAPS, dir=spool_dir)  # noqa: SIM115
+        self._maps = tempfile.SpooledTemporaryFile(_MAX_MAPS, dir=spool_dir)  # noqa: SIM115
         self._records = 0
         self._free: list[int] = []
 

@@ -21,8 +21,8 @@ FIXED, DYNAMIC, DIFFERENCING = 2, 3, 4
 NO_OFFSET = 0xFFFFFFFFFFFFFFFF
 UNUSED = 0xFFFFFFFF
 # Places are counted in sectors of 32 bits, and Xen keeps some of them for its own tables.
-MOST_SIZE = 2048 * GIB
-MOST_XEN_SIZE = 2040 * GIB
+MAX_SIZE = 2048 * GIB
+MAX_XEN_SIZE = 2040 * GIB
 BLOCK = 2 * MIB
 # Seconds from 1970 to 2000, where a VHD's time begins.
 EPOCH = 946684800
@@ -90,8 +90,8 @@ def parse_footer(data: bytes, broken: Broken, where: str) -> Footer:
         raise broken(f"the footer at {where} is of the unknown version {version:#x}")
     if kind not in (FIXED, DYNAMIC, DIFFERENCING):
         raise broken(f"the footer at {where} names the unknown type {kind}")
-    if size == 0 or size % SECTOR or size > MOST_SIZE:
-        raise broken(f"the footer at {where} gives a size of {size} bytes; a VHD holds whole sectors, and {MOST_SIZE // GIB} GiB at most")
+    if size == 0 or size % SECTOR or size > MAX_SIZE:
+        raise broken(f"the footer at {where} gives a size of {size} bytes; a VHD holds whole sectors, and {MAX_SIZE // GIB} GiB at most")
     return Footer(kind, size, data_offset, UUID(bytes=uuid), timestamp)
 
 

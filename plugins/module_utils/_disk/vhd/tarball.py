@@ -24,13 +24,13 @@ from ..extents import MIB, Block, Extent, is_zero
 from ..formats import COMPRESSIONS, HEAD_SIZE, sniff
 from ..tar_stream import Entry, TarStream
 from .chain import Covered, uncovered
-from .format import MOST_SIZE
+from .format import MAX_SIZE
 from .reader import VhdStream, most_length, raw_parent
 
 # Xen's own limit.
-MOST_MEMBERS = 30
+MAX_MEMBERS = 30
 # Other files are left out, if there is little of them.
-_MOST_OTHER = MIB
+_MAX_OTHER = MIB
 _NUMBERED = re.compile(r"(0|[1-9]\d?)\.vhd")
 # As the oldest images name them.
 _NAMED = {"snap.vhd": 0, "image.vhd": 1, "base.vhd": 2}
@@ -147,16 +147,16 @@ class VhdTarball:
             self._base_alone, number = True, 0
         elif number is not None and self._base_alone:
             raise self._broken("the tarball holds several VHDs, and not all are named 0.vhd, 1.vhd and so on")
-        if entry.size > most_length(MOST_SIZE):
+        if entry.size > most_length(MAX_SIZE):
             raise self._broken(f"an entry of {entry.size} bytes is more than any VHD")
         if number is None:
-            if entry.size > _MOST_OTHER and name != "swap.vhd":
+            if entry.size > _MAX_OTHER and name != "swap.vhd":
                 raise self._broken(f"the tarball holds {entry.size} bytes that are no VHD of a chain")
             return None
         if number in self._seen:
             raise self._broken(f"the tarball holds {number}.vhd twice")
-        if number >= MOST_MEMBERS:
-            raise self._broken(f"its chain is longer than {MOST_MEMBERS} VHDs")
+        if number >= MAX_MEMBERS:
+            raise self._broken(f"its chain is longer than {MAX_MEMBERS} VHDs")
         self._seen.add(number)
         return number
 

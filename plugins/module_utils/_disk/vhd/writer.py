@@ -16,7 +16,7 @@ from uuid import UUID, uuid4
 from ..._core.errors import cannot
 from ..disk import Disk
 from ..extents import GIB, Block, Extent, pieces
-from .format import BLOCK, DIFFERENCING, DYNAMIC, EPOCH, HEADER_SIZE, MOST_XEN_SIZE, SECTOR, UNUSED, Footer, Header, locators, pack_batmap, pack_table
+from .format import BLOCK, DIFFERENCING, DYNAMIC, EPOCH, HEADER_SIZE, MAX_XEN_SIZE, SECTOR, UNUSED, Footer, Header, locators, pack_batmap, pack_table
 
 _TABLE_OFFSET = SECTOR + HEADER_SIZE
 _BITMAP = b"\xff" * SECTOR
@@ -38,8 +38,8 @@ class VhdWriter:
         self._parent = parent
         size = max(disk.virtual_size, virtual_size or 0)
         self.virtual_size = max(SECTOR, -(-size // SECTOR) * SECTOR)
-        if self.virtual_size > MOST_XEN_SIZE:
-            cause = f"a VHD of Xen holds {MOST_XEN_SIZE // GIB} GiB at most, and the disk has {size / GIB:.1f} GiB"
+        if self.virtual_size > MAX_XEN_SIZE:
+            cause = f"a VHD of Xen holds {MAX_XEN_SIZE // GIB} GiB at most, and the disk has {size / GIB:.1f} GiB"
             raise cannot("write", "VHD", disk.label, cause, "Move it as raw or qcow2, into a storage repository that holds such disks", code="too_large")
         entries = -(-self.virtual_size // BLOCK)
         self._table = array("I", [UNUSED]) * entries

@@ -19,7 +19,7 @@ LOG = logging.getLogger(__name__)
 PLUGIN = "imagestore"
 API = 1
 # All arguments of a plugin travel as one of a command line.
-MOST_AUTHORITIES = 64 * 1024
+MAX_AUTHORITIES = 64 * 1024
 
 
 def call(session: Session, function: str, given: dict[str, Any]) -> dict[str, Any]:
@@ -52,7 +52,7 @@ def servers(context: Any, suffix: str, key: str) -> list[dict[str, Any]]:
     authorities = None
     if conf.glance_ca_certificates_file:
         authorities = Path(conf.glance_ca_certificates_file).read_text(encoding="ascii")
-        if len(authorities) > MOST_AUTHORITIES:
+        if len(authorities) > MAX_AUTHORITIES:
             LOG.warning("glance_ca_certificates_file is too large for the Dom0 plugin, which takes the authorities of the host instead.")
             authorities = None
     headers = {"X-Auth-Token": context.auth_token} if context.auth_token else {}

@@ -34,8 +34,8 @@ LIVING: set[str] = set()
 class Session:
     """One login. Calls of XAPI as XenAPI's library makes them, which logs in again when the session was lost."""
 
-    def __init__(self, settings: Settings, originator: str, patience: float) -> None:
-        self.settings, self.originator, self.patience = settings, originator, patience
+    def __init__(self, settings: Settings, originator: str, idle_timeout: float) -> None:
+        self.settings, self.originator, self.idle_timeout = settings, originator, idle_timeout
         self.url = settings.url
         self.until: float | None = None
         self.client: Any = None
@@ -101,7 +101,7 @@ class Session:
             return str(self.call("session.get_this_host", self.client.handle))
 
     def patiently(self, purpose: str, work: Callable[[], Any]) -> bool:
-        """Does what has to be done even when the pool is away for a moment; whether it was. All of it in a session waits no longer than the patience."""
+        """Does what has to be done even when the pool is away for a moment; whether it was. All of it in a session waits no longer than the idle_timeout."""
         delay = FIRST_DELAY
         while True:
             try:
@@ -109,7 +109,7 @@ class Session:
                 return True
             except PoolError as exc:
                 now = time.monotonic()
-                self.until = self.until or now + self.patience
+                self.until = self.until or now + self.idle_timeout
                 if now + delay > self.until:
                     LOG.error("Cannot %s: %s", purpose, exc.sentence)
                     return False
@@ -151,12 +151,12 @@ class Session:
 class Pool:
     """How to get sessions on the pool of one backend."""
 
-    def __init__(self, settings: Settings, originator: str, patience: float = 60.0) -> None:
-        self.settings, self.originator, self.patience = settings, originator, patience
+    def __init__(self, settings: Settings, originator: str, idle_timeout: float = 60.0) -> None:
+        self.settings, self.originator, self.idle_timeout = settings, originator, idle_timeout
 
     @contextlib.contextmanager
     def session(self) -> Iterator[Session]:
-        session = Session(self.settings, self.originator, self.patience)
+        session = Session(self.settings, self.originator, self.idle_timeout)
         session.login()
         try:
             yield session

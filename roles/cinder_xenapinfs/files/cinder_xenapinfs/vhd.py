@@ -18,7 +18,7 @@ from typing import BinaryIO
 SECTOR = 512
 HEADERS = 4 << 20
 FIXED, DYNAMIC, DIFFERENCING = 2, 3, 4
-MOST_FILES = 30
+MAX_FILES = 30
 MEMBER = re.compile(r"(?:\./)?([0-9]{1,3}|snap|image|base)\.vhd")
 OLD_NAMES = ("snap", "image", "base")
 NONE = uuid.UUID(int=0)
@@ -106,7 +106,7 @@ def unpack(file: Chunks, directory: Path, limit: int) -> list[Path]:
                 name = MEMBER.fullmatch(member.name)
                 if not name:
                     continue
-                if not member.isreg() or name[1] in found or len(found) == MOST_FILES:
+                if not member.isreg() or name[1] in found or len(found) == MAX_FILES:
                     raise Invalid(f"its tarball holds {member.name} as something else than one regular file")
                 if member.size > limit + limit // 1000 + HEADERS + limit // 1024:
                     raise Invalid(f"{member.name} is larger than the volume")

@@ -11,19 +11,19 @@ from typing import Any
 
 import webob.exc
 
-from glance_instance_aware import body, tuple_of
+from glance_instance_aware import body, relation_request
 from glance_instance_aware.call import Answer, Application, Environ, StartResponse, call, image_of, look
 from glance_instance_aware.caller import Caller, caller_of
 from glance_instance_aware.database import Away
 from glance_instance_aware.installations import installation_of
+from glance_instance_aware.relation_request import NAMES, NOVA, Document, RelationChange, RequestedRelation
 from glance_instance_aware.settings import Settings
 from glance_instance_aware.table import Relation, Store
-from glance_instance_aware.tuple_of import NAMES, NOVA, Document, Said, Wanted
 
 LOG = logging.getLogger(__name__)
 
 NOT_YOURS = "You are not permitted to relate this image to an instance: the image's own project is, an administrator, or a service."
-NOTHING = Wanted()
+NOTHING = RelationChange()
 
 
 class Refused(Exception):
@@ -41,18 +41,18 @@ class Changing:
         self.store = store
 
     def create(self, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
-        headers = tuple_of.of_headers(environ)
+        headers = relation_request.of_headers(environ)
         content = body.read(environ, self.settings.max_body)
-        document = tuple_of.load(content) if content else None
-        said = tuple_of.of_create(document, headers)
+        document = relation_request.load(content) if content else None
+        said = relation_request.of_create(document, headers)
         mapped = installation_of(environ, self.settings.installations)
-        wanted = tuple_of.decide(said, mapped)
+        wanted = relation_request.decide(said, mapped)
         explicit = document.get("id") if isinstance(document, Document) else None
         if not wanted:
             if isinstance(explicit, str) and is_id(explicit):
                 start_response = self.once_done(start_response, "201", self.store.forget, explicit)
             return self.application(environ, start_response)
-        installation, instance = tuple_of.whole(wanted, NOTHING, mapped)
+        installation, instance = relation_request.whole(wanted, NOTHING, mapped)
         self.refuse_large(content)
         if not isinstance(document, Document) or ("id" in document and not is_id(explicit)):
             # Glance refuses such a body.
@@ -62,7 +62,7 @@ class Changing:
         if not caller.may_change(owner):
             raise Refused(webob.exc.HTTPForbidden(explanation=NOT_YOURS))
         image_id = explicit or str(uuid.uuid4())
-        asked = stripped(environ, tuple_of.create_body(document, self.ours(said, mapped), image_id))
+        asked = stripped(environ, relation_request.create_body(document, self.ours(said, mapped), image_id))
         relation = related(image_id, installation, instance, owner, instance_owner(document, caller))
         reserved = self.store.reserve(relation)
         answer = call(self.application, asked)
@@ -80,19 +80,19 @@ class Changing:
             LOG.warning("The relation of image %s stays pending until somebody looks for it.", relation.image_id)
 
     def update(self, environ: Environ, start_response: StartResponse, image_id: str) -> Iterable[bytes]:
-        headers = tuple_of.of_headers(environ)
-        draft = tuple_of.PATCH_TYPES.get(media_type(environ), 0)
+        headers = relation_request.of_headers(environ)
+        draft = relation_request.PATCH_TYPES.get(media_type(environ), 0)
         content = body.read(environ, self.settings.max_body) if draft else b""
-        document = tuple_of.load(content) if content else None
-        said = tuple_of.of_patch(document, headers, draft)
+        document = relation_request.load(content) if content else None
+        said = relation_request.of_patch(document, headers, draft)
         mapped = installation_of(environ, self.settings.installations)
-        wanted = tuple_of.decide(said, mapped)
+        wanted = relation_request.decide(said, mapped)
         if not wanted:
             if isinstance(said.owner, str) and is_id(image_id):
                 start_response = self.once_done(start_response, "200", self.store.transfer, image_id, said.owner)
             return self.application(environ, start_response)
         self.refuse_large(content)
-        asked = stripped(environ, tuple_of.patch_body(document, draft, self.ours(said, mapped)))
+        asked = stripped(environ, relation_request.patch_body(document, draft, self.ours(said, mapped)))
         if not is_id(image_id):
             return self.application(asked, start_response)
         # Glance lets everybody who sees an image send it a PATCH that changes nothing, which is what may be left of this one.
@@ -103,8 +103,8 @@ class Changing:
         if not caller_of(environ, self.settings.service_roles).may_change(image.get("owner")):
             raise Refused(webob.exc.HTTPForbidden(explanation=NOT_YOURS))
         existing = self.existing(image)
-        halves = Wanted(existing.installation, existing.instance) if existing else NOTHING
-        pair = None if wanted.drop else tuple_of.whole(wanted, halves, mapped)
+        halves = RelationChange(existing.installation, existing.instance) if existing else NOTHING
+        pair = None if wanted.drop else relation_request.whole(wanted, halves, mapped)
         answer = call(self.application, asked)
         if answer.code == 200 and pair is None:
             self.store.forget(image["id"])
@@ -137,7 +137,7 @@ class Changing:
 
         return started
 
-    def ours(self, said: Said, mapped: str | None) -> Collection[str]:
+    def ours(self, said: RequestedRelation, mapped: str | None) -> Collection[str]:
         """The properties that Glance does not get."""
         return NAMES if self.settings.keep_nova_property or not said.names_nova or mapped is None else (*NAMES, NOVA)
 
@@ -149,7 +149,7 @@ class Changing:
 
 def stripped(environ: Environ, content: bytes | None) -> Environ:
     """The request without our headers, and with that body where there is one."""
-    asked = {key: value for key, value in environ.items() if key not in tuple_of.HEADERS}
+    asked = {key: value for key, value in environ.items() if key not in relation_request.HEADERS}
     if content is not None:
         body.put(asked, content)
     return asked
@@ -161,7 +161,7 @@ def media_type(environ: Environ) -> str:
 
 def is_id(value: Any) -> bool:
     """Whether Glance takes it as an id of an image: a UUID with its dashes."""
-    return isinstance(value, str) and len(value) == 36 and tuple_of.uuid_of(value) is not None
+    return isinstance(value, str) and len(value) == 36 and relation_request.uuid_of(value) is not None
 
 
 def instance_owner(document: Mapping[str, Any], caller: Caller) -> str | None:

@@ -23,9 +23,9 @@ from glance_instance_aware.caller import Misplaced, caller_of
 from glance_instance_aware.changing import Changing, Refused
 from glance_instance_aware.database import Away
 from glance_instance_aware.reading import Reading
+from glance_instance_aware.relation_request import Malformed
 from glance_instance_aware.settings import Settings, read
 from glance_instance_aware.table import Store
-from glance_instance_aware.tuple_of import Malformed
 
 LOG = logging.getLogger(__name__)
 

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Union
 
-from glance_instance_aware.tuple_of import Malformed, installation_uuid
+from glance_instance_aware.relation_request import Malformed, installation_uuid
 
 Network = Union[ipaddress.IPv4Network, ipaddress.IPv6Network]
 

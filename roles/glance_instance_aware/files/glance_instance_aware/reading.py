@@ -10,10 +10,10 @@ from glance_instance_aware import rewrite
 from glance_instance_aware.call import Answer, Application, Environ, call, image_of, look
 from glance_instance_aware.caller import Caller, caller_of
 from glance_instance_aware.database import Away
+from glance_instance_aware.relation_request import INSTALLATION, INSTANCE, Malformed
 from glance_instance_aware.rewrite import Listing
 from glance_instance_aware.settings import Settings
 from glance_instance_aware.table import Relation, Store
-from glance_instance_aware.tuple_of import INSTALLATION, INSTANCE, Malformed
 
 # How many pending rows one listing looks at.
 LOOKS = 20

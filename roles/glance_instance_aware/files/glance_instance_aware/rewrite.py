@@ -12,7 +12,7 @@ from urllib.parse import parse_qsl, urlencode
 
 import webob
 
-from glance_instance_aware.tuple_of import INSTALLATION, INSTANCE, NAMES, Malformed, installation_uuid, instance_id, shown
+from glance_instance_aware.relation_request import INSTALLATION, INSTANCE, NAMES, Malformed, installation_uuid, instance_id, shown
 
 INCLUDE = "include_relation"
 OURS = (*NAMES, INCLUDE)

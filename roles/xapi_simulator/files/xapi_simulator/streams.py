@@ -12,7 +12,7 @@ from . import vhdformat as vhd
 from .disk import Disk
 
 PIECE = 1 << 20
-MOST_ENTRIES = 1 << 26
+MAX_ENTRIES = 1 << 26
 RECORD = struct.Struct("<QI")
 
 Progress = Callable[[float], None]
@@ -87,7 +87,7 @@ def import_vhd(source: Source, disk: Disk, length: int, progress: Progress) -> N
     at = vhd.read_footer(stream.take(vhd.SECTOR))[0]
     stream.go_to(at)
     table, entries, block = vhd.read_header(stream.take(1024))
-    if entries > MOST_ENTRIES:
+    if entries > MAX_ENTRIES:
         raise Refused("Out_of_memory")
     stream.go_to(table)
     places = struct.unpack(f">{entries}I", stream.take(4 * entries))

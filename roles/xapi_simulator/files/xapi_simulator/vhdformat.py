@@ -7,7 +7,6 @@ from __future__ import annotations
 import struct
 import time
 import uuid
-from dataclasses import dataclass
 from typing import BinaryIO
 
 SECTOR = 512
@@ -61,17 +60,6 @@ def footer(size: int, identity: str, kind: int = DYNAMIC, creator: bytes = b"tap
 def header(entries: int, table: int, parent: str | None = None) -> bytes:
     ancestor = uuid.UUID(parent).bytes if parent else bytes(16)
     return sealed(HEADER.pack(b"cxsparse", 0xFFFFFFFFFFFFFFFF, table, 0x00010000, entries, BLOCK, 0, ancestor, 0, 0, b"", b""))
-
-
-@dataclass(frozen=True)
-class Geometry:
-    """What a reader needs to know of a VHD."""
-
-    size: int
-    table: int
-    entries: int
-    block: int
-    kind: int
 
 
 def verify(data: bytes) -> None:

@@ -18,7 +18,7 @@ from failures import BAD_DIGEST, BAD_REQUEST, CANCELLED, NO_SPACE, SOURCE, Failu
 from servers import ERRORS, Refused, Untrusted, cause, place, request
 
 PLUGIN_FAILURE = "XENAPI_PLUGIN_FAILURE"
-MOST_ANSWER = 1 << 20
+MAX_ANSWER = 1 << 20
 # What the caller tries again, as it did when a connection broke.
 PASSING = (SOURCE, BAD_DIGEST)
 DIGITS = "0123456789"
@@ -127,7 +127,7 @@ def described(source):
         try:
             if response.status != 200:
                 raise Refused(response.status)
-            found = json.loads(response.read(MOST_ANSWER).decode("utf-8"))
+            found = json.loads(response.read(MAX_ANSWER).decode("utf-8"))
         finally:
             connection.close()
         size, algorithm, value = found.get("size"), found.get("os_hash_algo"), found.get("os_hash_value")

@@ -4,8 +4,8 @@
 
 import pickletools
 
-MOST_BYTES = 128 << 10
-MOST_OPCODES = 20000
+MAX_BYTES = 128 << 10
+MAX_OPCODES = 20000
 
 MARK = object()
 VALUES = ("INT", "BININT", "BININT1", "BININT2", "LONG", "LONG1", "LONG4", "FLOAT", "BINFLOAT", "STRING", "BINSTRING", "SHORT_BINSTRING")
@@ -24,13 +24,13 @@ class Refused(ValueError):
 
 def loads(data):
     """The value: of dictionaries, lists, tuples, text, numbers, truth values and None."""
-    if len(data) > MOST_BYTES:
-        raise Refused("it has more than %d bytes" % MOST_BYTES)
+    if len(data) > MAX_BYTES:
+        raise Refused("it has more than %d bytes" % MAX_BYTES)
     machine = Machine()
     try:
         for count, (opcode, argument, _dummy) in enumerate(pickletools.genops(data)):
-            if count > MOST_OPCODES:
-                raise Refused("it has more than %d parts" % MOST_OPCODES)
+            if count > MAX_OPCODES:
+                raise Refused("it has more than %d parts" % MAX_OPCODES)
             if opcode.name == "STOP":
                 return machine.result()
             machine.step(opcode.name, argument)

@@ -16,7 +16,7 @@ from vhd import (
     DYNAMIC,
     EPOCH,
     LOCATOR,
-    MOST_SIZE,
+    MAX_SIZE,
     NO_PARENT,
     SECTOR,
     STRIDE,
@@ -31,7 +31,7 @@ from vhd import (
     up,
 )
 
-MOST_NAME = 512
+MAX_NAME = 512
 LOCATORS = 3
 
 
@@ -94,7 +94,7 @@ def relink(path, uuid, parent=None, hidden=False, size=0):
     """
     tables = inspect(path, os.path.basename(path))
     old, size = tables.footer.size, rounded(max(tables.footer.size, size))
-    if size > MOST_SIZE:
+    if size > MAX_SIZE:
         raise bad_image("The disk of %d bytes is larger than the 2040 GiB that a VHD of Xen holds." % size)
     used = -(-old // BLOCK)
     places = tables.places + array("I", [UNUSED]) * (size // BLOCK - used)
@@ -126,7 +126,7 @@ def tables_of(path, places, parent):
     stamp = max(0, int(os.stat(os.path.join(os.path.dirname(path), parent + ".vhd")).st_mtime) - EPOCH)
     name = (parent + ".vhd").encode("utf-16-be")
     entries, data = locators(parent + ".vhd", at + len(batmap))
-    return packed_header(len(places), identity(parent), stamp, name + b"\0" * (MOST_NAME - len(name)), entries) + table + batmap + data
+    return packed_header(len(places), identity(parent), stamp, name + b"\0" * (MAX_NAME - len(name)), entries) + table + batmap + data
 
 
 def make_room(stream, places, needed, end):

@@ -17,8 +17,8 @@ PLAIN = re.compile(r"[\x21-\x7e]+\Z")
 FINGERPRINT = re.compile(r"[0-9a-f]{64}\Z")
 ALGORITHMS = ("md5", "sha1", "sha224", "sha256", "sha384", "sha512")
 FORMATS = ("vhd", "vhd tarball", "raw")
-MOST_SIZE = 2040 << 30
-MOST_SOURCES = 32
+MAX_SIZE = 2040 << 30
+MAX_SOURCES = 32
 NO_TASK = "OpaqueRef:NULL"
 
 
@@ -115,8 +115,8 @@ def server(value, where, field):
 
 
 def servers(value, where, field):
-    if not isinstance(value, list) or not 1 <= len(value) <= MOST_SOURCES:
-        raise bad_request("%s is not a list of 1 to %d." % (where, MOST_SOURCES))
+    if not isinstance(value, list) or not 1 <= len(value) <= MAX_SOURCES:
+        raise bad_request("%s is not a list of 1 to %d." % (where, MAX_SOURCES))
     return [server(each, "%s[%d]" % (where, index), field) for index, each in enumerate(value)]
 
 
@@ -133,7 +133,7 @@ def download(params):
     given["sources"] = servers(given["sources"], "sources", "url")
     given["sr"], given["vdi"] = uuid(given["sr"], "sr"), uuid(given["vdi"], "vdi")
     if given["virtual_size"] is not None:
-        number(given["virtual_size"], "virtual_size", 1, MOST_SIZE)
+        number(given["virtual_size"], "virtual_size", 1, MAX_SIZE)
     given["task"] = task(given["task"])
     return given
 

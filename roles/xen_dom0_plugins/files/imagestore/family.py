@@ -13,7 +13,7 @@ from vhd import DIFFERENCING, LOCATOR, SECTOR, Tables, check_end, no_end
 MOST = 30
 FILE = re.compile(r"(?:.*[/\\])?([0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})\.vhd\Z")
 PIECE = 1 << 18
-MOST_LOCATOR = 4096
+MAX_LOCATOR = 4096
 ENCODINGS = {b"MacX": "utf-8", b"W2ru": "utf-16-le", b"W2ku": "utf-16-le"}
 
 
@@ -61,7 +61,7 @@ class Held(object):
         texts = []
         for index in range(8):
             code, dummy, length, dummy, offset = LOCATOR.unpack_from(self.tables.locators, index * LOCATOR.size)
-            if code in ENCODINGS and 0 < length <= MOST_LOCATOR and offset + length <= self.length:
+            if code in ENCODINGS and 0 < length <= MAX_LOCATOR and offset + length <= self.length:
                 texts.append(self._exactly(offset, length).decode(ENCODINGS[code], "replace"))
         texts.append(self.tables.parent_name.decode("utf-16-be", "replace").partition("\0")[0])
         for text in texts:

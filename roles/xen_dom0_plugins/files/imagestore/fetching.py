@@ -15,7 +15,7 @@ PIECE_COLLECTED = 1 << 14
 PROGRESS = 1 << 16
 # So many tries of each source without progress are made.
 TRIES = 3
-LONGEST_PAUSE = 5
+MAX_PAUSE = 5
 RANGE = re.compile(r"bytes (\d{1,19})-(\d{1,19})/(\d{1,19}|\*)\Z")
 # These may pass; every other refusal stays.
 PASSING = (408, 425, 429, 500, 502, 503, 504)
@@ -41,7 +41,7 @@ class Fetch(object):
             if not self.sources or self._tries >= TRIES * len(self.sources):
                 raise self._given_up()
             if self._tries and self._tries % len(self.sources) == 0:
-                self.watch.pause(min(LONGEST_PAUSE, 0.25 * 2 ** (self._tries // len(self.sources))))
+                self.watch.pause(min(MAX_PAUSE, 0.25 * 2 ** (self._tries // len(self.sources))))
             source = self.sources[0]
             try:
                 self._ask(source)

@@ -10,7 +10,7 @@ from failures import FAILED, Failure
 
 TIMEOUT = 600
 # The address of a unix socket holds no more.
-MOST_ADDRESS = 100
+MAX_ADDRESS = 100
 
 
 class PoolFailure(Exception):
@@ -29,7 +29,7 @@ class LocalConnection(http_client.HTTPConnection):
     def connect(self):
         self.sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         self.sock.settimeout(TIMEOUT)
-        if len(self.path) < MOST_ADDRESS:
+        if len(self.path) < MAX_ADDRESS:
             self.sock.connect(self.path)
             return
         directory = os.open(os.path.dirname(self.path), os.O_RDONLY)

@@ -4,7 +4,7 @@
 
 from failures import bad_image
 from members import Sparse
-from vhd import ALIGNMENT, BLOCK, MOST_SIZE, NO_PARENT, SECTOR, TABLE, UNUSED, Footer, identity, packed_batmap, packed_header, packed_table, rounded, up
+from vhd import ALIGNMENT, BLOCK, MAX_SIZE, NO_PARENT, SECTOR, TABLE, UNUSED, Footer, identity, packed_batmap, packed_header, packed_table, rounded, up
 
 PIECE = 1 << 18
 ZEROS = b"\0" * BLOCK
@@ -13,7 +13,7 @@ ZEROS = b"\0" * BLOCK
 def write(read, path, size, virtual_size, uuid):
     """The whole of a disk of that size; gives the virtual size."""
     wanted = rounded(max(size, virtual_size or 0))
-    if wanted > MOST_SIZE:
+    if wanted > MAX_SIZE:
         raise bad_image("The disk of %d bytes is larger than the 2040 GiB that a VHD of Xen holds." % size)
     places = [UNUSED] * (wanted // BLOCK)
     batmap = TABLE + len(packed_table(places))

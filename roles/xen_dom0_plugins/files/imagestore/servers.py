@@ -12,7 +12,7 @@ from compat import http_client, text_type, urls
 TIMEOUT = 90
 # What a connection may die of. SSL's errors are socket errors, the mismatch of a name is a ValueError on old Pythons.
 ERRORS = (EnvironmentError, http_client.HTTPException, ValueError)
-MOST_REDIRECTS = 5
+MAX_REDIRECTS = 5
 REDIRECTS = (301, 302, 303, 307, 308)
 
 
@@ -112,7 +112,7 @@ def connect(server, url):
 def request(server, method, headers, watch, body=None, url=None):
     """Connection and response; redirects are followed, and the server's own headers do not go to another host."""
     url = url or server["url"]
-    for _dummy in range(MOST_REDIRECTS + 1):
+    for _dummy in range(MAX_REDIRECTS + 1):
         connection = connect(server, url)
         try:
             watch.holding(connection.sock)

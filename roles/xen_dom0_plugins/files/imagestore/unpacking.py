@@ -9,13 +9,13 @@ from failures import bad_image
 
 BLOCK = 512
 PIECE = 1 << 18
-MOST_HEADER = 64 << 10
-MOST_PADDING = 64 << 20
-MOST_OTHER = 1 << 20
+MAX_HEADER = 64 << 10
+MAX_PADDING = 64 << 20
+MAX_OTHER = 1 << 20
 NUMBERED = re.compile(r"(0|[1-9][0-9]?)\.vhd\Z")
 # As the oldest images name them.
 NAMED = {"snap.vhd": 0, "image.vhd": 1, "base.vhd": 2}
-MOST_MEMBERS = 30
+MAX_MEMBERS = 30
 KINDS = {b"1": "a hard link", b"2": "a symbolic link", b"3": "a device", b"4": "a device", b"6": "a pipe", b"S": "a sparse file"}
 
 
@@ -152,13 +152,13 @@ class Tarball(object):
         elif number is not None and self._alone:
             raise bad_image("The tarball holds several VHDs, and not all are named 0.vhd, 1.vhd and so on.")
         if number is None:
-            if size > MOST_OTHER and name != "swap.vhd":
+            if size > MAX_OTHER and name != "swap.vhd":
                 raise bad_image("The tarball holds %d bytes that are no VHD of a chain." % size)
             return None
         if number in self._seen:
             raise bad_image("The tarball holds %d.vhd twice." % number)
-        if number >= MOST_MEMBERS:
-            raise bad_image("The chain of the tarball is longer than %d VHDs." % MOST_MEMBERS)
+        if number >= MAX_MEMBERS:
+            raise bad_image("The chain of the tarball is longer than %d VHDs." % MAX_MEMBERS)
         return number
 
     def _files(self):
@@ -198,13 +198,13 @@ class Tarball(object):
             if not data:
                 return
             read += len(data)
-            if read > MOST_PADDING or data.strip(b"\0"):
+            if read > MAX_PADDING or data.strip(b"\0"):
                 raise bad_image("The tarball ends, and something else follows it.")
 
     def _extension(self, kind, size):
         """What a header of its own says of the next entry: its path and its size."""
-        if size > MOST_HEADER:
-            raise bad_image("A header of the tarball has %d bytes; %d is the most that is read." % (size, MOST_HEADER))
+        if size > MAX_HEADER:
+            raise bad_image("A header of the tarball has %d bytes; %d is the most that is read." % (size, MAX_HEADER))
         data = self.stream.exactly(size)
         self.stream.skip(-size % BLOCK)
         if kind == b"L":

@@ -20,7 +20,7 @@ from watch import Watch
 PATCH = "application/openstack-images-v2.1-json-patch"
 # Chunks of the request, and so of the compressed data.
 CHUNK = 1 << 17
-MOST_ANSWER = 1 << 20
+MAX_ANSWER = 1 << 20
 BLOCK = 512
 
 
@@ -89,7 +89,7 @@ class Upload(object):
     def _answer(self, server, method, wanted, headers, body=None):
         connection, response = request(server, method, headers, self.watch, body)
         try:
-            data = response.read(MOST_ANSWER)
+            data = response.read(MAX_ANSWER)
             if response.status not in wanted:
                 raise Refused(response.status)
             return data
@@ -131,7 +131,7 @@ class Upload(object):
                 self._refusal(connection)
                 raise
             response = connection.getresponse()
-            response.read(MOST_ANSWER)
+            response.read(MAX_ANSWER)
             if response.status not in (200, 201, 204):
                 raise Refused(response.status)
             return digests

@@ -18,9 +18,9 @@ ALIGNMENT = 4096
 UNUSED = 0xFFFFFFFF
 DYNAMIC, DIFFERENCING = 3, 4
 EPOCH = 946684800  # 2000-01-01
-MOST_SIZE = 2040 << 30
+MAX_SIZE = 2040 << 30
 # Tables lie at the beginning; further ones are nobody's.
-MOST_TABLES = 16 << 20
+MAX_TABLES = 16 << 20
 FOOTER = struct.Struct(">8sIIQI4sI4sQQHBBII16sBB426x")
 HEADER = struct.Struct(">8sQQIIII16sII512s192s256x")
 BATMAP = struct.Struct(">8sQIIIB483x")
@@ -95,7 +95,7 @@ def read_footer(data, what):
     made = Footer(fields[9], fields[13], fields[15], fields[4], fields[8], fields[3], fields[5], fields[6], fields[17])
     if made.kind not in (DYNAMIC, DIFFERENCING):
         raise bad_image("%s is a VHD of the type %d; a dynamic one or a child of one is wanted." % (what, made.kind))
-    if not 0 < made.size <= MOST_SIZE or made.size % SECTOR:
+    if not 0 < made.size <= MAX_SIZE or made.size % SECTOR:
         raise bad_image("The footer of %s gives a size of %d bytes; whole sectors and 2040 GiB at most are possible." % (what, made.size))
     return made
 
@@ -161,7 +161,7 @@ class Tables(object):
 
 
 def inside(offset, length):
-    return offset >= SECTOR and offset % SECTOR == 0 and offset + length <= MOST_TABLES
+    return offset >= SECTOR and offset % SECTOR == 0 and offset + length <= MAX_TABLES
 
 
 def check_end(tables, data, length):

@@ -16,7 +16,7 @@ from cinder import exception
 from cinder_xenapinfs.repository import Repository
 from xapi import PASSWORD, AskedFault, PoolUnderTest
 
-MOST_CALLS = 60
+MAX_CALLS = 60
 DATA = random.Random(1).randbytes(MIB)
 
 
@@ -129,8 +129,8 @@ THOROUGH = (Create, Snapshot)
 def points(what: type[Operation], kind: str) -> range:
     """Which calls fail: one that is refused ends as one that never arrives, so that some of those do."""
     if kind in ("drop_call", "lose_answer"):
-        return range(MOST_CALLS) if what in THOROUGH else range(KINDS.index(kind), MOST_CALLS, 2)
-    return range(OPERATIONS.index(what) % 5, MOST_CALLS, 5)
+        return range(MAX_CALLS) if what in THOROUGH else range(KINDS.index(kind), MAX_CALLS, 2)
+    return range(OPERATIONS.index(what) % 5, MAX_CALLS, 5)
 
 
 @pytest.fixture(autouse=True)
@@ -238,7 +238,7 @@ def test_the_pool_is_away_for_a_moment(backend: Backend, pool: PoolUnderTest, wh
 
 def left_behind(backend: Backend, pool: PoolUnderTest) -> set[str]:
     """A creation that the pool did not survive, for longer than the driver waits."""
-    backend.driver.pool.patience = 0.3
+    backend.driver.pool.idle_timeout = 0.3
     before = pool.census()["SR"]
     with fault(pool, kind="drop_call", after=4, times=0), pytest.raises(exception.VolumeBackendAPIException):
         backend.driver.create_volume(backend.volume(1))

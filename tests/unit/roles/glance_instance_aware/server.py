@@ -27,7 +27,7 @@ WORKERS = 2
 
 
 @dataclass(frozen=True)
-class Said:
+class RequestedRelation:
     """An answer; status 0 where the connection ended without one."""
 
     status: int
@@ -44,7 +44,7 @@ class GlanceServer:
     glance: GlanceUnderTest
     port: int
 
-    def call(self, method: str, path: str, caller: Caller, *, body: Any = None, headers: dict[str, str] | None = None) -> Said:
+    def call(self, method: str, path: str, caller: Caller, *, body: Any = None, headers: dict[str, str] | None = None) -> RequestedRelation:
         content_type = "application/openstack-images-v2.1-json-patch" if method == "PATCH" else "application/json"
         content = None if body is None else json.dumps(body).encode()
         sent = {**caller.headers, "Connection": "close", **({"Content-Type": content_type} if content else {}), **(headers or {})}
@@ -52,9 +52,9 @@ class GlanceServer:
             try:
                 connection.request(method, path, content, sent)
                 answer = connection.getresponse()
-                return Said(answer.status, answer.read(), answer.headers.get("X-Test-Process", ""))
+                return RequestedRelation(answer.status, answer.read(), answer.headers.get("X-Test-Process", ""))
             except (http.client.RemoteDisconnected, ConnectionResetError, BrokenPipeError):
-                return Said(0)
+                return RequestedRelation(0)
 
     def find(self, caller: Caller, installation: str, instance: str) -> set[str]:
         query = urlencode({"nova_installation_uuid": installation, "instance_id": instance, "limit": "1000"})

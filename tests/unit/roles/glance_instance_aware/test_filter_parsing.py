@@ -12,10 +12,10 @@ from urllib.parse import parse_qsl, quote, urlencode
 
 import pytest
 from fake_glance import ADMIN, ALPHA, OLD_PATCH, PATCH, A, Aware, B, ask, environ_of, make_table
-from glance_instance_aware import rewrite, tuple_of
+from glance_instance_aware import relation_request, rewrite
 from glance_instance_aware.filter import IMAGES, method_of
 from glance_instance_aware.installations import installation_of, parse
-from glance_instance_aware.tuple_of import Malformed
+from glance_instance_aware.relation_request import Malformed
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -246,7 +246,7 @@ def test_that_whatever_comes_has_an_answer(
 @given(st.uuids(), st.booleans(), st.booleans())
 def test_that_uuids_have_one_form(value: Any, upper: bool, dashes: bool) -> None:
     text = str(value) if dashes else value.hex
-    assert tuple_of.installation_uuid(text.upper() if upper else text) == tuple_of.instance_id(text) == str(value)
+    assert relation_request.installation_uuid(text.upper() if upper else text) == relation_request.instance_id(text) == str(value)
 
 
 @SETTLED
@@ -254,10 +254,10 @@ def test_that_uuids_have_one_form(value: Any, upper: bool, dashes: bool) -> None
 def test_that_numbers_are_what_they_are(number: int) -> None:
     for given_as in (number, str(number)):
         if 0 <= number < 10**19:
-            assert tuple_of.instance_id(given_as) == str(number)
+            assert relation_request.instance_id(given_as) == str(number)
         else:
             with pytest.raises(Malformed):
-                tuple_of.instance_id(given_as)
+                relation_request.instance_id(given_as)
 
 
 @SETTLED
@@ -265,7 +265,7 @@ def test_that_numbers_are_what_they_are(number: int) -> None:
 def test_that_nothing_else_is_an_instance(text: str) -> None:
     reason, found = "", ""
     try:
-        found = tuple_of.instance_id(text)
+        found = relation_request.instance_id(text)
     except Malformed as exc:
         reason = str(exc)
     assert set(found) <= set("0123456789abcdef-")
@@ -307,8 +307,8 @@ def test_that_the_cheap_test_misses_nothing(query: str) -> None:
 def test_that_other_properties_survive(document: Any) -> None:
     rest = {"x": document, "é": "\ud800"}
     body = json.dumps({**rest, "instance_id": "1"}).encode()
-    loaded = tuple_of.load(body)
-    kept = tuple_of.load(tuple_of.create_body(loaded, tuple_of.NAMES, IMAGE))
+    loaded = relation_request.load(body)
+    kept = relation_request.load(relation_request.create_body(loaded, relation_request.NAMES, IMAGE))
     assert json.dumps(kept) == json.dumps({**json.loads(json.dumps(rest)), "id": IMAGE})
 
 

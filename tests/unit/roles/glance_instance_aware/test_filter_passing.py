@@ -273,13 +273,13 @@ def test_that_plain_requests_need_no_database() -> None:
 
 def requests_with_a_relation() -> list[tuple[str, str, Any]]:
     query = f"nova_installation_uuid={A}&instance_id=5"
-    tuple_of = {"nova_installation_uuid": A, "instance_id": "5"}
-    changes = [{"op": "add", "path": f"/{name}", "value": value} for name, value in tuple_of.items()]
+    relation_request = {"nova_installation_uuid": A, "instance_id": "5"}
+    changes = [{"op": "add", "path": f"/{name}", "value": value} for name, value in relation_request.items()]
     return [
         ("GET", f"/v2/images?{query}", None),
         ("GET", "/v2/images?include_relation=true", None),
         ("GET", f"/v2/images/{IMAGE}?include_relation=true", None),
-        ("POST", "/v2/images", tuple_of),
+        ("POST", "/v2/images", relation_request),
         ("PATCH", f"/v2/images/{IMAGE}", changes),
     ]
 

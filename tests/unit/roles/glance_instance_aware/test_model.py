@@ -322,7 +322,7 @@ class Relations(RuleBasedStateMachine):
                 image.update(zip(PAIR, relation))
         assert self.pages(self.glance.aware, query, caller) == expected
         if not filters and not (ids and self.images) and caller is not ADMIN:
-            # Said once more without Glance: what such a listing is for.
+            # RequestedRelation once more without Glance: what such a listing is for.
             assert {image["id"] for image in expected} == {one for one in wanted if self.images[one].is_listed(caller.project)}
 
     @rule(caller=callers, limit=st.sampled_from(["2", "1000"]))

@@ -12,7 +12,7 @@ import pytest
 from glance_app import ADMIN, Caller, GlanceUnderTest
 from helpers import at_once
 from requests_of import A, B, tuple_headers
-from server import GlanceServer, Said, served
+from server import GlanceServer, RequestedRelation, served
 
 ALPHA, BETA = Caller("alpha"), Caller("beta")
 THREADS = 4
@@ -33,19 +33,19 @@ def new_id() -> str:
     return str(uuid.uuid4())
 
 
-def create(server: GlanceServer, caller: Caller, identifier: str, pair: tuple[str, str], **headers: str) -> Said:
+def create(server: GlanceServer, caller: Caller, identifier: str, pair: tuple[str, str], **headers: str) -> RequestedRelation:
     return server.call("POST", "/v2/images", caller, body={"id": identifier, "name": "disk"}, headers={**tuple_headers(*pair), **headers})
 
 
-def relate(server: GlanceServer, caller: Caller, identifier: str, pair: tuple[str, str], **headers: str) -> Said:
+def relate(server: GlanceServer, caller: Caller, identifier: str, pair: tuple[str, str], **headers: str) -> RequestedRelation:
     return server.call("PATCH", f"/v2/images/{identifier}", caller, body=[], headers={**tuple_headers(*pair), **headers})
 
 
-def delete(server: GlanceServer, caller: Caller, identifier: str, **headers: str) -> Said:
+def delete(server: GlanceServer, caller: Caller, identifier: str, **headers: str) -> RequestedRelation:
     return server.call("DELETE", f"/v2/images/{identifier}", caller, headers=headers)
 
 
-def is_decided(answer: Said, *expected: int) -> bool:
+def is_decided(answer: RequestedRelation, *expected: int) -> bool:
     """Whether that is what it should be; Glance itself fails on SQLite where others write at that moment."""
     assert answer.status in (*expected, 500, 503), answer
     return answer.status in expected
@@ -71,7 +71,7 @@ def test_images_of_many_threads(server: GlanceServer) -> None:
     callers = [ALPHA, BETA, ALPHA, BETA]
     made: list[dict[str, tuple[str, str]]] = [{} for _number in range(THREADS)]
 
-    def work(number: int) -> list[Said]:
+    def work(number: int) -> list[RequestedRelation]:
         said = []
         for step in range(8):
             identifier, pair = new_id(), ((A, B)[number // 2], str(step % 2))
@@ -141,7 +141,7 @@ def test_images_that_go_while_they_are_changed(server: GlanceServer) -> None:
     for image in images:
         assert create(server, ALPHA, image, (A, "1")).status == 201
 
-    def work(number: int) -> list[Said]:
+    def work(number: int) -> list[RequestedRelation]:
         if number % 2:
             return [delete(server, ALPHA, image) for image in images]
         return [relate(server, ALPHA, image, (A, "2")) for image in images]

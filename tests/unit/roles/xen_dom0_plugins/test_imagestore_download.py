@@ -27,7 +27,7 @@ from ansible_collections.xenstack.image_services.tests.support.glance_double imp
 from ansible_collections.xenstack.image_services.tests.support.xapi import PoolUnderTest, content, error
 
 SIZE = 8 * MIB
-PATIENCE = 60
+IDLE_TIMEOUT = 60
 
 
 @contextlib.contextmanager
@@ -46,12 +46,12 @@ def meanwhile(function: Callable[[], Any]) -> Iterator[list[Any]]:
     try:
         yield found
     finally:
-        thread.join(PATIENCE)
+        thread.join(IDLE_TIMEOUT)
         assert not thread.is_alive()
 
 
 def await_true(condition: Callable[[], Any]) -> Any:
-    until = time.monotonic() + PATIENCE
+    until = time.monotonic() + IDLE_TIMEOUT
     while time.monotonic() < until:
         found = condition()
         if found:
@@ -246,7 +246,7 @@ def test_progress_is_told_and_a_cancelled_task_stops_the_transfer(dom0: Dom0, gl
         glance.plans[:] = [Plan(stall_after=SIZE // 2)]
         task, vdi = api.task.create("pull", ""), str(uuid.uuid4())
         with meanwhile(lambda vdi=vdi, task=task: dom0.apart().download(image, glance.source("slow"), form="raw", vdi=vdi, task=task)) as found:
-            assert glance.stalled.wait(PATIENCE)
+            assert glance.stalled.wait(IDLE_TIMEOUT)
             await_true(lambda task=task: 0.3 < api.task.get_progress(task) < 0.6)
             if stop == "flag":
                 assert dom0.call("cancel", vdi=vdi) == {"cancelled": True}
@@ -279,7 +279,7 @@ def test_a_plugin_that_is_told_to_end_cleans_up(dom0: Dom0, glance: GlanceDouble
     image = glance.put("ended", images["raw"])
     glance.plans += [Plan(stall_after=SIZE // 2)]
     with meanwhile(lambda: dom0.apart().download(image, glance.source("ended"), form="raw")) as found:
-        assert glance.stalled.wait(PATIENCE)
+        assert glance.stalled.wait(IDLE_TIMEOUT)
         os.kill(await_true(lambda: plugin_process(dom0)), signal.SIGTERM)
     assert found == [["IMAGESTORE_FAILED", "The plugin was told to end."]]
     assert dom0.files() == []
@@ -291,7 +291,7 @@ def test_what_a_killed_plugin_left_goes_with_the_next_start(dom0: Dom0, glance: 
         glance.stalled.clear()
         glance.plans[:] = [Plan(stall_after=SIZE // 2)]
         with meanwhile(lambda: dom0.apart().download(image, glance.source("killed"), form="raw")) as found:
-            assert glance.stalled.wait(PATIENCE)
+            assert glance.stalled.wait(IDLE_TIMEOUT)
             process = plugin_process(dom0)
             # One that lives is left alone.
             assert dom0.call("cleanup") == {"removed": []}

@@ -17,7 +17,7 @@ from threading import Thread
 
 import pytest
 from ansible_collections.xenstack.image_services.plugins.module_utils._content.checksum_fetch import ChecksumFiles
-from ansible_collections.xenstack.image_services.plugins.module_utils._content.checksum_file import DIGEST_LENGTHS, MOST_BYTES, NoDigest, digest_of, reference
+from ansible_collections.xenstack.image_services.plugins.module_utils._content.checksum_file import DIGEST_LENGTHS, MAX_BYTES, NoDigest, digest_of, reference
 from ansible_collections.xenstack.image_services.plugins.module_utils._core.errors import ImageServicesError
 from hypothesis import given
 from hypothesis import strategies as st
@@ -65,7 +65,7 @@ def test_the_digest_of_a_name_is_found(text: str) -> None:
         (f"SHA512 (disk.img) = {A}\n".encode(), "it has no line for 'disk.img'"),
         (b"c" * 128, "it holds a digest of 128 digits, and sha256 has 64"),
         (b"QFI\xfb" + bytes(range(256)) * 64, "it has no line for 'disk.img'"),
-        (b"x" * (MOST_BYTES + 1), "it is larger than 1024 KiB"),
+        (b"x" * (MAX_BYTES + 1), "it is larger than 1024 KiB"),
     ],
 )
 def test_what_tells_no_digest_is_named(data: bytes, cause: str) -> None:

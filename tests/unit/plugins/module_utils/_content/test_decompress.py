@@ -20,7 +20,7 @@ import zstandard
 from ansible_collections.xenstack.image_services.plugins.module_utils._content.decompress import DecompressedSource
 from ansible_collections.xenstack.image_services.plugins.module_utils._content.source import FileSource
 from ansible_collections.xenstack.image_services.plugins.module_utils._core.errors import ImageServicesError
-from ansible_collections.xenstack.image_services.plugins.module_utils._disk.decoders import MOST_INPUT, MOST_OUTPUT, BrokenStream, decoder
+from ansible_collections.xenstack.image_services.plugins.module_utils._disk.decoders import MAX_INPUT, MAX_OUTPUT, BrokenStream, decoder
 from ansible_collections.xenstack.image_services.plugins.module_utils._disk.formats import HEAD_SIZE, MARKS_END, sniff
 from ansible_collections.xenstack.image_services.tests.support.deployment import ROOT
 from hypothesis import given
@@ -126,9 +126,9 @@ def test_no_bytes_break_the_decoders(compression: str, data: bytes, step: int, m
 def test_a_bomb_comes_out_in_small_pieces(compression: str) -> None:
     data = COMPRESS[compression](bytes(64 * 1024 * 1024))
     decoding = decoder(compression)
-    sizes = [len(piece) for start in range(0, len(data), MOST_INPUT) for piece in decoding.decode(data[start : start + MOST_INPUT])]
+    sizes = [len(piece) for start in range(0, len(data), MAX_INPUT) for piece in decoding.decode(data[start : start + MAX_INPUT])]
     assert sum(sizes) == 64 * 1024 * 1024
-    assert max(sizes) <= MOST_OUTPUT
+    assert max(sizes) <= MAX_OUTPUT
 
 
 @pytest.mark.parametrize("compression", ["xz", "zstd"])

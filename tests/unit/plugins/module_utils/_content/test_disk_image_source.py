@@ -13,7 +13,7 @@ from tempfile import TemporaryDirectory
 from uuid import UUID
 
 import pytest
-from ansible_collections.xenstack.image_services.plugins.module_utils._content.disk_image_source import MadeSource, Recipe
+from ansible_collections.xenstack.image_services.plugins.module_utils._content.disk_image_source import DiskImageSource, ImageEncoding
 from ansible_collections.xenstack.image_services.plugins.module_utils._disk.disk import Disk, RawDisk
 from ansible_collections.xenstack.image_services.plugins.module_utils._disk.vhd.reader import VhdStream
 from ansible_collections.xenstack.image_services.plugins.module_utils._disk.vhd.tarball import VhdTarball
@@ -41,9 +41,9 @@ class Opener:
             self.closed += 1
 
 
-def made(path: Path, format: str, identity: str | None = None) -> tuple[MadeSource, Opener]:
+def made(path: Path, format: str, identity: str | None = None) -> tuple[DiskImageSource, Opener]:
     opener = Opener(path)
-    return MadeSource("disk", Recipe(format, UUIDS), opener, identity, {}), opener
+    return DiskImageSource("disk", ImageEncoding(format, UUIDS), opener, identity, {}), opener
 
 
 @settings(max_examples=20)
@@ -148,6 +148,6 @@ def test_the_mark_does_not_tell_how_the_disk_was_cut(disk: tuple[int, Writes]) -
         def opened() -> Iterator[Disk]:
             yield VhdStream([vhd], "disk")
 
-        through = MadeSource("disk", Recipe("raw"), opened, None, {})
+        through = DiskImageSource("disk", ImageEncoding("raw"), opened, None, {})
         through.read()
         assert through.fingerprint == plain.fingerprint

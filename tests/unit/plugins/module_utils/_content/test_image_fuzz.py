@@ -21,7 +21,7 @@ from ansible_collections.xenstack.image_services.plugins.module_utils._disk.qcow
 from ansible_collections.xenstack.image_services.plugins.module_utils._disk.vhd.reader import VhdFile, VhdStream
 from ansible_collections.xenstack.image_services.plugins.module_utils._disk.vhd.tarball import VhdTarball
 from ansible_collections.xenstack.image_services.tests.support.disks import MIB, build_vhd, qemu_img, summed, write_raw
-from ansible_collections.xenstack.image_services.tests.support.fuzz import MOST_MEMORY, SLOWEST, mutated
+from ansible_collections.xenstack.image_services.tests.support.fuzz import MAX_MEMORY, SLOWEST, mutated
 
 # Of each kind; there are more than 10,000 of them together.
 CASES = 3000
@@ -115,7 +115,7 @@ def fuzz(make: Callable[[random.Random], bytes], read: Callable[[bytes, random.R
     assert len(sentences) > CASES // 5
     assert all(sentence.startswith("Cannot read ") for sentence in sentences)
     assert whole > CASES // 50
-    assert (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) * 1024 < MOST_MEMORY
+    assert (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) * 1024 < MAX_MEMORY
 
 
 @pytest.mark.parametrize("seed", [1])

@@ -42,14 +42,14 @@ def test_specs_merge_without_changing_either() -> None:
 def test_waiting_goes_on_while_something_moves() -> None:
     clock = JumpingClock()
     states: Iterator[int] = iter(range(100))
-    assert wait_while_moving(lambda: next(states), lambda state: state == 99, patience=1.0, clock=clock, interval=0.9) == 99
-    assert clock.time > 80, "far longer than the patience for standing still"
+    assert wait_while_moving(lambda: next(states), lambda state: state == 99, idle_timeout=1.0, clock=clock, interval=0.9) == 99
+    assert clock.time > 80, "far longer than the idle timeout"
 
 
 def test_waiting_ends_where_nothing_moves() -> None:
     clock = JumpingClock()
     with pytest.raises(Stalled, match="last state seen: saving"):
-        wait_while_moving(lambda: "saving", lambda state: False, patience=30.0, clock=clock)
+        wait_while_moving(lambda: "saving", lambda state: False, idle_timeout=30.0, clock=clock)
     assert 30 <= clock.time < 36
 
 

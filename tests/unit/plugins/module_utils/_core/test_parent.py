@@ -22,7 +22,7 @@ import sys, time
 sys.path.insert(0, {path!r})
 from ansible_collections.xenstack.image_services.plugins.module_utils._core import errors, parent, signals as interrupt
 try:
-    with interrupt.cleaning_up("test", "module", "x"), parent.ending_with_parent(0.05):
+    with interrupt.signals_as_errors("test", "module", "x"), parent.ending_with_parent(0.05):
         open({told!r}, "w").write("begun")
         time.sleep(30)
 except errors.ImageServicesError:

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 
 import pytest
 from ansible_collections.xenstack.image_services.plugins.module_utils._core.errors import ImageServicesError
-from ansible_collections.xenstack.image_services.plugins.module_utils._core.signals import cleaning_up, undisturbed
+from ansible_collections.xenstack.image_services.plugins.module_utils._core.signals import defer_signals, signals_as_errors
 
 
 @pytest.fixture(params=[signal.SIGTERM, signal.SIGHUP, signal.SIGINT])
@@ -24,12 +24,12 @@ def test_a_signal_waits_for_the_answer_and_then_ends_the_task(number: signal.Sig
     before, heard = signal.getsignal(number), []
 
     def job() -> None:
-        with undisturbed():
+        with defer_signals():
             signal.raise_signal(number)
             heard.append("the answer")
         heard.append("more")
 
-    with pytest.raises(ImageServicesError, match="the task was interrupted"), cleaning_up("make", "SR", "x"):
+    with pytest.raises(ImageServicesError, match="the task was interrupted"), signals_as_errors("make", "SR", "x"):
         job()
     assert heard == ["the answer"]
     assert signal.getsignal(number) is before
@@ -37,6 +37,6 @@ def test_a_signal_waits_for_the_answer_and_then_ends_the_task(number: signal.Sig
 
 def test_what_is_ignored_stays_ignored(number: signal.Signals) -> None:
     signal.signal(number, signal.SIG_IGN)
-    with cleaning_up("make", "SR", "x"), undisturbed():
+    with signals_as_errors("make", "SR", "x"), defer_signals():
         signal.raise_signal(number)
     assert signal.getsignal(number) is signal.SIG_IGN

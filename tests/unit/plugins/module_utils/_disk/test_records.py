@@ -14,7 +14,7 @@ from ansible_collections.xenstack.image_services.plugins.module_utils._core.erro
 from ansible_collections.xenstack.image_services.plugins.module_utils._disk import pages as module
 from ansible_collections.xenstack.image_services.plugins.module_utils._disk.disk import RawDisk
 from ansible_collections.xenstack.image_services.plugins.module_utils._disk.pages import PAGE, PagedDisk, PageSum, whole_pages
-from ansible_collections.xenstack.image_services.plugins.module_utils._disk.records import MOST_RECORD, records
+from ansible_collections.xenstack.image_services.plugins.module_utils._disk.records import MAX_RECORD, records
 from ansible_collections.xenstack.image_services.plugins.module_utils._disk.vhd.tarball import VhdTarball
 from ansible_collections.xenstack.image_services.plugins.module_utils._disk.vhd.writer import VhdWriter
 from ansible_collections.xenstack.image_services.tests.support.disks import (
@@ -79,8 +79,8 @@ def test_records_of_a_raw_disk_hold_it_bit_for_bit(disk: tuple[int, Writes], tmp
     assert [offset for offset, _data in found] == sorted(offset for offset, _data in found)
     for offset, data in found:
         assert offset % PAGE == len(data) % PAGE == 0
-        assert len(data) <= MOST_RECORD
-        assert offset // MOST_RECORD == (offset + len(data) - 1) // MOST_RECORD
+        assert len(data) <= MAX_RECORD
+        assert offset // MAX_RECORD == (offset + len(data) - 1) // MAX_RECORD
 
 
 @st.composite
@@ -142,7 +142,7 @@ def test_pages_in_parts_are_kept_in_bounded_memory(monkeypatch: pytest.MonkeyPat
     found = dict(parsed(records(whole_pages(Given(4000 * PAGE, halves), True, str(tmp_path)), 4000 * PAGE)))
     assert b"".join(found[offset] for offset in sorted(found)) == b"x" * 4000 * PAGE
     assert not list(tmp_path.iterdir())
-    monkeypatch.setattr(module, "_MOST_PARTS", 3999)
+    monkeypatch.setattr(module, "_MAX_PARTS", 3999)
     with pytest.raises(ImageServicesError) as excinfo:
         list(whole_pages(Given(4000 * PAGE, halves), True, str(tmp_path)))
     refused(excinfo, "share more than 3999 pages", "qemu-img")

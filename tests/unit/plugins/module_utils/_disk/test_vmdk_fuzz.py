@@ -18,7 +18,7 @@ from ansible_collections.xenstack.image_services.plugins.module_utils._disk.disk
 from ansible_collections.xenstack.image_services.plugins.module_utils._disk.vmdk import VmdkFile
 from ansible_collections.xenstack.image_services.plugins.module_utils._disk.vmdk_stream import VmdkStream
 from ansible_collections.xenstack.image_services.tests.support.disks import GIB, content, cut, qemu_img, write_raw
-from ansible_collections.xenstack.image_services.tests.support.fuzz import MOST_MEMORY, SLOWEST, mutated
+from ansible_collections.xenstack.image_services.tests.support.fuzz import MAX_MEMORY, SLOWEST, mutated
 from ansible_collections.xenstack.image_services.tests.support.sweep import COMPLETE, sample
 from ansible_collections.xenstack.image_services.tests.support.vmdk import SECTOR, Built
 
@@ -104,7 +104,7 @@ def test_damaged_images(samples: list[bytes], tmp_path: Path) -> None:
     assert len(sentences) > len(numbers) // 3
     assert compared > len(numbers) // 20
     assert refused_by_judge < taken // 4
-    assert (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) * 1024 < MOST_MEMORY
+    assert (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) * 1024 < MAX_MEMORY
     print(
         f"{len(numbers)} cases: {len(sentences)} refused, {taken} taken, {compared} of them compared, {refused_by_judge} refused by qemu-img; all: {COMPLETE}"
     )

@@ -11,7 +11,7 @@ import requests
 from ansible_collections.xenstack.image_services.plugins.module_utils._core.errors import ImageServicesError
 from ansible_collections.xenstack.image_services.plugins.module_utils._glance.api import Glance
 from ansible_collections.xenstack.image_services.plugins.module_utils._glance.argspec import auth_secrets
-from ansible_collections.xenstack.image_services.plugins.module_utils._glance.http import GlanceError, HttpClient, explaining
+from ansible_collections.xenstack.image_services.plugins.module_utils._glance.http import GlanceError, HttpClient, glance_errors
 from ansible_collections.xenstack.image_services.tests.support.clocks import JumpingClock
 from hypothesis import given
 from hypothesis import strategies as st
@@ -92,7 +92,7 @@ def test_attempts_end() -> None:
 
 def test_glances_page_becomes_one_line_and_the_sentence_says_what_to_do() -> None:
     page = b"<html><head><title>409</title></head><body><h1>409 Conflict</h1>Image <b>a</b> is\n in use.<br /><br /></body></html>"
-    with pytest.raises(ImageServicesError) as caught, explaining("delete", "image", "a"):
+    with pytest.raises(ImageServicesError) as caught, glance_errors("delete", "image", "a"):
         client(Script((409, page))).request("DELETE", "/v2/images/a")
     assert str(caught.value) == (
         "Cannot delete image 'a': Glance answered 409 Reason: Image a is in use. Wait for the other operation on this image to end, then run the task again."
@@ -128,5 +128,5 @@ def test_what_may_be_a_secret_of_an_auth_dictionary_is_one() -> None:
 )
 def test_a_file_that_glance_may_not_remove_is_no_matter_of_roles(body: bytes, words: str) -> None:
     session = Script((403, body))
-    with pytest.raises(ImageServicesError, match=words), explaining("delete", "image", "a"):
+    with pytest.raises(ImageServicesError, match=words), glance_errors("delete", "image", "a"):
         HttpClient(session, "http://glance", clock=JumpingClock()).request("DELETE", "/v2/images/1")

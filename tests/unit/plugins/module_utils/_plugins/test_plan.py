@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 from ansible_collections.xenstack.image_services.plugins.module_utils._plugins.plan import (
-    MOST_ARGUMENTS,
+    MAX_ARGUMENTS,
     HostFacts,
     PluginFacts,
     as_arguments,
@@ -61,7 +61,7 @@ def test_the_size_of_arguments_is_never_counted_too_small(text: str) -> None:
     call = xmlrpc.client.dumps(("OpaqueRef:" + "0" * 36, arguments), "download")
     compact = call.replace("\n<", "<")
     assert len(compact.encode()) - 600 < size_of_arguments(arguments)
-    assert MOST_ARGUMENTS < 128 * 1024 - 600
+    assert MAX_ARGUMENTS < 128 * 1024 - 600
 
 
 @pytest.mark.parametrize(

@@ -9,12 +9,12 @@ from typing import Any
 
 import pytest
 from ansible_collections.xenstack.image_services.plugins.module_utils._core.errors import ImageServicesError
-from ansible_collections.xenstack.image_services.plugins.module_utils._srs.plan import Current, Desired, Link, Place, Plan, plan
+from ansible_collections.xenstack.image_services.plugins.module_utils._srs.plan import Current, Desired, Pbd, Place, Plan, plan
 
 UUID = "2f0b5b39-4ad6-4f5e-9b0e-5d7b1a0f1c11"
 EXPORT = {"server": "nfs", "serverpath": "/a"}
 PLACE = Place({"h1": "xen1", "h2": "xen2"}, "h1")
-BOTH = (Link("p1", "h1", True, EXPORT), Link("p2", "h2", True, EXPORT))
+BOTH = (Pbd("p1", "h1", True, EXPORT), Pbd("p2", "h2", True, EXPORT))
 THERE = Current("ref", UUID, "images", "", "nfs", "user", True, False, BOTH)
 WANTED = Desired("images", type="nfs", device_config=EXPORT)
 
@@ -107,9 +107,9 @@ def test_secrets_are_masked_and_those_that_the_pool_keeps_apart_are_left_alone()
     created = plan("present", Desired("isos", type="iso", device_config=config), None, PLACE)
     assert created.after["device_config"] == {"location": "//a/b", "cifspassword": "********"}
     assert created.steps[0].values["device_config"] == config
-    apart = replace(THERE, type="iso", content_type="iso", links=(Link("p1", "h1", True, {"location": "//a/b", "cifspassword_secret": "a-uuid"}),))
+    apart = replace(THERE, type="iso", content_type="iso", links=(Pbd("p1", "h1", True, {"location": "//a/b", "cifspassword_secret": "a-uuid"}),))
     assert plan("present", Desired("images", device_config=config), apart, PLACE).steps == ()
-    plain = replace(apart, links=(Link("p1", "h1", True, {**config, "cifspassword": "old"}),))
+    plain = replace(apart, links=(Pbd("p1", "h1", True, {**config, "cifspassword": "old"}),))
     changed = plan("present", Desired("images", device_config=config), plain, PLACE)
     assert verbs(changed) == ["reconnect"]
     assert "s3cret" not in str((changed.before, changed.after))

@@ -31,7 +31,7 @@ def test_what_a_driver_says_comes_back_and_what_it_prints_does_not(monkeypatch: 
 def test_a_driver_that_hangs_is_ended(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(store_driver, "_try_driver", lambda store, files: time.sleep(60))
     started = time.monotonic()
-    found = store_driver.diagnose("objects", [], patience=0.3)
+    found = store_driver.diagnose("objects", [], idle_timeout=0.3)
     assert found is not None
     assert "has not answered" in found[0]
     assert time.monotonic() - started < 10

@@ -9,7 +9,7 @@ import xmlrpc.client
 
 import pytest
 from ansible_collections.xenstack.image_services.plugins.module_utils._core.errors import ImageServicesError
-from ansible_collections.xenstack.image_services.plugins.module_utils._xapi.failures import SENTENCES, XapiFailure, explaining, sentence
+from ansible_collections.xenstack.image_services.plugins.module_utils._xapi.failures import SENTENCES, XapiFailure, sentence, xapi_errors
 from ansible_collections.xenstack.image_services.plugins.module_utils._xapi.rpc import plain, sendable
 from ansible_collections.xenstack.image_services.plugins.module_utils._xapi.tasks import result_text
 from ansible_collections.xenstack.image_services.plugins.module_utils._xapi.tls import Address, parse_address, pins
@@ -111,7 +111,7 @@ def test_what_plugins_fail_with(code: str, params: list[str], cause: str, advice
 
 
 def test_a_failure_keeps_its_code_for_programs() -> None:
-    with pytest.raises(ImageServicesError) as caught, explaining("import", "image", "x"):
+    with pytest.raises(ImageServicesError) as caught, xapi_errors("import", "image", "x"):
         raise XapiFailure("SR_FULL", [10, 5])
     assert str(caught.value) == "Cannot import image 'x': the SR has no room left (10 bytes asked, 5 at most). Free space in it, or choose another SR."
     assert caught.value.as_result()["error"] == {"code": "SR_FULL", "details": ["10", "5"], "request_id": None}

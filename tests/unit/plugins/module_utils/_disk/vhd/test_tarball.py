@@ -313,7 +313,7 @@ def test_the_place_of_a_map_that_is_no_longer_needed_is_used_once() -> None:
 
 
 def test_maps_of_sectors_beyond_memory_go_to_a_file(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.setattr(vhd_chain, "_MOST_MAPS", 1024)
+    monkeypatch.setattr(vhd_chain, "_MAX_MAPS", 1024)
     members = [
         ("0.vhd", member(0, 2, {index: {index: b"leaf"} for index in range(8)}, size=16 * MIB)),
         ("1.vhd", member(1, 2, {index: {index: b"hidden", 4000: b"base"} for index in range(8)}, size=16 * MIB)),

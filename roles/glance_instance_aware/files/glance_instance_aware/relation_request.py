@@ -24,7 +24,7 @@ PARTS = ("op", "path", "value", "add", "replace", "remove")
 
 UUID = re.compile(r"[0-9a-fA-F]{8}-?[0-9a-fA-F]{4}-?[0-9a-fA-F]{4}-?[0-9a-fA-F]{4}-?[0-9a-fA-F]{12}")
 DECIMAL = re.compile(r"0|[1-9][0-9]{0,18}")
-LONGEST_SHOWN = 64
+MAX_SHOWN = 64
 
 
 class Malformed(Exception):
@@ -32,7 +32,7 @@ class Malformed(Exception):
 
 
 @dataclass(frozen=True)
-class Wanted:
+class RelationChange:
     """What becomes of a relation: halves that are None were not named."""
 
     installation: str | None = None
@@ -45,8 +45,8 @@ class Wanted:
 
 def shown(value: Any) -> str:
     text = value if isinstance(value, str) else json.dumps(value)
-    short = text[:LONGEST_SHOWN].encode("unicode_escape").decode("ascii")
-    return short if len(text) <= LONGEST_SHOWN else short + "…"
+    short = text[:MAX_SHOWN].encode("unicode_escape").decode("ascii")
+    return short if len(text) <= MAX_SHOWN else short + "…"
 
 
 def uuid_of(value: Any) -> str | None:
@@ -123,7 +123,7 @@ def once(document: Document, keys: Iterable[str]) -> None:
 
 
 @dataclass(frozen=True)
-class Said:
+class RequestedRelation:
     """What one request says, before it is known what its caller's installation is."""
 
     values: Mapping[str, str]
@@ -141,16 +141,16 @@ def agree(headers: Mapping[str, str], properties: Mapping[str, str]) -> dict[str
     return {**headers, **properties}
 
 
-def of_create(document: Any, headers: Mapping[str, str]) -> Said:
+def of_create(document: Any, headers: Mapping[str, str]) -> RequestedRelation:
     """What a POST says. Anything but an object is Glance's to refuse."""
     if not isinstance(document, Document):
-        return Said(headers)
+        return RequestedRelation(headers)
     once(document, NAMES)
     properties = {name: CHECKS[name](document[name]) for name in NAMES if name in document}
-    return Said(agree(headers, properties), nova=document.get(NOVA), names_nova=NOVA in document)
+    return RequestedRelation(agree(headers, properties), nova=document.get(NOVA), names_nova=NOVA in document)
 
 
-def of_patch(document: Any, headers: Mapping[str, str], draft: int) -> Said:
+def of_patch(document: Any, headers: Mapping[str, str], draft: int) -> RequestedRelation:
     """What a PATCH says: of several operations on one name the last counts, as in Glance."""
     properties: dict[str, str | None] = {}
     nova, names_nova, owner = None, False, None
@@ -168,7 +168,7 @@ def of_patch(document: Any, headers: Mapping[str, str], draft: int) -> Said:
     dropped = len(given) != len(properties)
     if dropped and (given or headers):
         raise Malformed("The request removes the relation and sets it as well.")
-    return Said(agree(headers, given), dropped, nova, names_nova, owner)
+    return RequestedRelation(agree(headers, given), dropped, nova, names_nova, owner)
 
 
 def changes(document: Any) -> list[Document]:
@@ -188,10 +188,10 @@ def operation_of(change: Document, draft: int) -> tuple[str, str] | tuple[None, 
     return (operation, parts[0]) if len(parts) == 1 else (None, None)
 
 
-def decide(said: Said, mapped: str | None) -> Wanted:
+def decide(said: RequestedRelation, mapped: str | None) -> RelationChange:
     """What is wanted; Nova's property says something of callers whose installation is known alone."""
     if said.dropped:
-        return Wanted(drop=True)
+        return RelationChange(drop=True)
     installation, instance = said.values.get(INSTALLATION), said.values.get(INSTANCE)
     if said.names_nova and mapped is not None:
         nova = uuid_of(said.nova)
@@ -201,11 +201,11 @@ def decide(said: Said, mapped: str | None) -> Wanted:
             raise Malformed(f"{INSTALLATION} and the installation that {NOVA} belongs to contradict each other.")
         if instance is not None and not DECIMAL.fullmatch(instance) and instance != nova:
             raise Malformed(f"{INSTANCE} and {NOVA} contradict each other.")
-        return Wanted(mapped, nova if instance is None else instance)
-    return Wanted(installation, instance)
+        return RelationChange(mapped, nova if instance is None else instance)
+    return RelationChange(installation, instance)
 
 
-def whole(wanted: Wanted, existing: Wanted, mapped: str | None) -> tuple[str, str]:
+def whole(wanted: RelationChange, existing: RelationChange, mapped: str | None) -> tuple[str, str]:
     """Both halves, of which one may be that of the relation there is, or the installation be the caller's own."""
     installation = wanted.installation or existing.installation or mapped
     instance = wanted.instance or existing.instance
