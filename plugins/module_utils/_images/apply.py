@@ -17,9 +17,9 @@ from .._glance.http import GlanceError, glance_errors
 from .._glance.properties import CREATED_BY, INCOMING, REPLACES, Record
 from .._glance.relation import Relation
 from .content_upload import ContentUpload
-from .desired import Desired
+from .desired import DesiredImage
 from .placement_apply import Placer
-from .plan import Plan
+from .plan import ImagePlan
 from .selection import created_by, retired_name
 from .transfer import Stuck
 
@@ -39,7 +39,7 @@ class Outcome:
 class ImageApplier:
     """The only place that changes images."""
 
-    def __init__(self, glance: Glance, desired: Desired, filling: ContentUpload, placer: Placer) -> None:
+    def __init__(self, glance: Glance, desired: DesiredImage, filling: ContentUpload, placer: Placer) -> None:
         self._glance = glance
         self._name = desired.label
         self._on_replace = desired.on_replace
@@ -50,7 +50,7 @@ class ImageApplier:
         self._placed: list[dict[str, Any]] = []
         self._warnings: list[str] = []
 
-    def apply(self, plan: Plan, current: Record | None) -> Outcome:
+    def apply(self, plan: ImagePlan, current: Record | None) -> Outcome:
         for image_id in plan.remove_incoming:
             with glance_errors("remove", "unfinished image", image_id):
                 self._glance.delete(image_id)
@@ -76,7 +76,7 @@ class ImageApplier:
         sent = self._filling.sent
         return Outcome(image, sent.bytes_transferred, [*sent.stores, *self._placed], [*self._warnings, *self._filling.warnings])
 
-    def _create(self, plan: Plan) -> str:
+    def _create(self, plan: ImagePlan) -> str:
         body = dict(plan.create or {})
         if not plan.upload:
             with glance_errors("create", "image", self._name):
@@ -133,7 +133,7 @@ class ImageApplier:
 
     # Images that are there
 
-    def _update(self, plan: Plan, current: Record) -> str:
+    def _update(self, plan: ImagePlan, current: Record) -> str:
         image_id = str(current["id"])
         if not plan.reactivate:
             # First of all, because many callers may not do it: they are told so before anything is changed.
@@ -153,7 +153,7 @@ class ImageApplier:
             self._place(plan, image_id)
         return image_id
 
-    def _place(self, plan: Plan, image_id: str) -> None:
+    def _place(self, plan: ImagePlan, image_id: str) -> None:
         if not plan.placement:
             return
         placed = self._placer.place(image_id, plan.placement, self._stores)
@@ -189,7 +189,7 @@ class ImageApplier:
 
     # Members
 
-    def _apply_members(self, plan: Plan, image_id: str) -> None:
+    def _apply_members(self, plan: ImagePlan, image_id: str) -> None:
         with glance_errors("share", "image", self._name):
             for project_id in plan.members.add:
                 self._glance.add_member(image_id, project_id)

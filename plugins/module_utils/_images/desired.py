@@ -37,7 +37,7 @@ class SourceFacts:
 
 
 @dataclass(frozen=True)
-class Desired:
+class DesiredImage:
     """The declared image. None means «not managed», an empty value means «make empty».
 
     ``label`` is what messages call it; ``name`` is None where a task declares an image by its id alone.

@@ -23,12 +23,12 @@ from .._glance.store_usage import stores_of
 from .apply import ImageApplier, Outcome
 from .content import algorithms_to_compare, has_data, recorded_digest, same_content
 from .content_upload import ContentUpload
-from .desired import Desired, SourceFacts
+from .desired import DesiredImage, SourceFacts
 from .lookup import ImageLookup
 from .options import refuse_content_of_reserved
 from .placement_apply import Placer
 from .placement_plan import LOCK, offer, refuse_image, refuse_service, refuse_store
-from .plan import Plan, left_to_glance, mislabelled, plan, predicted
+from .plan import ImagePlan, left_to_glance, mislabelled, plan, predicted
 from .selection import UUID, Selection, created_for_others, in_the_way, of_other_projects, only_one, select
 from .source import file_name, look_at, open_source, refuse_format, refuse_unknown
 
@@ -55,7 +55,7 @@ class ImageJob:
         check_properties(self.label, self._params["properties"])
         self._relation = declared(self.label, self._params)
 
-    def prepare(self, cloud: Cloud, finder: ImageLookup) -> Plan:
+    def prepare(self, cloud: Cloud, finder: ImageLookup) -> ImagePlan:
         """Compare with what is there, and plan; nothing is changed."""
         self._cloud = cloud
         with glance_errors("read", "image", self.label):
@@ -94,7 +94,7 @@ class ImageJob:
 
     # Declared
 
-    def _desired(self, cloud: Cloud, finder: ImageLookup, facts: SourceFacts | None) -> Desired:
+    def _desired(self, cloud: Cloud, finder: ImageLookup, facts: SourceFacts | None) -> DesiredImage:
         params = self._params
         attributes = {attribute: params[option] for option, attribute in ATTRIBUTE_OPTIONS.items() if params[option] is not None}
         if params["is_public"] is not None:
@@ -102,7 +102,7 @@ class ImageJob:
         if params["owner"] is not None:
             attributes["owner"] = cloud.identity.project_id(params["owner"], params["owner_domain"])
         members = params["members"]
-        return Desired(
+        return DesiredImage(
             label=self.label,
             name=params["name"],
             state=params["state"],
@@ -141,7 +141,7 @@ class ImageJob:
 
     # Present
 
-    def _selection(self, cloud: Cloud, finder: ImageLookup, desired: Desired) -> Selection:
+    def _selection(self, cloud: Cloud, finder: ImageLookup, desired: DesiredImage) -> Selection:
         glance = cloud.glance
         if desired.image_id is not None:
             return Selection(finder.image(desired.image_id))
@@ -174,7 +174,7 @@ class ImageJob:
         verb = "delete" if self._params["state"] == "absent" else "keep"
         return cannot(verb, "image", self.label, cause, advice, code="foreign_image", details={"ids": [image["id"] for image in obstacles]})
 
-    def _compared(self, desired: Desired, current: Record | None) -> tuple[Desired, bool | None]:
+    def _compared(self, desired: DesiredImage, current: Record | None) -> tuple[DesiredImage, bool | None]:
         """Whether the present content is the declared one; the source is read only where cheaper facts leave it open."""
         facts = desired.source
         if facts is None:
@@ -202,20 +202,20 @@ class ImageJob:
             same = same_content(current, facts)
         return replace(desired, source=facts), bool(same)
 
-    def _known_to_be_there(self, desired: Desired, current: Record | None) -> bool:
+    def _known_to_be_there(self, desired: DesiredImage, current: Record | None) -> bool:
         """Whether the checksum alone tells that nothing of the source will be needed, not even a request for it."""
         if current is None or desired.source is None or not has_data(current):
             return False
         return bool(same_content(current, desired.source)) and not mislabelled(desired, current)
 
-    def _refuse_unknown(self, desired: Desired, current: Record | None, made: Plan) -> None:
+    def _refuse_unknown(self, desired: DesiredImage, current: Record | None, made: ImagePlan) -> None:
         """Content that does not show what it is needs a format that is declared, now or when the image was made."""
         facts = desired.source
         if not made.upload or self._source is None or facts is None or desired.disk_format is not None or facts.detected_format is not None:
             return
         refuse_unknown(self.label, self._source, (current or {}).get("disk_format"), file_name(self._params))
 
-    def _members(self, cloud: Cloud, desired: Desired, current: Record | None, same: bool | None) -> dict[str, str]:
+    def _members(self, cloud: Cloud, desired: DesiredImage, current: Record | None, same: bool | None) -> dict[str, str]:
         """Members matter where they are declared, and where new content has to keep them."""
         if current is None or desired.state == "absent" or (desired.members is None and same is not False):
             return {}
@@ -223,7 +223,7 @@ class ImageJob:
             return {}
         return cloud.glance.members(current["id"])
 
-    def _present_relation(self, cloud: Cloud, desired: Desired, current: Record | None, same: bool | None) -> Relation:
+    def _present_relation(self, cloud: Cloud, desired: DesiredImage, current: Record | None, same: bool | None) -> Relation:
         """The instance matters where one is declared, and where new content has to keep it."""
         if desired.state == "absent":
             return {}
@@ -234,14 +234,14 @@ class ImageJob:
             return {}
         return relation_of(cloud.glance.image(current["id"], related=True) or {})
 
-    def _own_status(self, cloud: Cloud, desired: Desired, current: Record | None) -> str | None:
+    def _own_status(self, cloud: Cloud, desired: DesiredImage, current: Record | None) -> str | None:
         if desired.member_status is None or current is None or cloud.glance.project_id is None:
             return None
         return cloud.glance.member(current["id"], cloud.glance.project_id)
 
     # The way of the content
 
-    def _fill_by(self, cloud: Cloud, desired: Desired, made: Plan) -> ContentUpload:
+    def _fill_by(self, cloud: Cloud, desired: DesiredImage, made: ImagePlan) -> ContentUpload:
         params, source = self._params, self._source
         stores = self._stores(cloud, desired, made) if made.upload else None
         method = self._import_method(stores, source) if made.upload else None
@@ -255,7 +255,7 @@ class ImageJob:
             cloud.glance, desired.source, source, method, stores, float(params["timeout"]), params["wait"], self._progress, desired.disk_format
         )
 
-    def _stores(self, cloud: Cloud, desired: Desired, made: Plan) -> tuple[str, ...] | None:
+    def _stores(self, cloud: Cloud, desired: DesiredImage, made: ImagePlan) -> tuple[str, ...] | None:
         """Declared stores must exist and take data; undeclared, new content goes where the old one is."""
         wanted = desired.stores if desired.stores is not None else tuple(stores_of(made.replaces or {}))
         if not wanted:
@@ -268,7 +268,7 @@ class ImageJob:
             raise refuse_store("upload", "image", self.label, unknown[0], offered)
         return tuple(dict.fromkeys(wanted))
 
-    def _check_placement(self, cloud: Cloud, desired: Desired, current: Record | None, made: Plan) -> None:
+    def _check_placement(self, cloud: Cloud, desired: DesiredImage, current: Record | None, made: ImagePlan) -> None:
         """Ask the service only where an image has to move."""
         placing = made.placement
         if not placing or current is None:
@@ -297,7 +297,7 @@ class ImageJob:
 
     # Result
 
-    def _result(self, made: Plan, outcome: Outcome, elapsed: float) -> dict[str, Any]:
+    def _result(self, made: ImagePlan, outcome: Outcome, elapsed: float) -> dict[str, Any]:
         return {
             "changed": made.changed,
             "image": self._shown(outcome.image) if outcome.image is not None else None,

@@ -26,7 +26,7 @@ from .._glance.properties import (
 from .._glance.relation import Relation, described
 from .._glance.store_usage import stores_of
 from .content import has_data
-from .desired import Desired
+from .desired import DesiredImage
 from .placement_plan import Placement, placement
 from .selection import Selection
 
@@ -55,7 +55,7 @@ class Members:
 
 
 @dataclass(frozen=True)
-class Plan:
+class ImagePlan:
     """What one run does, in the order of its fields."""
 
     remove_incoming: tuple[str, ...] = ()
@@ -95,8 +95,8 @@ class Plan:
 
 
 def plan(
-    desired: Desired, selection: Selection, same: bool | None, members: Mapping[str, str], own_status: str | None = None, relation: Relation | None = None
-) -> Plan:
+    desired: DesiredImage, selection: Selection, same: bool | None, members: Mapping[str, str], own_status: str | None = None, relation: Relation | None = None
+) -> ImagePlan:
     """``same`` says whether the present image holds the declared content; None where there is none to compare.
 
     ``members`` are the image's member projects with their statuses, ``own_status`` that of the caller's project.
@@ -125,7 +125,7 @@ def plan(
     return _with(_plan_update(desired, current, members, own_status, relation or {}), leftovers, finishing, selection.superseded)
 
 
-def _refuse_nothing(desired: Desired) -> None:
+def _refuse_nothing(desired: DesiredImage) -> None:
     """An image without data is created only where the task says so: a name that is none of the cloud's is a typo more often than a wish.
 
     As with openstack.cloud.image, an id beside the name says so too.
@@ -140,21 +140,21 @@ def _refuse_nothing(desired: Desired) -> None:
         raise _refusal(desired, cause, "Correct name, give filename or uri, or state: reserved for an image without data", "not_found")
 
 
-def _with(made: Plan, leftovers: tuple[str, ...], finishing: Record | None, superseded: tuple[Record, ...]) -> Plan:
+def _with(made: ImagePlan, leftovers: tuple[str, ...], finishing: Record | None, superseded: tuple[Record, ...]) -> ImagePlan:
     return replace(made, remove_incoming=leftovers, finish_replacing=finishing, superseded=superseded)
 
 
-def _plan_absent(desired: Desired, selection: Selection) -> Plan:
+def _plan_absent(desired: DesiredImage, selection: Selection) -> ImagePlan:
     current = selection.current
     leftovers = tuple(str(image["id"]) for image in selection.incoming)
     if current is None:
-        return Plan(remove_incoming=leftovers)
+        return ImagePlan(remove_incoming=leftovers)
     if current.get("protected") and desired.attributes.get("protected") is not False:
         raise cannot("delete", "image", desired.label, "it is protected", "Give is_protected: false with state: absent if it shall go", code="protected")
-    return Plan(remove_incoming=leftovers, delete=current, before=_described(current, desired), after={})
+    return ImagePlan(remove_incoming=leftovers, delete=current, before=_described(current, desired), after={})
 
 
-def _plan_new(desired: Desired, replaced: Record | None, members: Mapping[str, str], relation: Relation) -> Plan:
+def _plan_new(desired: DesiredImage, replaced: Record | None, members: Mapping[str, str], relation: Relation) -> ImagePlan:
     """New content gets a new image; beside an old one it also gets whatever of that the task leaves alone."""
     if replaced is not None and desired.image_id is not None:
         raise _refusal(
@@ -175,7 +175,7 @@ def _plan_new(desired: Desired, replaced: Record | None, members: Mapping[str, s
     if desired.relation is not None:
         before.update(described(relation) if replaced is not None else {})
         after.update(described(desired.relation))
-    return Plan(
+    return ImagePlan(
         create=body,
         relation=relation if desired.relation is None else desired.relation,
         upload=desired.source is not None,
@@ -188,7 +188,7 @@ def _plan_new(desired: Desired, replaced: Record | None, members: Mapping[str, s
     )
 
 
-def _new_body(desired: Desired, replaced: Record | None) -> dict[str, Any]:
+def _new_body(desired: DesiredImage, replaced: Record | None) -> dict[str, Any]:
     carried: dict[str, Any] = {}
     if replaced is not None:
         carried = {key: replaced[key] for key in CARRIED_ATTRIBUTES if replaced.get(key) is not None}
@@ -213,7 +213,7 @@ def _new_body(desired: Desired, replaced: Record | None) -> dict[str, Any]:
     return body
 
 
-def _formats(desired: Desired, known: Record) -> dict[str, str]:
+def _formats(desired: DesiredImage, known: Record) -> dict[str, str]:
     """Declared, else seen in the bytes, else as it was, else what openstack.cloud.image takes."""
     detected = desired.source.detected_format if desired.source is not None else None
     return {
@@ -222,7 +222,7 @@ def _formats(desired: Desired, known: Record) -> dict[str, str]:
     }
 
 
-def _plan_update(desired: Desired, current: Record, members: Mapping[str, str], own_status: str | None, relation: Relation) -> Plan:
+def _plan_update(desired: DesiredImage, current: Record, members: Mapping[str, str], own_status: str | None, relation: Relation) -> ImagePlan:
     operations = [*_attribute_operations(desired, current), *_property_operations(desired, current), *_tag_operations(desired, current)]
     fill = desired.source is not None and not has_data(current)
     if fill and current.get("status") == "killed":
@@ -257,7 +257,7 @@ def _plan_update(desired: Desired, current: Record, members: Mapping[str, str], 
         after.update(described(desired.relation))
     if fill and desired.source is not None:
         before["content"], after["content"] = None, desired.source.label
-    return Plan(
+    return ImagePlan(
         patch=tuple(operations),
         relation=desired.relation if desired.relation != relation else None,
         upload=fill,
@@ -275,7 +275,7 @@ def _plan_update(desired: Desired, current: Record, members: Mapping[str, str], 
     )
 
 
-def _placement(desired: Desired, current: Record) -> Placement:
+def _placement(desired: DesiredImage, current: Record) -> Placement:
     if desired.stores_mode == "exact" and not desired.stores:
         raise _refusal(desired, "stores is empty and stores_mode is 'exact', and its last copy stays", "Name the stores that are to hold it", "no_store")
     made = placement(stores_of(current), desired.stores, desired.stores_mode) if has_data(current) else Placement()
@@ -289,14 +289,14 @@ def _placement(desired: Desired, current: Record) -> Placement:
     return made
 
 
-def left_to_glance(made: Plan) -> Plan:
+def left_to_glance(made: ImagePlan) -> ImagePlan:
     """The plan without moves, for an image that Glance is still copying while nobody waits: the next run judges it."""
     if not made.placement:
         return made
     return replace(made, placement=Placement(), after={**made.after, "stores": made.before["stores"]})
 
 
-def _own_answer(desired: Desired, own_status: str | None) -> str | None:
+def _own_answer(desired: DesiredImage, own_status: str | None) -> str | None:
     if desired.member_status is None or desired.member_status == own_status:
         return None
     if own_status is None:
@@ -306,14 +306,14 @@ def _own_answer(desired: Desired, own_status: str | None) -> str | None:
     return desired.member_status
 
 
-def _attribute_operations(desired: Desired, current: Record) -> list[Operation]:
+def _attribute_operations(desired: DesiredImage, current: Record) -> list[Operation]:
     declared = {"name": desired.name, **desired.attributes}
     # An image that is still coming in stays hidden until its content is verified.
     keys = [key for key in UPDATABLE_ATTRIBUTES if not (key == "os_hidden" and INCOMING in current)]
     return [{"op": "replace", "path": f"/{key}", "value": declared[key]} for key in keys if declared.get(key) is not None and declared[key] != current.get(key)]
 
 
-def _property_operations(desired: Desired, current: Record) -> list[Operation]:
+def _property_operations(desired: DesiredImage, current: Record) -> list[Operation]:
     if desired.properties is None:
         return []
     stored = {key: value for key, value in current.items() if key not in SCHEMA_ATTRIBUTES}
@@ -330,7 +330,7 @@ def _property_operations(desired: Desired, current: Record) -> list[Operation]:
     return operations
 
 
-def _tag_operations(desired: Desired, current: Record) -> list[Operation]:
+def _tag_operations(desired: DesiredImage, current: Record) -> list[Operation]:
     if desired.tags is None or set(desired.tags) == set(current.get("tags", ())):
         return []
     return [{"op": "replace", "path": "/tags", "value": sorted(set(desired.tags))}]
@@ -347,7 +347,7 @@ def _patched(current: Record, operations: list[Operation]) -> dict[str, Any]:
     return image
 
 
-def mislabelled(desired: Desired, current: Record) -> str:
+def mislabelled(desired: DesiredImage, current: Record) -> str:
     """A declared format that the image does not have; a service that converts on import decides formats itself."""
     converted = SOURCE_DIGEST in current and SOURCE_COMPRESSION not in current
     if converted or (SOURCE_FINGERPRINT in current and desired.source is not None and desired.source.kind == "import"):
@@ -359,16 +359,16 @@ def mislabelled(desired: Desired, current: Record) -> str:
     return ""
 
 
-def _check_members(desired: Desired, visibility: str, declared: bool) -> None:
+def _check_members(desired: DesiredImage, visibility: str, declared: bool) -> None:
     if declared and visibility != "shared":
         raise _refusal(desired, f"members are given, and its visibility is '{visibility}'", "Give visibility: shared", "members_visibility")
 
 
-def _refusal(desired: Desired, cause: str, advice: str, code: str) -> Exception:
+def _refusal(desired: DesiredImage, cause: str, advice: str, code: str) -> Exception:
     return cannot("keep", "image", desired.label, cause, advice, code=code)
 
 
-def _described(image: Record, desired: Desired, members: Mapping[str, str] | None = None) -> dict[str, Any]:
+def _described(image: Record, desired: DesiredImage, members: Mapping[str, str] | None = None) -> dict[str, Any]:
     """The managed part of an image, normalised, for the diff."""
     keys = [key for key in UPDATABLE_ATTRIBUTES if key in desired.attributes or key == "name"]
     keys += [key for key in ("disk_format", "container_format") if getattr(desired, key) is not None]
@@ -381,7 +381,7 @@ def _described(image: Record, desired: Desired, members: Mapping[str, str] | Non
     return _with_members(shown, desired, sorted(members) if members is not None else None)
 
 
-def _with_members(shown: dict[str, Any], desired: Desired, members: list[str] | None) -> dict[str, Any]:
+def _with_members(shown: dict[str, Any], desired: DesiredImage, members: list[str] | None) -> dict[str, Any]:
     return {**shown, "members": members} if desired.members is not None and members is not None else shown
 
 
@@ -389,7 +389,7 @@ def _content_mark(image: Record) -> str:
     return f"{image.get('os_hash_algo')}:{image.get('os_hash_value')}"
 
 
-def predicted(made: Plan, current: Record | None) -> dict[str, Any] | None:
+def predicted(made: ImagePlan, current: Record | None) -> dict[str, Any] | None:
     """The image as the plan leaves it, as far as that is known before it is carried out."""
     if made.delete is not None:
         return None

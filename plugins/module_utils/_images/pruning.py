@@ -15,7 +15,7 @@ from .._glance.properties import Record
 from .catalogue_options import parse_prune_max
 from .catalogue_plan import Scope, past_rotation, refuse_mass_pruning, undeclared
 from .consumers import Consumers
-from .plan import Plan
+from .plan import ImagePlan
 
 
 @dataclass(frozen=True)
@@ -42,7 +42,7 @@ class Surplus:
     def warnings(self) -> list[str]:
         return self._consumers.warnings
 
-    def plan(self, items: Sequence[Mapping[str, Any]], plans: Mapping[int, Plan], records: Sequence[Record]) -> None:
+    def plan(self, items: Sequence[Mapping[str, Any]], plans: Mapping[int, ImagePlan], records: Sequence[Record]) -> None:
         """``plans`` holds the plan of every item that could be planned, by its place."""
         for number, made in plans.items():
             item = items[number]

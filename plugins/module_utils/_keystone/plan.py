@@ -44,13 +44,13 @@ class Change:
 
 
 @dataclass(frozen=True)
-class Plan:
+class KeystonePlan:
     changes: tuple[Change, ...]
     before: Values
     after: Values
 
 
-def plan(desired: Mapping[str, Sequence[Mapping[str, Any]]], region: str, current: Current) -> Plan:
+def plan(desired: Mapping[str, Sequence[Mapping[str, Any]]], region: str, current: Current) -> KeystonePlan:
     """Changes in an order in which each finds what it refers to; nothing that is not declared is touched."""
     changes: list[Change] = []
     before: Values = {}
@@ -103,7 +103,7 @@ def plan(desired: Mapping[str, Sequence[Mapping[str, Any]]], region: str, curren
                 found_url = current.endpoints.get(endpoint)
                 declare("endpoint", " ".join(endpoint), {"url": url}, None if found_url is None else {"url": found_url}, key=endpoint)
 
-    return Plan(changes=tuple(changes), before=before, after=after)
+    return KeystonePlan(changes=tuple(changes), before=before, after=after)
 
 
 def unknown_projects(desired: Mapping[str, Sequence[Mapping[str, Any]]], current: Current) -> list[str]:

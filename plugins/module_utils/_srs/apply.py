@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from .._core.errors import ImageServicesError
 from .._xapi.failures import XapiFailure
 from .._xapi.session import NULL
-from .plan import FORMATTING, Plan, Step, not_empty
+from .plan import FORMATTING, SrPlan, Step, not_empty
 
 if TYPE_CHECKING:
     from .._xapi.session import Pool
@@ -32,7 +32,7 @@ class SrApply:
         self.found_new = False
         self._undo: list[Callable[[], object]] = []
 
-    def apply(self, plan: Plan) -> None:
+    def apply(self, plan: SrPlan) -> None:
         try:
             for step in plan.steps:
                 getattr(self, f"_{step.verb}")(step)

@@ -14,7 +14,7 @@ from .._xapi.failures import xapi_errors
 from .._xapi.listing import repositories
 from .._xapi.session import UUID
 from .apply import SrApply
-from .plan import FORMATTING, Current, Desired, Pbd, Place, Plan, plan
+from .plan import FORMATTING, Current, DesiredSr, Pbd, Place, SrPlan, plan
 
 if TYPE_CHECKING:
     from .._xapi.session import Pool
@@ -31,7 +31,7 @@ def ensure_sr(params: Mapping[str, Any], check_mode: bool, connect: Connect) -> 
     title, state = params["name"] or params["uuid"], params["state"]
     with signals_as_errors(VERBS[state], "SR", title), connect(params) as pool, xapi_errors(VERBS[state], "SR", title):
         current = _read(pool, params["name"], params["uuid"], VERBS[state])
-        desired = Desired(
+        desired = DesiredSr(
             name=params["name"],
             uuid=params["uuid"],
             type=params["type"] or (current.type if current else None),
@@ -67,7 +67,7 @@ def device_config(params: Mapping[str, Any]) -> dict[str, str]:
     return {**config, "nfsversion": params["nfsversion"]}
 
 
-def _check(desired: Desired, current: Current | None, state: str) -> None:
+def _check(desired: DesiredSr, current: Current | None, state: str) -> None:
     if state != "present":
         return
     if "nfsversion" in desired.device_config and desired.type not in (None, "nfs"):
@@ -106,14 +106,14 @@ def _read(pool: Pool, name: str | None, uuid: str | None, verb: str) -> Current 
     return None
 
 
-def _place(pool: Pool, desired: Desired, current: Current | None, state: str) -> Place:
+def _place(pool: Pool, desired: DesiredSr, current: Current | None, state: str) -> Place:
     hosts = {ref: record["name_label"] for ref, record in pool.records("host").items()}
     formats = state == "present" and current is None and desired.uuid is None and desired.type in FORMATTING and desired.device_config.get("device")
     found = _probe(pool, desired) if formats else ()
     return Place(hosts, pool.coordinator, found)
 
 
-def _probe(pool: Pool, desired: Desired) -> tuple[str, ...]:
+def _probe(pool: Pool, desired: DesiredSr) -> tuple[str, ...]:
     """SRs that lie on the device, of any type that would: each driver knows only its own."""
     found: set[str] = set()
     for kind in sorted(FORMATTING):
@@ -129,7 +129,7 @@ def _present(pool: Pool, ref: str) -> dict[str, Any]:
     return next(each for each in repositories(pool) if each["uuid"] == uuid)
 
 
-def _predicted(pool: Pool, planned: Plan, current: Current | None, state: str) -> dict[str, Any] | None:
+def _predicted(pool: Pool, planned: SrPlan, current: Current | None, state: str) -> dict[str, Any] | None:
     """The SR as it will be; what only the pool can know is as it is now, or null."""
     if state != "present":
         return None

@@ -24,7 +24,7 @@ SHOWN_DISKS = 5
 
 
 @dataclass(frozen=True)
-class Desired:
+class DesiredSr:
     """What is declared; None is not managed."""
 
     name: str | None
@@ -93,7 +93,7 @@ class Step:
 
 
 @dataclass(frozen=True)
-class Plan:
+class SrPlan:
     steps: tuple[Step, ...]
     before: dict[str, Any]
     after: dict[str, Any]
@@ -104,23 +104,23 @@ class Plan:
         return any(step.verb != "scan" for step in self.steps)
 
 
-def plan(state: str, desired: Desired, current: Current | None, place: Place) -> Plan:
+def plan(state: str, desired: DesiredSr, current: Current | None, place: Place) -> SrPlan:
     if state == "present":
         return _present(desired, current, place) if current is not None else _new(desired, place)
     if current is None:
-        return Plan((), {}, {})
+        return SrPlan((), {}, {})
     if current.built_in:
         verb = "forget" if state == "forgotten" else "remove"
         raise cannot(verb, "SR", desired.title, "it is one of the pool's own, for its drives or tools", "Choose another SR", code="built_in")
     before = _described(current, place)
     leave = (Step("disconnect", {"links": _attached(current)}),) if _attached(current) else ()
     if state == "forgotten":
-        return Plan((*leave, Step("forget")), before, {})
+        return SrPlan((*leave, Step("forget")), before, {})
     _check_removal(desired, current)
-    return Plan((Step("survey"), Step("disconnect", {"links": tuple(link.ref for link in current.links)}), Step("destroy")), before, {})
+    return SrPlan((Step("survey"), Step("disconnect", {"links": tuple(link.ref for link in current.links)}), Step("destroy")), before, {})
 
 
-def _check_removal(desired: Desired, current: Current) -> None:
+def _check_removal(desired: DesiredSr, current: Current) -> None:
     if not desired.destroy:
         advice = "Choose the state forgotten to keep it there, or set destroy to true to delete it"
         raise cannot("remove", "SR", desired.title, "state absent deletes what is on the storage", advice, code="destroy")
@@ -139,7 +139,7 @@ def not_empty(title: str, disks: Iterable[str]) -> ImageServicesError:
     return cannot("remove", "SR", title, f"there are {len(names)} disks in it ({shown})", advice, code="not_empty", details=names)
 
 
-def _new(desired: Desired, place: Place) -> Plan:
+def _new(desired: DesiredSr, place: Place) -> SrPlan:
     kind = desired.type
     if kind is None or desired.name is None:
         missing = "type" if kind is None else "name"
@@ -182,10 +182,10 @@ def _new(desired: Desired, place: Place) -> Plan:
         "device_config": masked(desired.device_config),
         "hosts": {place.hosts[host]: plugged for host in sorted(hosts, key=lambda each: place.hosts[each])},
     }
-    return Plan(tuple(steps), {}, dict(sorted(after.items())))
+    return SrPlan(tuple(steps), {}, dict(sorted(after.items())))
 
 
-def _present(desired: Desired, current: Current, place: Place) -> Plan:
+def _present(desired: DesiredSr, current: Current, place: Place) -> SrPlan:
     for what, wanted, fixed in (("type", desired.type, current.type), ("content_type", desired.content_type, current.content_type)):
         if wanted is not None and wanted != fixed:
             cause = f"its {what} is {fixed}, not {wanted}, and cannot be changed"
@@ -207,10 +207,10 @@ def _present(desired: Desired, current: Current, place: Place) -> Plan:
     if desired.default is not None and desired.default != current.default:
         steps.append(Step("default", {"value": desired.default}))
         after["default"] = desired.default
-    return Plan(tuple(steps), before, after)
+    return SrPlan(tuple(steps), before, after)
 
 
-def _connections(desired: Desired, current: Current, place: Place, steps: list[Step], after: dict[str, Any]) -> None:
+def _connections(desired: DesiredSr, current: Current, place: Place, steps: list[Step], after: dict[str, Any]) -> None:
     """PBDs that say something else are made anew; those that are missing are made like the others."""
     changed = [link for link in current.links if differs(desired.device_config, link.device_config)]
     if changed:

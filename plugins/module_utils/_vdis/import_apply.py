@@ -19,7 +19,7 @@ from .._xapi.failures import XapiFailure, xapi_errors
 from .._xapi.results import READ_ONLY, is_read_only
 from .._xapi.session import Pool
 from .._xapi.tasks import drop_by_uuid
-from .import_plan import TASK, Content, Desired, Plan, Selection, Vdi, foreign, incoming_record, marks_of, same_content
+from .import_plan import TASK, Content, DesiredVdi, ImportPlan, Selection, Vdi, foreign, incoming_record, marks_of, same_content
 from .import_source import ImageReference
 from .removal import destroy, destroy_half_made, finish_replacing
 from .transport import Way
@@ -44,7 +44,7 @@ class Outcome:
 class VdiImporter:
     """The only place that changes VDIs for an import."""
 
-    def __init__(self, pool: Pool, sr: str, desired: Desired, way: Way | None, look: Callable[[], Selection]) -> None:
+    def __init__(self, pool: Pool, sr: str, desired: DesiredVdi, way: Way | None, look: Callable[[], Selection]) -> None:
         self._pool = pool
         self._sr = sr
         self._desired = desired
@@ -53,7 +53,7 @@ class VdiImporter:
         self._look = look
         self._outcome = Outcome()
 
-    def apply(self, plan: Plan, current: Vdi | None, origin: ImageReference | None, image: ImageDisk | None) -> Outcome:
+    def apply(self, plan: ImportPlan, current: Vdi | None, origin: ImageReference | None, image: ImageDisk | None) -> Outcome:
         if plan.retire or plan.successor is not None:
             self._finish_replacing(plan.successor.ref if plan.successor is not None else None, plan.retire)
         for vdi in plan.remove:

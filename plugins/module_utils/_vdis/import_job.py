@@ -19,7 +19,7 @@ from .._xapi.failures import XapiFailure, xapi_errors
 from .._xapi.results import READ_ONLY, is_read_only
 from .._xapi.session import Pool
 from .import_apply import Outcome, VdiImporter
-from .import_plan import ATTRIBUTES, Desired, Plan, Selection, Vdi, algorithm_to_compare, plan, same_content
+from .import_plan import ATTRIBUTES, DesiredVdi, ImportPlan, Selection, Vdi, algorithm_to_compare, plan, same_content
 from .import_source import ImageReference, open_origin
 from .lookup import look_for
 from .transport import Way
@@ -47,7 +47,7 @@ class ImportJob:
         self._origin: ImageReference | None = open_origin(self._params)
         self._choice.look(self._origin)
 
-    def prepare(self, pool: Pool) -> Plan:
+    def prepare(self, pool: Pool) -> ImportPlan:
         """Compare with what is there, and plan; nothing is changed."""
         self._pool = pool
         self._sr, self._sr_record = self._repository()
@@ -56,7 +56,7 @@ class ImportJob:
         current, origin = selection.current, self._origin
         same = None if current is None or origin is None else self._compared(current, origin)
         content = None if origin is None else origin.content
-        self._desired = Desired(self._name, self._params["state"], self._attributes, content, self._params["on_replace"])
+        self._desired = DesiredVdi(self._name, self._params["state"], self._attributes, content, self._params["on_replace"])
         self.plan = plan(self._desired, selection, same)
         if self.plan.upload and origin is not None:
             self._image = origin.open(self._progress)

@@ -89,7 +89,7 @@ class Content:
 
 
 @dataclass(frozen=True)
-class Desired:
+class DesiredVdi:
     """The declared image. None means «not managed»."""
 
     name: str
@@ -109,7 +109,7 @@ class Selection:
 
 
 @dataclass(frozen=True)
-class Plan:
+class ImportPlan:
     """What is to be done, in this order."""
 
     # The predecessors of ``successor``, which an interrupted run has not treated.
@@ -220,7 +220,7 @@ def marks_of(content: Content, replaces: Iterable[Vdi] = (), read_only: bool = F
     return {key: value for key, value in found.items() if value}
 
 
-def plan(desired: Desired, selection: Selection, same: bool | None) -> Plan:
+def plan(desired: DesiredVdi, selection: Selection, same: bool | None) -> ImportPlan:
     """From what stands to what is declared; ``same`` is same_content() of the current VDI, decided."""
     if desired.state == "absent":
         return _absent(desired, selection)
@@ -239,10 +239,10 @@ def plan(desired: Desired, selection: Selection, same: bool | None) -> Plan:
     before, after = _shown(desired, current, attributes, upload)
     left = tuple(vdi for vdi in selection.incoming if not vdi.attached)
     successor = current if current is not None and REPLACES in current.marks else None
-    return Plan(selection.superseded, successor, left, upload, current if upload else None, patch, before, after)
+    return ImportPlan(selection.superseded, successor, left, upload, current if upload else None, patch, before, after)
 
 
-def _absent(desired: Desired, selection: Selection) -> Plan:
+def _absent(desired: DesiredVdi, selection: Selection) -> ImportPlan:
     current = selection.current
     gone = [*(vdi for vdi in selection.superseded if vdi.is_ours), *(vdi for vdi in selection.incoming if not vdi.attached)]
     if current is not None:
@@ -257,10 +257,10 @@ def _absent(desired: Desired, selection: Selection) -> Plan:
     after: dict[str, Any] = {} if current is None else {"name": current.record["name_label"], "state": "absent"}
     # A predecessor that is in use, or that somebody else has created, goes on under a name of its own.
     used = tuple(vdi for vdi in selection.superseded if vdi.used or not vdi.is_ours)
-    return Plan(retire=used, remove=tuple(vdi for vdi in gone if not vdi.used), before=before, after=after)
+    return ImportPlan(retire=used, remove=tuple(vdi for vdi in gone if not vdi.used), before=before, after=after)
 
 
-def _normal(desired: Desired) -> dict[str, Any]:
+def _normal(desired: DesiredVdi) -> dict[str, Any]:
     given = {name: value for name, value in desired.attributes.items() if value is not None}
     if "tags" in given:
         given["tags"] = sorted(set(given["tags"]))
@@ -269,7 +269,7 @@ def _normal(desired: Desired) -> dict[str, Any]:
     return given
 
 
-def _shown(desired: Desired, current: Vdi | None, attributes: Mapping[str, Any], upload: bool) -> tuple[dict[str, Any], dict[str, Any]]:
+def _shown(desired: DesiredVdi, current: Vdi | None, attributes: Mapping[str, Any], upload: bool) -> tuple[dict[str, Any], dict[str, Any]]:
     before: dict[str, Any] = {}
     after: dict[str, Any] = {"name": desired.name if current is None else current.record["name_label"], **attributes}
     if current is not None:

@@ -13,7 +13,7 @@ from .._xapi.session import Pool
 from .create import MachineMaker
 from .devices import Devices
 from .machine import Machine
-from .plan import Plan
+from .plan import VmPlan
 
 DOWN = {"clean": "VM.clean_shutdown", "hard": "VM.hard_shutdown"}
 
@@ -23,7 +23,7 @@ class MachineApplier:
         self._pool = pool
         self._devices = devices
 
-    def create(self, plan: Plan, maker: MachineMaker) -> str:
+    def create(self, plan: VmPlan, maker: MachineMaker) -> str:
         """A VM that is not complete, or does not start although it is to run, is removed again."""
         try:
             ref = maker.make(plan.changes)
@@ -42,7 +42,7 @@ class MachineApplier:
             raise
         return ref
 
-    def change(self, plan: Plan, current: Machine) -> None:
+    def change(self, plan: VmPlan, current: Machine) -> None:
         stopped = False
         try:
             if plan.down:
@@ -64,7 +64,7 @@ class MachineApplier:
         if plan.up:
             self._start(current.ref)
 
-    def remove(self, plan: Plan, current: Machine) -> None:
+    def remove(self, plan: VmPlan, current: Machine) -> None:
         """Disks first: what fails then still hangs on a VM, and the next run finds it."""
         if plan.down:
             self._pool.run(DOWN[plan.down], current.ref)
@@ -73,7 +73,7 @@ class MachineApplier:
             self._pool.run("VDI.destroy", disk.vdi_ref)
         self._pool.run("VM.destroy", current.ref)
 
-    def _drop(self, plan: Plan) -> None:
+    def _drop(self, plan: VmPlan) -> None:
         for snapshot in plan.drop:
             for disk in snapshot.disks:
                 self._pool.run("VDI.destroy", disk.vdi_ref)

@@ -19,7 +19,7 @@ from .create import MachineMaker, Origin
 from .devices import Devices
 from .machine import Machine, present
 from .options import plain_attributes
-from .plan import Desired, Plan, plan
+from .plan import DesiredVm, VmPlan, plan
 from .predicted import predicted
 from .reader import Machines
 
@@ -55,7 +55,7 @@ class VmJob:
             raise failure.explained(self._verb, "VM", self._label) from failure
         return {"changed": made.changed, "vm": vm, "diff": {"before": dict(made.before), "after": dict(made.after)}}
 
-    def _apply(self, pool: Pool, made: Plan, current: Machine | None) -> dict[str, Any] | None:
+    def _apply(self, pool: Pool, made: VmPlan, current: Machine | None) -> dict[str, Any] | None:
         devices = Devices(pool, self._networks, self._vdis)
         applier = MachineApplier(pool, devices)
         if current is None:
@@ -70,7 +70,7 @@ class VmJob:
 
     # Declared
 
-    def _desired(self, pool: Pool, current: Machine | None) -> Desired:
+    def _desired(self, pool: Pool, current: Machine | None) -> DesiredVm:
         params = self._params
         choices = {
             "label": self._label,
@@ -80,7 +80,7 @@ class VmJob:
             "remove_disks": params["remove_disks"],
         }
         if self._absent:
-            return Desired(**choices)
+            return DesiredVm(**choices)
         attributes = dict(self._attributes)
         if params["networks"] is not None:
             attributes["networks"] = [(self._network(pool, each["name"]), each["mac"].lower() if each["mac"] else None) for each in params["networks"]]
@@ -98,7 +98,7 @@ class VmJob:
             source_ref=self._vdis[source] if source is not None else None,
             boot_disk=self._vdis[attributes["boot_disk"]] if "boot_disk" in attributes else None,
         )
-        return Desired(**choices, attributes=attributes, source=source, snapshot=params["snapshot"], revert=params["revert"], restart=params["restart"])
+        return DesiredVm(**choices, attributes=attributes, source=source, snapshot=params["snapshot"], revert=params["revert"], restart=params["restart"])
 
     def _boot_disk(self, pool: Pool, attributes: dict[str, Any], current: Machine | None) -> str | None:
         """The uuid of the disk to clone. A VM that is there keeps its clone, whatever becomes of the source."""

@@ -18,7 +18,7 @@ LIVE = frozenset({"name", "description", "tags"})
 
 
 @dataclass(frozen=True)
-class Desired:
+class DesiredVm:
     """The task's options; names are resolved to uuids. ``attributes`` holds only what is given."""
 
     label: str
@@ -35,7 +35,7 @@ class Desired:
 
 
 @dataclass(frozen=True)
-class Plan:
+class VmPlan:
     """What to do, in this order, and the managed attributes before and after."""
 
     create: bool = False
@@ -55,21 +55,21 @@ class Plan:
         return bool(self.create or self.down or self.drop or self.snapshot or self.revert or self.changes or self.up or self.remove)
 
 
-def plan(desired: Desired, current: Machine | None) -> Plan:
+def plan(desired: DesiredVm, current: Machine | None) -> VmPlan:
     """Every rule of the module; raises what the operator has to decide."""
     if desired.state == "absent":
-        return _removal(desired, current) if current is not None else Plan(before={"state": "absent"}, after={"state": "absent"})
+        return _removal(desired, current) if current is not None else VmPlan(before={"state": "absent"}, after={"state": "absent"})
     return _creation(desired) if current is None else _update(desired, current)
 
 
-def _refuse(verb: str, desired: Desired, cause: str, advice: str, code: str = "refused", details: Any = None) -> ImageServicesError:
+def _refuse(verb: str, desired: DesiredVm, cause: str, advice: str, code: str = "refused", details: Any = None) -> ImageServicesError:
     return cannot(verb, "VM", desired.label, cause, advice, code=code, details=details)
 
 
 # Making one
 
 
-def _creation(desired: Desired) -> Plan:
+def _creation(desired: DesiredVm) -> VmPlan:
     if desired.revert is not None:
         raise _refuse("revert", desired, "there is no such VM", "Correct the name, or make the VM first", "not_found")
     if "name" not in desired.attributes:
@@ -84,13 +84,13 @@ def _creation(desired: Desired) -> Plan:
         after["cloned_from"] = desired.source
     if desired.snapshot is not None:
         after["snapshots"] = [desired.snapshot]
-    return Plan(create=True, snapshot=desired.snapshot, changes=desired.attributes, up=state == "running", before={"state": "absent"}, after=after)
+    return VmPlan(create=True, snapshot=desired.snapshot, changes=desired.attributes, up=state == "running", before={"state": "absent"}, after=after)
 
 
 # Changing one
 
 
-def _update(desired: Desired, current: Machine) -> Plan:
+def _update(desired: DesiredVm, current: Machine) -> VmPlan:
     changes = {name: value for name, value in desired.attributes.items() if not _same(name, value, current)}
     _refuse_kind(desired, current, changes)
     drop = _dropped(desired, current)
@@ -105,7 +105,7 @@ def _update(desired: Desired, current: Machine) -> Plan:
         after["snapshots"] = sorted([each.name for each in kept] + ([snapshot] if snapshot is not None else []))
     if revert is not None:
         before["reverted_to"], after["reverted_to"] = None, revert.uuid
-    return Plan(down=down, drop=drop, snapshot=snapshot, revert=revert, changes=changes, up=up, before=before, after=after)
+    return VmPlan(down=down, drop=drop, snapshot=snapshot, revert=revert, changes=changes, up=up, before=before, after=after)
 
 
 def _of(name: str, current: Machine) -> Any:
@@ -146,7 +146,7 @@ def kind_of(boot: Mapping[str, Any] | None) -> str | None:
     return "pv" if any(boot.get(key) for key in ("kernel", "bootloader")) else "hvm" if boot.get("order") else None
 
 
-def _refuse_kind(desired: Desired, current: Machine, changes: Mapping[str, Any]) -> None:
+def _refuse_kind(desired: DesiredVm, current: Machine, changes: Mapping[str, Any]) -> None:
     kind = kind_of(changes.get("boot"))
     if kind is not None and kind != current.kind:
         cause = f"it is of kind {current.kind}, and the options of boot are those of kind {kind}"
@@ -166,7 +166,7 @@ def _named(snapshots: list[Snapshot], name: str) -> list[Snapshot]:
     return [each for each in snapshots if each.uuid == name] or [each for each in snapshots if each.name == name]
 
 
-def _one(desired: Desired, snapshots: list[Snapshot], name: str) -> Snapshot:
+def _one(desired: DesiredVm, snapshots: list[Snapshot], name: str) -> Snapshot:
     found = _named(snapshots, name)
     if not found:
         known = ", ".join(sorted(f"'{each.name}'" for each in snapshots)) or "none"
@@ -177,7 +177,7 @@ def _one(desired: Desired, snapshots: list[Snapshot], name: str) -> Snapshot:
     return found[0]
 
 
-def _dropped(desired: Desired, current: Machine) -> tuple[Snapshot, ...]:
+def _dropped(desired: DesiredVm, current: Machine) -> tuple[Snapshot, ...]:
     found: list[Snapshot] = []
     for name in desired.drop_snapshots:
         same = _named(list(current.snapshots), name)
@@ -196,13 +196,13 @@ def _state(power: str) -> str:
     return "stopped" if power == "halted" else power
 
 
-def _after(desired: Desired, current: Machine, down: str, up: bool, revert: Snapshot | None) -> str:
+def _after(desired: DesiredVm, current: Machine, down: str, up: bool, revert: Snapshot | None) -> str:
     if up:
         return "running"
     return "stopped" if down or revert is not None else _state(current.power)
 
 
-def _power(desired: Desired, current: Machine, halting: bool, revert: Snapshot | None) -> tuple[str, bool]:
+def _power(desired: DesiredVm, current: Machine, halting: bool, revert: Snapshot | None) -> tuple[str, bool]:
     """How it goes down before the changes, and whether it runs after them."""
     wanted = POWER.get(desired.state, current.power)
     if current.power == "halted":
@@ -222,7 +222,7 @@ def _power(desired: Desired, current: Machine, halting: bool, revert: Snapshot |
     return _way_down(desired, current), wanted == "running"
 
 
-def _way_down(desired: Desired, current: Machine) -> str:
+def _way_down(desired: DesiredVm, current: Machine) -> str:
     if desired.force:
         return "hard"
     if current.power != "running":
@@ -233,7 +233,7 @@ def _way_down(desired: Desired, current: Machine) -> str:
 # Removing one
 
 
-def _removal(desired: Desired, current: Machine) -> Plan:
+def _removal(desired: DesiredVm, current: Machine) -> VmPlan:
     drop = current.snapshots if desired.remove_disks else _dropped(desired, current)
     left = sorted(each.name for each in current.snapshots if each not in drop)
     if left:
@@ -250,4 +250,4 @@ def _removal(desired: Desired, current: Machine) -> Plan:
         "disks": sorted(disk.vdi for disk in current.all_disks),
         "snapshots": sorted(each.name for each in current.snapshots),
     }
-    return Plan(down=down, drop=drop, remove=True, lost_disks=lost, before=before, after={"state": "absent"})
+    return VmPlan(down=down, drop=drop, remove=True, lost_disks=lost, before=before, after={"state": "absent"})

@@ -9,10 +9,10 @@ from collections.abc import Mapping
 from typing import Any
 
 from .machine import Machine, present, present_disk
-from .plan import Desired, Plan, kind_of
+from .plan import DesiredVm, VmPlan, kind_of
 
 
-def _blank(desired: Desired) -> dict[str, Any]:
+def _blank(desired: DesiredVm) -> dict[str, Any]:
     return {
         "uuid": None,
         "name": desired.label,
@@ -40,7 +40,7 @@ def _disk(uuid: str | None, device: str | None, mode: str, bootable: bool, made:
     return {"uuid": uuid, "name": None, "device": device, "mode": mode, "bootable": bootable, "size": None, "made_for_vm": made}
 
 
-def _disks(plan: Plan, known: list[dict[str, Any]], boot: str | None) -> list[dict[str, Any]]:
+def _disks(plan: VmPlan, known: list[dict[str, Any]], boot: str | None) -> list[dict[str, Any]]:
     have = {disk["uuid"]: disk for disk in known}
     if "boot_disk" in plan.changes:
         old = have.get(boot)
@@ -54,7 +54,7 @@ def _disks(plan: Plan, known: list[dict[str, Any]], boot: str | None) -> list[di
     return known
 
 
-def predicted(desired: Desired, plan: Plan, current: Machine | None) -> dict[str, Any] | None:
+def predicted(desired: DesiredVm, plan: VmPlan, current: Machine | None) -> dict[str, Any] | None:
     """None where there will be no VM."""
     if plan.remove or (current is None and not plan.create):
         return None

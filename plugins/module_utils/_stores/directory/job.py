@@ -18,7 +18,7 @@ from .failures import explain, explain_probe
 from .plan import (
     Attributes,
     Contents,
-    Plan,
+    DirectoryPlan,
     Requirements,
     Volume,
     check_neighbours,
@@ -93,7 +93,7 @@ def check_mount_point(path: str, mount_point: str | None) -> str | None:
     return os.path.normpath(mount_point)
 
 
-def planned(plan: Plan) -> Attributes:
+def planned(plan: DirectoryPlan) -> Attributes:
     """Attributes after the plan, the same in check mode."""
     after = plan.after
     return Attributes(True, after["uid"], after["gid"], int(after["mode"], 8), after.get("setype"))
@@ -152,7 +152,7 @@ def _pass(path: str, volume: Volume, wanted: Ownership | None, repair: bool) -> 
         raise explain(path, exc, volume, exc.filename) from exc
 
 
-def _apply(path: str, plan: Plan, desired: Attributes, location: paths.Location, volume: Volume, with_probe: bool) -> None:
+def _apply(path: str, plan: DirectoryPlan, desired: Attributes, location: paths.Location, volume: Volume, with_probe: bool) -> None:
     created: list[str] = []
     try:
         if plan.create:
@@ -168,7 +168,7 @@ def _apply(path: str, plan: Plan, desired: Attributes, location: paths.Location,
         raise
 
 
-def _set_attributes(path: str, plan: Plan, desired: Attributes) -> None:
+def _set_attributes(path: str, plan: DirectoryPlan, desired: Attributes) -> None:
     directory = paths.open_directory(path)
     try:
         if plan.chown or plan.create:
@@ -189,7 +189,7 @@ def _probe(path: str, attributes: Attributes, volume: Volume, write: bool) -> No
         raise explain_probe(path, exc, volume, uid, gid, owners.supplementary_groups(uid, gid)) from exc
 
 
-def _result(path: str, shown: Attributes, contents: Contents, volume: Volume, plan: Plan) -> dict[str, Any]:
+def _result(path: str, shown: Attributes, contents: Contents, volume: Volume, plan: DirectoryPlan) -> dict[str, Any]:
     return {
         "changed": plan.changed,
         "diff": {"before": plan.before, "after": plan.after},

@@ -71,7 +71,7 @@ class Contents:
 
 
 @dataclass(frozen=True)
-class Plan:
+class DirectoryPlan:
     create: bool
     remove: bool
     chown: bool
@@ -119,7 +119,7 @@ def check_volume(path: str, volume: Volume, wanted: Requirements) -> None:
         raise refuse(path, cause, "Free space, grow the volume or lower min_free", "no_space")
 
 
-def plan_present(path: str, desired: Attributes, current: Attributes, contents: Contents) -> Plan:
+def plan_present(path: str, desired: Attributes, current: Attributes, contents: Contents) -> DirectoryPlan:
     """Changes that make the directory what is declared; what is not declared stays, or gets its default at creation."""
     if not current.exists and desired.mode is None:
         desired = replace(desired, mode=DEFAULT_MODE)
@@ -130,7 +130,7 @@ def plan_present(path: str, desired: Attributes, current: Attributes, contents: 
         mode=current.mode if desired.mode is None else desired.mode,
         setype=current.setype if desired.setype is None else desired.setype,
     )
-    return Plan(
+    return DirectoryPlan(
         create=not current.exists,
         remove=False,
         chown=(target.uid, target.gid) != (current.uid, current.gid),
@@ -141,7 +141,7 @@ def plan_present(path: str, desired: Attributes, current: Attributes, contents: 
     )
 
 
-def plan_absent(path: str, current: Attributes, contents: Contents, is_mount: bool, force: bool) -> Plan:
+def plan_absent(path: str, current: Attributes, contents: Contents, is_mount: bool, force: bool) -> DirectoryPlan:
     """Removal, which needs `force` as soon as anything would be lost."""
     if is_mount:
         raise refuse(path, "it is a mount point", "Unmount it first", "mounted", verb="remove")
@@ -151,7 +151,7 @@ def plan_absent(path: str, current: Attributes, contents: Contents, is_mount: bo
     shown = _shown(path, current, 0)
     if current.exists:
         shown.update(images=contents.images, bytes=contents.image_bytes)
-    return Plan(False, current.exists, False, False, False, before=shown, after={"path": path, "state": "absent"})
+    return DirectoryPlan(False, current.exists, False, False, False, before=shown, after={"path": path, "state": "absent"})
 
 
 def _shown(path: str, attributes: Attributes, foreign: int) -> dict[str, Any]:

@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 from ansible_collections.xenstack.image_services.plugins.module_utils._core.errors import ImageServicesError
 from ansible_collections.xenstack.image_services.plugins.module_utils._glance import relation as instance_relation
-from ansible_collections.xenstack.image_services.plugins.module_utils._images.desired import Desired, SourceFacts
-from ansible_collections.xenstack.image_services.plugins.module_utils._images.plan import Plan, plan
+from ansible_collections.xenstack.image_services.plugins.module_utils._images.desired import DesiredImage, SourceFacts
+from ansible_collections.xenstack.image_services.plugins.module_utils._images.plan import ImagePlan, plan
 from ansible_collections.xenstack.image_services.plugins.module_utils._images.selection import Selection
 from hypothesis import given
 from hypothesis import strategies as st
@@ -121,8 +121,8 @@ def test_a_listing_that_cannot_be_meant_is_refused(arguments: tuple[Any, ...], s
         listing(installation, instances, **(more[0] if more else {}))
 
 
-def made(relation: dict[str, str] | None, present: dict[str, str], there: bool = True, same: bool | None = None, **more: Any) -> Plan:
-    return plan(Desired(label="web", name="web", relation=relation, **more), Selection(IMAGE if there else None), same, {}, None, present)
+def made(relation: dict[str, str] | None, present: dict[str, str], there: bool = True, same: bool | None = None, **more: Any) -> ImagePlan:
+    return plan(DesiredImage(label="web", name="web", relation=relation, **more), Selection(IMAGE if there else None), same, {}, None, present)
 
 
 @pytest.mark.parametrize(("declared", "present"), [(None, RELATION), (None, {}), (RELATION, RELATION), ({}, {})])

@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 from ansible_collections.xenstack.image_services.plugins.module_utils._core.errors import ImageServicesError
 from ansible_collections.xenstack.image_services.plugins.module_utils._glance.properties import INCOMING, REPLACES
-from ansible_collections.xenstack.image_services.plugins.module_utils._images.desired import Desired, SourceFacts
-from ansible_collections.xenstack.image_services.plugins.module_utils._images.plan import Members, Plan, left_to_glance, plan, predicted
+from ansible_collections.xenstack.image_services.plugins.module_utils._images.desired import DesiredImage, SourceFacts
+from ansible_collections.xenstack.image_services.plugins.module_utils._images.plan import ImagePlan, Members, left_to_glance, plan, predicted
 from ansible_collections.xenstack.image_services.plugins.module_utils._images.selection import Selection
 from hypothesis import given
 from hypothesis import strategies as st
@@ -43,11 +43,11 @@ def image(**changes: Any) -> dict[str, Any]:
     return record
 
 
-def wanted(**changes: Any) -> Desired:
-    return Desired(**{"label": "debian", "name": "debian", **changes})
+def wanted(**changes: Any) -> DesiredImage:
+    return DesiredImage(**{"label": "debian", "name": "debian", **changes})
 
 
-def made(desired: Desired, current: dict[str, Any] | None, same: bool | None = None, **more: Any) -> Plan:
+def made(desired: DesiredImage, current: dict[str, Any] | None, same: bool | None = None, **more: Any) -> ImagePlan:
     return plan(desired, Selection(current), same, more.pop("members", {}), **more)
 
 
@@ -67,7 +67,7 @@ def made(desired: Desired, current: dict[str, Any] | None, same: bool | None = N
         wanted(source=FILE),
     ],
 )
-def test_a_declared_state_that_stands_changes_nothing(desired: Desired) -> None:
+def test_a_declared_state_that_stands_changes_nothing(desired: DesiredImage) -> None:
     result = made(desired, image(), same=True)
     assert not result.changed
     assert result.before == result.after
@@ -88,7 +88,7 @@ def test_a_declared_state_that_stands_changes_nothing(desired: Desired) -> None:
         (wanted(properties={}, properties_mode="exact"), {"op": "remove", "path": "/os_distro"}),
     ],
 )
-def test_a_difference_is_one_operation_and_shows_in_the_diff(desired: Desired, operation: dict[str, Any]) -> None:
+def test_a_difference_is_one_operation_and_shows_in_the_diff(desired: DesiredImage, operation: dict[str, Any]) -> None:
     result = made(desired, image())
     assert result.patch == (operation,)
     assert result.changed
@@ -178,7 +178,7 @@ NEW_ID = "22222222-2222-2222-2222-222222222222"
         wanted(image_id=NEW_ID, tags=("reserved",)),
     ],
 )
-def test_an_image_without_data_is_created_where_the_task_says_so(desired: Desired) -> None:
+def test_an_image_without_data_is_created_where_the_task_says_so(desired: DesiredImage) -> None:
     """openstack.cloud.image reserves by a name and an id that no image has."""
     result = made(desired, None)
     assert (result.create is not None, result.upload, result.deactivate) == (True, False, False)
@@ -194,7 +194,7 @@ def test_an_image_without_data_is_created_where_the_task_says_so(desired: Desire
         (wanted(state="inactive", image_id=NEW_ID), "there is no image of this id whose data could be withheld. Correct id, or give filename or uri."),
     ],
 )
-def test_a_name_that_no_image_has_creates_nothing_without_content(desired: Desired, sentence: str) -> None:
+def test_a_name_that_no_image_has_creates_nothing_without_content(desired: DesiredImage, sentence: str) -> None:
     with pytest.raises(ImageServicesError) as caught:
         made(desired, None)
     assert str(caught.value).startswith(f"Cannot keep image 'debian': {sentence}")

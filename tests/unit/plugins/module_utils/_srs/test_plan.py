@@ -9,17 +9,17 @@ from typing import Any
 
 import pytest
 from ansible_collections.xenstack.image_services.plugins.module_utils._core.errors import ImageServicesError
-from ansible_collections.xenstack.image_services.plugins.module_utils._srs.plan import Current, Desired, Pbd, Place, Plan, plan
+from ansible_collections.xenstack.image_services.plugins.module_utils._srs.plan import Current, DesiredSr, Pbd, Place, SrPlan, plan
 
 UUID = "2f0b5b39-4ad6-4f5e-9b0e-5d7b1a0f1c11"
 EXPORT = {"server": "nfs", "serverpath": "/a"}
 PLACE = Place({"h1": "xen1", "h2": "xen2"}, "h1")
 BOTH = (Pbd("p1", "h1", True, EXPORT), Pbd("p2", "h2", True, EXPORT))
 THERE = Current("ref", UUID, "images", "", "nfs", "user", True, False, BOTH)
-WANTED = Desired("images", type="nfs", device_config=EXPORT)
+WANTED = DesiredSr("images", type="nfs", device_config=EXPORT)
 
 
-def verbs(planned: Plan) -> list[str]:
+def verbs(planned: SrPlan) -> list[str]:
     return [step.verb for step in planned.steps]
 
 
@@ -90,7 +90,7 @@ def test_a_type_brings_its_own_habits(given: dict[str, Any], shared: bool, hosts
     ],
 )
 def test_only_what_is_given_and_differs_is_changed(current: Current, given: dict[str, Any], steps: list[str], shown: dict[str, tuple[Any, Any]]) -> None:
-    planned = plan("present", replace(Desired("images", type="nfs"), **given), current, PLACE)
+    planned = plan("present", replace(DesiredSr("images", type="nfs"), **given), current, PLACE)
     assert verbs(planned) == steps
     assert planned.changed == bool(steps)
     assert {key: (planned.before[key], planned.after[key]) for key in planned.after if planned.before[key] != planned.after[key]} == shown
@@ -104,28 +104,28 @@ def test_a_scan_alone_changes_nothing_that_is_known_beforehand() -> None:
 
 def test_secrets_are_masked_and_those_that_the_pool_keeps_apart_are_left_alone() -> None:
     config = {"location": "//a/b", "cifspassword": "s3cret"}
-    created = plan("present", Desired("isos", type="iso", device_config=config), None, PLACE)
+    created = plan("present", DesiredSr("isos", type="iso", device_config=config), None, PLACE)
     assert created.after["device_config"] == {"location": "//a/b", "cifspassword": "********"}
     assert created.steps[0].values["device_config"] == config
     apart = replace(THERE, type="iso", content_type="iso", links=(Pbd("p1", "h1", True, {"location": "//a/b", "cifspassword_secret": "a-uuid"}),))
-    assert plan("present", Desired("images", device_config=config), apart, PLACE).steps == ()
+    assert plan("present", DesiredSr("images", device_config=config), apart, PLACE).steps == ()
     plain = replace(apart, links=(Pbd("p1", "h1", True, {**config, "cifspassword": "old"}),))
-    changed = plan("present", Desired("images", device_config=config), plain, PLACE)
+    changed = plan("present", DesiredSr("images", device_config=config), plain, PLACE)
     assert verbs(changed) == ["reconnect"]
     assert "s3cret" not in str((changed.before, changed.after))
 
 
 def test_what_is_not_there_needs_no_forgetting_and_no_removal() -> None:
     for state in ("forgotten", "absent"):
-        planned = plan(state, Desired("images"), None, PLACE)
+        planned = plan(state, DesiredSr("images"), None, PLACE)
         assert (planned.steps, planned.changed, planned.before, planned.after) == ((), False, {}, {})
 
 
 def test_forgetting_and_removing_go_step_by_step() -> None:
-    assert verbs(plan("forgotten", Desired("images"), replace(THERE, disks=("a disk",)), PLACE)) == ["disconnect", "forget"]
+    assert verbs(plan("forgotten", DesiredSr("images"), replace(THERE, disks=("a disk",)), PLACE)) == ["disconnect", "forget"]
     loose = replace(THERE, links=(replace(BOTH[0], attached=False),))
-    assert verbs(plan("forgotten", Desired("images"), loose, PLACE)) == ["forget"]
-    assert verbs(plan("absent", Desired("images", destroy=True), THERE, PLACE)) == ["survey", "disconnect", "destroy"]
+    assert verbs(plan("forgotten", DesiredSr("images"), loose, PLACE)) == ["forget"]
+    assert verbs(plan("absent", DesiredSr("images", destroy=True), THERE, PLACE)) == ["survey", "disconnect", "destroy"]
 
 
 @pytest.mark.parametrize(
@@ -152,7 +152,7 @@ def test_what_cannot_be_done_is_refused_beforehand(state: str, given: dict[str, 
 
 
 def test_a_device_with_another_sr_is_formatted_only_when_told_so() -> None:
-    wanted = Desired("local", type="lvm", device_config={"device": "/dev/sdb"})
+    wanted = DesiredSr("local", type="lvm", device_config={"device": "/dev/sdb"})
     taken = replace(PLACE, found=(UUID,))
     with pytest.raises(ImageServicesError, match=f"the device holds the SR {UUID} and would be formatted"):
         plan("present", wanted, None, taken)

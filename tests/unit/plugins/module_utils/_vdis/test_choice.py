@@ -17,7 +17,7 @@ from ansible_collections.xenstack.image_services.plugins.module_utils._vdis.impo
     INCOMING,
     REPLACES,
     Content,
-    Desired,
+    DesiredVdi,
     Selection,
     Vdi,
     incoming_name,
@@ -62,26 +62,26 @@ def test_a_name_does_not_mean_what_is_no_disk(fields: dict[str, Any]) -> None:
     assert select(NAME, [other, disk]).current == disk
     for state in ("absent", "present"):
         with pytest.raises(ImageServicesError, match="Give the name or uuid of a disk"):
-            plan(Desired(other.uuid, state, content=NEW), select(other.uuid, [other]), None)
+            plan(DesiredVdi(other.uuid, state, content=NEW), select(other.uuid, [other]), None)
 
 
 def test_a_disk_of_somebody_else_is_removed_by_its_uuid_alone() -> None:
     disk = vdi(1, {"owner": "somebody"})
     with pytest.raises(ImageServicesError, match=rf"this collection has not created it \(VDI {disk.uuid}\)") as caught:
-        plan(Desired(NAME, "absent"), select(NAME, [disk]), None)
+        plan(DesiredVdi(NAME, "absent"), select(NAME, [disk]), None)
     assert caught.value.code == "not_ours"
-    assert plan(Desired(disk.uuid, "absent"), select(disk.uuid, [disk]), None).remove == (disk,)
-    assert plan(Desired(NAME, "absent"), select(NAME, [vdi(2, marks_of(NEW))]), None).remove[0].ref == "ref2"
+    assert plan(DesiredVdi(disk.uuid, "absent"), select(disk.uuid, [disk]), None).remove == (disk,)
+    assert plan(DesiredVdi(NAME, "absent"), select(NAME, [vdi(2, marks_of(NEW))]), None).remove[0].ref == "ref2"
 
 
 def test_a_disk_of_somebody_else_is_not_deleted_by_its_replacement() -> None:
     disk = vdi(1)
     with pytest.raises(ImageServicesError, match="the disk that it replaces would be deleted"):
-        plan(Desired(NAME, content=NEW, on_replace="delete"), Selection(disk), False)
-    assert plan(Desired(NAME, content=NEW, on_replace="keep"), Selection(disk), False).replaces == disk
+        plan(DesiredVdi(NAME, content=NEW, on_replace="delete"), Selection(disk), False)
+    assert plan(DesiredVdi(NAME, content=NEW, on_replace="keep"), Selection(disk), False).replaces == disk
     # A run that kept it and was interrupted, and one that deletes what it left.
     successor = vdi(2, {**marks_of(NEW), REPLACES: disk.uuid})
-    absent = plan(Desired(NAME, "absent"), select(NAME, [disk, successor]), None)
+    absent = plan(DesiredVdi(NAME, "absent"), select(NAME, [disk, successor]), None)
     assert (absent.remove, absent.retire) == ((successor,), (disk,))
 
 
@@ -117,7 +117,7 @@ def test_nothing_else_is_ever_destroyed(drawn: list[Any], predecessors: list[int
         vdis[-1] = replace(last, record={**last.record, "other_config": {**last.marks, REPLACES: uuids}})
     destroyed: list[Vdi] = []
     with suppress(ImageServicesError):
-        made = plan(Desired(NAME, state, content=NEW, on_replace=on_replace), select(NAME, vdis), False)
+        made = plan(DesiredVdi(NAME, state, content=NEW, on_replace=on_replace), select(NAME, vdis), False)
         destroyed = [*made.remove, *([made.replaces] if made.replaces and on_replace == "delete" else [])]
     with suppress(ImageServicesError):
         copied = vdi_copy.plan(vdi(9, {DIGEST: "sha256:aa"}).record, NAME, select(NAME, vdis))

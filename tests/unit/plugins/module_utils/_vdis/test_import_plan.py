@@ -17,7 +17,7 @@ from ansible_collections.xenstack.image_services.plugins.module_utils._vdis.impo
     SIZE_STEP,
     SOURCE,
     Content,
-    Desired,
+    DesiredVdi,
     Selection,
     Vdi,
     algorithm_to_compare,
@@ -94,14 +94,14 @@ def test_what_a_run_notes_is_known_to_the_next() -> None:
 
 def test_nothing_is_done_where_all_is_as_declared() -> None:
     current = vdi(**marks_of(CONTENT))
-    made = plan(Desired(NAME, content=CONTENT, attributes={"tags": [], "size": 3 * MIB + 1}), Selection(current), True)
+    made = plan(DesiredVdi(NAME, content=CONTENT, attributes={"tags": [], "size": 3 * MIB + 1}), Selection(current), True)
     assert not made.changed
     assert made.before == made.after
 
 
 def test_metadata_alone_moves_no_byte() -> None:
     current = vdi(**marks_of(CONTENT))
-    made = plan(Desired(NAME, content=CONTENT, attributes={"tags": ["b", "a", "b"], "description": "d", "size": 5 * MIB}), Selection(current), True)
+    made = plan(DesiredVdi(NAME, content=CONTENT, attributes={"tags": ["b", "a", "b"], "description": "d", "size": 5 * MIB}), Selection(current), True)
     assert not made.upload
     assert made.patch == {"tags": ["a", "b"], "description": "d", "size": 6 * MIB}
     assert {key for key in made.after if made.before[key] != made.after[key]} == {"tags", "description", "size"}
@@ -109,7 +109,7 @@ def test_metadata_alone_moves_no_byte() -> None:
 
 def test_new_content_is_imported_beside_the_old() -> None:
     current = vdi(**marks_of(CONTENT))
-    made = plan(Desired(NAME, content=Content("glance:2", {"sha512": "bb"})), Selection(current), False)
+    made = plan(DesiredVdi(NAME, content=Content("glance:2", {"sha512": "bb"})), Selection(current), False)
     assert (made.upload, made.replaces, made.remove, made.retire) == (True, current, (), ())
     assert (made.before["digest"], made.after["digest"]) == ("sha512:aa", "sha512:bb")
 
@@ -118,11 +118,11 @@ def test_what_was_left_unfinished_goes_unless_somebody_fills_it() -> None:
     left, filled = vdi("2", incoming_name(NAME), **{INCOMING: NAME}), vdi("3", incoming_name(NAME), attached=True, **{INCOMING: NAME})
     selection = select(NAME, [left, filled, vdi("1", **marks_of(CONTENT))])
     assert (selection.incoming, selection.current and selection.current.ref) == ((left, filled), "1")
-    made = plan(Desired(NAME, content=CONTENT), selection, True)
+    made = plan(DesiredVdi(NAME, content=CONTENT), selection, True)
     assert (made.remove, made.upload) == ((left,), False)
     with pytest.raises(ImageServicesError, match="another task is importing it now, into VDI 00000003"):
-        plan(Desired(NAME, content=CONTENT), replace(selection, current=None), None)
-    assert plan(Desired(NAME, content=CONTENT), Selection(None, (left,)), None).remove == (left,)
+        plan(DesiredVdi(NAME, content=CONTENT), replace(selection, current=None), None)
+    assert plan(DesiredVdi(NAME, content=CONTENT), Selection(None, (left,)), None).remove == (left,)
 
 
 def test_a_half_named_one_still_counts_as_unfinished() -> None:
@@ -137,50 +137,50 @@ def test_an_interrupted_replacement_is_finished() -> None:
     assert new.marks[REPLACES] == old.uuid
     selection = select(NAME, [old, new])
     assert (selection.current, selection.superseded) == (new, (old,))
-    made = plan(Desired(NAME, content=CONTENT), selection, True)
+    made = plan(DesiredVdi(NAME, content=CONTENT), selection, True)
     assert (made.changed, made.upload, made.retire, made.successor) == (True, False, (old,), new)
     # Where the old one was treated already, only the mark is left to take off.
-    made = plan(Desired(NAME, content=CONTENT), select(NAME, [new]), True)
+    made = plan(DesiredVdi(NAME, content=CONTENT), select(NAME, [new]), True)
     assert (made.changed, made.retire, made.successor) == (True, (), new)
 
 
 def test_absence() -> None:
     current, left, busy = vdi("1", **marks_of(CONTENT)), vdi("2", incoming_name(NAME), **{INCOMING: NAME}), vdi("3", "x", attached=True, **{INCOMING: NAME})
-    assert plan(Desired(NAME, state="absent"), Selection(current, (left, busy)), None).remove == (left, current)
-    assert not plan(Desired(NAME, state="absent"), Selection(None), None).changed
+    assert plan(DesiredVdi(NAME, state="absent"), Selection(current, (left, busy)), None).remove == (left, current)
+    assert not plan(DesiredVdi(NAME, state="absent"), Selection(None), None).changed
     with pytest.raises(ImageServicesError, match="a VM uses it"):
-        plan(Desired(NAME, state="absent"), Selection(vdi(used=True)), None)
+        plan(DesiredVdi(NAME, state="absent"), Selection(vdi(used=True)), None)
 
 
 def test_what_is_refused() -> None:
     with pytest.raises(ImageServicesError, match=r"2 VDIs of the SR have this name: 00000001-.*, 00000002-"):
         select(NAME, [vdi("1"), vdi("2"), vdi("3", snapshot=True)])
     with pytest.raises(ImageServicesError, match="names no content"):
-        plan(Desired(NAME), Selection(), None)
+        plan(DesiredVdi(NAME), Selection(), None)
     with pytest.raises(ImageServicesError, match="not made smaller"):
-        plan(Desired(NAME, attributes={"size": MIB}), Selection(vdi()), None)
+        plan(DesiredVdi(NAME, attributes={"size": MIB}), Selection(vdi()), None)
     with pytest.raises(ImageServicesError, match="attached to a running VM"):
-        plan(Desired(NAME, attributes={"size": 8 * MIB}), Selection(vdi(attached=True)), None)
+        plan(DesiredVdi(NAME, attributes={"size": 8 * MIB}), Selection(vdi(attached=True)), None)
     with pytest.raises(ImageServicesError, match=r"sharable of VDI 00000001-\S+ is false, and a pool takes it only when a VDI is created"):
-        plan(Desired(NAME, attributes={"sharable": True}), Selection(vdi()), None)
+        plan(DesiredVdi(NAME, attributes={"sharable": True}), Selection(vdi()), None)
     pools_own = replace(vdi(), record={**vdi().record, "read_only": True})
     with pytest.raises(ImageServicesError, match="the pool itself says that VDI 00000001-\\S+ is read-only"):
-        plan(Desired(NAME, attributes={"read_only": False}), Selection(pools_own), None)
+        plan(DesiredVdi(NAME, attributes={"read_only": False}), Selection(pools_own), None)
 
 
 def test_what_a_pool_takes_at_creation_only_is_given_to_new_content() -> None:
     current = vdi(**marks_of(CONTENT))
-    made = plan(Desired(NAME, content=Content("glance:2", {"sha512": "bb"}), attributes={"sharable": True}), Selection(current), False)
+    made = plan(DesiredVdi(NAME, content=Content("glance:2", {"sha512": "bb"}), attributes={"sharable": True}), Selection(current), False)
     assert (made.upload, made.replaces, made.after["sharable"]) == (True, current, True)
-    assert not plan(Desired(NAME, attributes={"sharable": False}), Selection(current), None).changed
+    assert not plan(DesiredVdi(NAME, attributes={"sharable": False}), Selection(current), None).changed
 
 
 def test_a_disk_is_read_only_by_a_mark_or_by_the_pool() -> None:
     marked, pools_own = vdi(**marks_of(CONTENT, read_only=True)), replace(vdi(), record={**vdi().record, "read_only": True})
     for each, wanted in ((vdi(), False), (marked, True), (pools_own, True), (vdi(**{READ_ONLY: "false"}), False)):
         assert is_read_only(each.record) is each.attribute("read_only") is wanted
-        assert not plan(Desired(NAME, attributes={"read_only": wanted}), Selection(each), None).changed
-    assert plan(Desired(NAME, attributes={"read_only": False}), Selection(marked), None).patch == {"read_only": False}
+        assert not plan(DesiredVdi(NAME, attributes={"read_only": wanted}), Selection(each), None).changed
+    assert plan(DesiredVdi(NAME, attributes={"read_only": False}), Selection(marked), None).patch == {"read_only": False}
 
 
 def test_names() -> None:
@@ -209,7 +209,7 @@ attributes = st.fixed_dictionaries(
 
 
 @st.composite
-def states(draw: st.DrawFn) -> tuple[list[Vdi], Desired]:
+def states(draw: st.DrawFn) -> tuple[list[Vdi], DesiredVdi]:
     """VDIs as runs may have left them, and a declaration."""
     found = []
     contents = [Content(f"glance:{number}", {"sha512": f"{number}"}, fixed=True) for number in range(3)]
@@ -220,10 +220,10 @@ def states(draw: st.DrawFn) -> tuple[list[Vdi], Desired]:
     for number in range(draw(st.integers(0, 2))):
         found.append(vdi(f"{number + 3}", incoming_name(NAME), **{INCOMING: NAME}))
     content = draw(st.sampled_from([*contents, None]))
-    return found, Desired(NAME, draw(st.sampled_from(["present", "absent"])), draw(attributes), content, draw(st.sampled_from(["keep", "delete"])))
+    return found, DesiredVdi(NAME, draw(st.sampled_from(["present", "absent"])), draw(attributes), content, draw(st.sampled_from(["keep", "delete"])))
 
 
-def applied(vdis: list[Vdi], desired: Desired) -> list[Vdi] | None:
+def applied(vdis: list[Vdi], desired: DesiredVdi) -> list[Vdi] | None:
     """What stands after a plan was carried out as the importer does; None where it refuses."""
     selection = select(NAME, vdis)
     same = None if selection.current is None or desired.content is None else bool(same_content(selection.current, desired.content))
@@ -267,7 +267,7 @@ def applied(vdis: list[Vdi], desired: Desired) -> list[Vdi] | None:
 
 
 @given(states())
-def test_a_second_run_finds_nothing_to_do_and_no_used_disk_is_lost(drawn: tuple[list[Vdi], Desired]) -> None:
+def test_a_second_run_finds_nothing_to_do_and_no_used_disk_is_lost(drawn: tuple[list[Vdi], DesiredVdi]) -> None:
     before, desired = drawn
     after = applied(before, desired)
     if after is None:

@@ -20,7 +20,7 @@ from ansible_collections.xenstack.image_services.plugins.module_utils._vms.machi
     disks_of,
     present,
 )
-from ansible_collections.xenstack.image_services.plugins.module_utils._vms.plan import Desired, Plan, plan
+from ansible_collections.xenstack.image_services.plugins.module_utils._vms.plan import DesiredVm, VmPlan, plan
 from ansible_collections.xenstack.image_services.plugins.module_utils._vms.predicted import predicted
 
 GIB = 1 << 30
@@ -55,8 +55,8 @@ def machine(power: str = "Running", snapshots: tuple[Snapshot, ...] = (), disks:
     return Machine("vm-ref", {**RECORD, "power_state": power, **record}, CARDS, disks, snapshots, "host" if power == "Running" else None)
 
 
-def planned(current: Machine | None, attributes: dict[str, Any] | None = None, **more: Any) -> Plan:
-    return plan(Desired("web", attributes=attributes or {}, **more), current)
+def planned(current: Machine | None, attributes: dict[str, Any] | None = None, **more: Any) -> VmPlan:
+    return plan(DesiredVm("web", attributes=attributes or {}, **more), current)
 
 
 def refusal(current: Machine | None, attributes: dict[str, Any] | None = None, **more: Any) -> str:
@@ -240,20 +240,20 @@ def test_drives_for_cds_are_no_disks() -> None:
 def test_what_is_predicted_has_the_shape_of_what_is() -> None:
     current = machine(snapshots=(FIRST,))
     shape = set(present(current))
-    desired = Desired("web", attributes={"name": "web", "memory": GIB, "boot": {"order": "c"}, "networks": [("n", None)]}, source="golden", state="running")
+    desired = DesiredVm("web", attributes={"name": "web", "memory": GIB, "boot": {"order": "c"}, "networks": [("n", None)]}, source="golden", state="running")
     new = predicted(desired, plan(desired, None), None)
     assert new is not None
     assert set(new) == shape
     assert (new["power_state"], new["memory"], new["boot"], new["cloned_from"], len(new["disks"])) == ("running", GIB, {"order": "c"}, "golden", 1)
     assert set(new["disks"][0]) == set(present(current)["disks"][0])
-    changed = Desired("web", attributes={"boot_disk": "newer", "disks": [("more", "ro")], "tags": []}, snapshot="second", state="stopped")
+    changed = DesiredVm("web", attributes={"boot_disk": "newer", "disks": [("more", "ro")], "tags": []}, snapshot="second", state="stopped")
     after = predicted(changed, plan(changed, current), current)
     assert after is not None
     assert [(disk["uuid"], disk["device"], disk["mode"]) for disk in after["disks"]] == [("newer", "0", "rw"), ("more", None, "ro")]
     assert ([each["name"] for each in after["snapshots"]], after["power_state"], after["domain_id"], after["tags"]) == (["first", "second"], "stopped", -1, [])
-    back = Desired("web", revert="first", restart=True)
+    back = DesiredVm("web", revert="first", restart=True)
     reverted = predicted(back, plan(back, current), current)
     assert reverted is not None
     assert [(disk["uuid"], disk["name"]) for disk in reverted["disks"]] == [(None, "web boot")]
-    gone = Desired("web", state="absent", remove_disks=True)
+    gone = DesiredVm("web", state="absent", remove_disks=True)
     assert predicted(gone, plan(gone, current), current) is None
