@@ -51,13 +51,15 @@ EXAMPLES = r"""
 RETURN = r"""
 _value:
   description: >-
-    C(stores) and C(swift), the texts of the two files; C(ceph), a list of C(name) and C(text) for every file of Ceph's clients; C(directories),
+    C(stores) and C(swift), the texts of the two files; C(ceph), a list of C(name) and C(text) for every file of Ceph's clients; C(files), all
+    but the first as M(xenstack.image_services.config_files) takes them; C(directories),
     a list of C(name), C(path) and C(settings) for every directory that the stores need; C(former), paths that the
     configuration or unit in place names and the new one does not; C(removed), the names of deployed stores that are not
     declared any more; C(expected), the stores as M(xenstack.image_services.glance_store_check) wants them.
   type: dict
 """
 
+import os
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -77,10 +79,16 @@ def glance_stores_config(
 ) -> dict[str, Any]:
     declaration = Declaration(stores=stores, **settings)
     declared = {store["name"] for store in stores}
+    swift, ceph = render_swift_accounts(declaration, header) if declaration.swift_accounts else "", render_ceph(declaration, header)
     return {
         "stores": render_stores(declaration, header, swift_file),
-        "swift": render_swift_accounts(declaration, header) if declaration.swift_accounts else "",
-        "ceph": render_ceph(declaration, header),
+        "swift": swift,
+        "ceph": ceph,
+        "files": [
+            *([{"path": "ceph", "state": "directory", "mode": "0750"}] if ceph else []),
+            *({"path": f"ceph/{file['name']}", "content": file["text"]} for file in ceph),
+            {"path": os.path.basename(swift_file), "content": swift, "state": "file" if swift else "absent"},
+        ],
         "directories": managed_directories(declaration),
         "former": former_directories([each["path"] for each in managed_directories(declaration)], deployed, unit),
         "expected": expected_stores(declaration),
