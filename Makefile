@@ -50,7 +50,7 @@ PROGRAMS_databases := initdb:postgresql /usr/sbin/mariadbd:mariadb-server-core
 PROGRAMS_node := node:nodejs npm
 STAMPS := $(patsubst PROGRAMS_%,.build/%,$(filter PROGRAMS_%,$(.VARIABLES)))
 
-.PHONY: help demo demo-stop demo-clean demo-needs test test-needs units driver filter integration sweep coverage bench bench-quick sanity package newest molecule lock xapi-facts clean demo-check lock-check docs stores-guide ee
+.PHONY: help demo demo-stop demo-clean demo-needs test test-needs small units driver filter integration sweep coverage bench bench-quick sanity package newest molecule lock xapi-facts clean demo-check lock-check docs stores-guide ee
 .PHONY: lint lint-python lint-types lint-imports lint-shell lint-yaml lint-ansible lint-docs lint-changelog lint-licences lint-workflows lint-words
 
 help: ## Show what there is to make
@@ -76,7 +76,12 @@ demo-clean: ## End the services of the demo and remove all of it
 demo-check: ## Run the demo twice in a copy of this checkout, as an ordinary user, and remove it
 	$(CI)/demo.sh
 
-test: test-needs units driver filter integration ## Run every test that needs no container engine
+# Integration tests wait for services now and then: the others compute meanwhile.
+test: test-needs .venv-test/.stamp .venv-cinder/.stamp .venv-glance/.stamp .build/collection .build/xen-api $(STAMPS) ## Run every test that needs no container engine
+	@$(MAKE) --keep-going -j 2 small integration
+
+small:
+	@failed=; for tests in units driver filter; do $(MAKE) $$tests || failed=1; done; test -z "$$failed"
 
 units: .build/qemu-img .build/strace .build/openssl .build/xen-api .venv-test/.stamp .build/collection
 	.venv-test/bin/python -m pytest tests/unit -n 2 --dist loadfile --junitxml=.test/logs/units.xml

@@ -19,11 +19,14 @@ SHARED = {
 # The longest ones, so that no process is left alone with one of them at the end; all others follow in their order.
 LONGEST = (
     "aware",
-    "cinder",
-    "test_upgrade",
     "test_glance_site",
-    "test_secrets",
+    "cinder",
+    "test_glance_stores",
+    "test_upgrade",
     "test_benchmarks",
+    "test_terraform",
+    "test_secrets",
+    "test_glance_instance_aware_site",
     "test_boot",
     "test_xen_examples",
     "test_nova_installation",
