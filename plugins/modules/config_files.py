@@ -38,7 +38,7 @@ options:
         default: file
       content:
         description:
-          - Complete text of the file. Without it the file is empty.
+          - Complete text of the file. Without it the file is empty. It is shown in the diff alone.
         type: str
       target:
         description:
@@ -59,7 +59,7 @@ options:
         type: str
       mode:
         description:
-          - Mode as in M(ansible.builtin.file#module), for example V("0640"). The default for a file is O(mode).
+          - Mode as in M(ansible.builtin.file), for example V("0640"). The default for a file is O(mode).
         type: raw
       backup:
         description:
@@ -140,7 +140,7 @@ files:
       type: str
 diff:
   description: Before and after of each path that changed.
-  returned: success
+  returned: success, with C(--diff) or C(diff=true)
   type: list
   elements: dict
   sample:
@@ -182,7 +182,7 @@ def create_config_files_argspec() -> ArgumentSpec:
     entry = {
         "path": {"type": "str", "required": True},
         "state": {"type": "str", "choices": list(STATES), "default": "file"},
-        "content": {"type": "str"},
+        "content": {"type": "str", "no_log": True},
         "target": {"type": "str"},
         "replace": {"type": "bool", "default": True},
         "backup": {"type": "bool"},
@@ -203,7 +203,15 @@ def main() -> None:
 
     def job(module: Any) -> dict[str, Any]:
         declared = [(entry, FileAttributes(module, given)) for entry, given in entries_of(module.params)]
-        return manage(declared, module.check_mode)
+        for option in module.params["files"]:
+            # Neither the log of the host nor the result repeats the contents; the diff shows what changes.
+            module.no_log_values.discard(option["content"])
+            option["content"] = None
+        result = manage(declared, module.check_mode)
+        if not module._diff:
+            # Ansible prints it at high verbosity without --diff as well.
+            del result["diff"]
+        return result
 
     run(module, job)
 
