@@ -53,6 +53,7 @@ IDENTIFYING = frozenset(
         "store",
         "stores",
         "tag",
+        "target",
         "template",
         "to",
         "username",
