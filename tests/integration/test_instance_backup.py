@@ -126,7 +126,7 @@ def test_one_that_is_not_there_stops_no_other_and_a_second_run_has_nothing_to_do
     assert failed.returncode != 0
     assert "Cannot back up VM 'gone': The pool has no such VM. Correct vm, or take it off instance_backup_instances." in told(failed)
     assert failed.changed == 6
-    assert "VM db: weekly backup 2026-06-03 of disks 0, 1 is there" in told(failed)
+    assert "VM db: weekly backup 2026-06-03 of disks 0, 1 exists" in told(failed)
     (web,) = related(aware_cloud)
     assert aware_cloud.cloud.stored_bytes(web, "fast").read_bytes() == vms["web root"]
     assert (web["visibility"], web["image_type"], web["hw_firmware_type"]) == ("private", "backup", "bios")
