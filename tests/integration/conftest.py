@@ -195,8 +195,7 @@ def pull_plugins(pool_of_the_run: PoolUnderTest) -> Iterator[Path]:
     for pbd in pool.api.SR.get_PBDs(sr):
         pool.api.PBD.unplug(pbd)
     pool.api.SR.destroy(sr)
-    for name in ("imagestore", "glance"):
-        (directory / name).unlink(missing_ok=True)
+    dom0.remove(directory)
 
 
 @pytest.fixture

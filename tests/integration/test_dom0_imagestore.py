@@ -14,7 +14,7 @@ import pytest
 from ansible_collections.xenstack.image_services.plugins.module_utils._glance.connection import Cloud as Connection
 from ansible_collections.xenstack.image_services.tests.support.cloud import Cloud
 from ansible_collections.xenstack.image_services.tests.support.disks import MIB
-from ansible_collections.xenstack.image_services.tests.support.dom0 import Dom0, install
+from ansible_collections.xenstack.image_services.tests.support.dom0 import Dom0, install, remove
 from ansible_collections.xenstack.image_services.tests.support.imports import packed, small_raw, vhd_chain
 from ansible_collections.xenstack.image_services.tests.support.xapi import PoolUnderTest
 
@@ -24,13 +24,14 @@ SIZE = 12 * MIB
 @pytest.fixture
 def dom0(pool: PoolUnderTest) -> Iterator[Dom0]:
     """Only the disks of the test are left in the SR, and they go."""
-    install(pool)
+    plugins = install(pool)
     made = Dom0(pool)
     before = set(made.files())
     yield made
     new = set(made.files()) - before
     for name in new:
         (made.directory / name).unlink()
+    remove(plugins)
     pool.api.SR.scan(pool.api.SR.get_by_uuid(made.sr))
     assert all(name.endswith(".vhd") for name in new)
 

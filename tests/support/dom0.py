@@ -38,6 +38,12 @@ def install(where: Server | PoolUnderTest, python: str | None = None, names: tup
     return plugins
 
 
+def remove(plugins: Path, names: tuple[str, ...] = ("imagestore", "glance")) -> None:
+    """Take the plugins out of the directory that they were put into: other tests of the pool find it without."""
+    for name in names:
+        (plugins / name).unlink(missing_ok=True)
+
+
 def call(pool: PoolUnderTest, function: str, host: str | None = None, **params: Any) -> Any:
     """What imagestore answers."""
     answer = pool.api.host.call_plugin(host or pool.api.host.get_all()[0], "imagestore", function, {"params": json.dumps(params)})
