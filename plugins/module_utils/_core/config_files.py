@@ -9,24 +9,14 @@ import os
 import stat
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any
 
-from .atomic_file import beside
+from .atomic_file import Attributes, beside, move
 from .errors import ImageServicesError, cannot
 
 STATES = ("file", "directory", "link", "absent")
 ABSENT = "absent"
 _KINDS = {stat.S_IFREG: "file", stat.S_IFDIR: "directory", stat.S_IFLNK: "link"}
-
-
-class Attributes(Protocol):
-    """Owner, group and mode of one entry, as Ansible's own modules keep them."""
-
-    def move(self, temporary: str, path: str) -> None: ...
-
-    def keep_copy(self, path: str) -> str: ...
-
-    def settle(self, path: str, changed: bool, diff: dict[str, Any] | None) -> bool: ...
 
 
 @dataclass(frozen=True)
@@ -102,7 +92,7 @@ def write(entry: Entry, found: Found, attributes: Attributes) -> str | None:
 
 
 def _file(entry: Entry, found: Found, attributes: Attributes) -> None:
-    with beside(*os.path.split(os.path.abspath(entry.path))) as (temporary, descriptor):
+    with beside(*os.path.split(entry.path)) as (temporary, descriptor):
         with open(descriptor, "wb", closefd=False) as stream:
             stream.write(entry.content)
         os.fsync(descriptor)
@@ -111,14 +101,18 @@ def _file(entry: Entry, found: Found, attributes: Attributes) -> None:
             attributes.settle(temporary, False, None)
             os.rename(temporary, entry.path)
         else:
-            attributes.move(temporary, entry.path)
+            move(attributes, temporary, entry.path)
 
 
 def _link(entry: Entry) -> None:
-    directory, name = os.path.split(os.path.abspath(entry.path))
+    directory, name = os.path.split(entry.path)
     temporary = os.path.join(directory, f".{name}.{os.getpid()}.new")
     os.symlink(entry.target, temporary)
-    os.rename(temporary, entry.path)
+    try:
+        os.rename(temporary, entry.path)
+    except OSError:
+        os.unlink(temporary)
+        raise
 
 
 def manage(declared: Sequence[tuple[Entry, Attributes]], check_mode: bool) -> dict[str, Any]:

@@ -16,9 +16,9 @@ import stat
 import uuid
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager, suppress
-from typing import Any, Protocol
+from typing import Any
 
-from .._core.atomic_file import beside
+from .._core.atomic_file import Attributes, beside, move
 from .._core.errors import ImageServicesError
 from .installation import Option, check_option, check_uuid, choose, find, put, refuse
 
@@ -38,20 +38,7 @@ ADVICE: Mapping[int, str] = {
 }
 
 
-class Place(Protocol):
-    """What Ansible itself does with files."""
-
-    def move(self, temporary: str, path: str) -> None:
-        """Into its place, with the owner and mode that are usual there."""
-
-    def keep_copy(self, path: str) -> str:
-        """A copy of the file beside it; its path."""
-
-    def settle(self, path: str, changed: bool, diff: dict[str, Any] | None) -> bool:
-        """Owner, group, mode and the like as the task declares them; whether anything has changed so far."""
-
-
-def manage(params: Mapping[str, Any], place: Place, check_mode: bool) -> dict[str, Any]:
+def manage(params: Mapping[str, Any], place: Attributes, check_mode: bool) -> dict[str, Any]:
     """The module's result; every refusal that can be foreseen comes before the first change."""
     path = os.path.realpath(params["config_file"] or params["path"])
     option = check_option(path, params["section"], params["option"]) if params["config_file"] else None
@@ -69,7 +56,7 @@ def manage(params: Mapping[str, Any], place: Place, check_mode: bool) -> dict[st
     return {"changed": changed, "installation_uuid": chosen, "path": path, "backup_file": backup, "diff": diff}
 
 
-def _put(path: str, option: Option | None, given: str | None, place: Place, backup: bool) -> tuple[str, str | None, bool]:
+def _put(path: str, option: Option | None, given: str | None, place: Attributes, backup: bool) -> tuple[str, str | None, bool]:
     """Write the UUID, unless another run has just done so: what is there now, the copy of what was there before, and whether it was written."""
     directory, name = os.path.split(path)
     with _alone(directory) as alone:
@@ -87,7 +74,7 @@ def _put(path: str, option: Option | None, given: str | None, place: Place, back
                 _take_owner(path, descriptor)
             _write_all(descriptor, put(path, content, option, chosen))
             os.fsync(descriptor)
-            _move(place, temporary, path)
+            move(place, temporary, path)
         _sync_directory(directory)
     return chosen, copy, True
 
@@ -123,17 +110,6 @@ def _take_owner(path: str, descriptor: int) -> None:
     """The file keeps its owner and group; who cannot give it to them may not replace it."""
     status = os.stat(path)
     os.fchown(descriptor, status.st_uid, status.st_gid)
-
-
-def _move(place: Place, temporary: str, path: str) -> None:
-    try:
-        place.move(temporary, path)
-    except OSError:
-        raise
-    except Exception as exc:
-        # Ansible raises no narrower one where its ways around fail as well, with the reason as its cause.
-        reason = exc.__cause__ if isinstance(exc.__cause__, OSError) else OSError(errno.EIO, "it could not be moved into its place")
-        raise reason from exc
 
 
 def _remove_leftovers(directory: str, name: str) -> None:

@@ -16,13 +16,14 @@ from .._content.body import Progress
 from .._content.disk_image_source import DiskImageSource, ImageEncoding
 from .._content.http_put import check_address
 from .._content.web import access_of
+from .._core.atomic_file import Attributes
 from .._core.errors import ImageServicesError
 from .._core.signals import signals_as_errors
 from .._glance.properties import SOURCE_VDI, SOURCE_VDI_TIME
 from .._xapi.session import Pool
 from .disk import VdiReader, find_base, find_disk
 from .export_plan import TARBALL, VHD, Exported, ExportPlan, plan_export
-from .export_targets import AddressTarget, FileTarget, Place
+from .export_targets import AddressTarget, FileTarget
 
 
 class Target(Protocol):
@@ -38,7 +39,7 @@ class Target(Protocol):
 class ExportJob:
     """The work of the module xen_vdi_export."""
 
-    def __init__(self, params: Mapping[str, Any], place: Place, progress: Progress) -> None:
+    def __init__(self, params: Mapping[str, Any], place: Attributes, progress: Progress) -> None:
         self._params = params
         self._format = params["format"] or (TARBALL if params["image"] else VHD)
         self._target = self._chosen(place, progress)
@@ -70,7 +71,7 @@ class ExportJob:
         result.update(vdi=disk.presented(), format=how.format, snapshot=snapshot, bytes_read=reader.bytes_read)
         return {**result, "elapsed": round(time.monotonic() - started, 3)}
 
-    def _chosen(self, place: Place, progress: Progress) -> Target:
+    def _chosen(self, place: Attributes, progress: Progress) -> Target:
         params = self._params
         if params["image"] is not None:
             # To load openstacksdk takes longer than many an export to a file.

@@ -5,31 +5,23 @@
 
 from __future__ import annotations
 
-from typing import Any, Protocol
+from functools import partial
+from typing import Any
 
 from .._content.body import Progress
 from .._content.disk_image_source import DiskImageSource
 from .._content.http_put import put
 from .._content.web import Access
 from .._core.address import shown
+from .._core.atomic_file import Attributes, move
 from .export_file import can_mark, look_at, same_bytes, write
 from .export_plan import Exported, ExportPlan, plan_file
-
-
-class Place(Protocol):
-    """What Ansible itself does with files."""
-
-    def move(self, temporary: str, path: str) -> None:
-        """Into its place, with the owner and mode that are usual there."""
-
-    def settle(self, path: str, changed: bool, diff: dict[str, Any] | None) -> bool:
-        """Owner, group, mode and the like as the task declares them; whether anything has changed so far."""
 
 
 class FileTarget:
     """A file on the host that the task runs on."""
 
-    def __init__(self, path: str, place: Place, progress: Progress) -> None:
+    def __init__(self, path: str, place: Attributes, progress: Progress) -> None:
         self._path = path
         self._place = place
         self._progress = progress
@@ -52,7 +44,7 @@ class FileTarget:
         diff: dict[str, Any] = {"before": dict(made.before), "after": dict(made.after)}
         sent, checksum = 0, None
         if made.write and not check_mode:
-            written = write(self._path, self._source, self._place.move, self._progress)
+            written = write(self._path, self._source, partial(move, self._place), self._progress)
             sent, checksum = written.size, written.sha256
         changed = self._place.settle(self._path, made.write, None if self._new else diff)
         return {"changed": changed, "dest": self._path, "checksum": checksum, "diff": diff, "bytes_transferred": sent}

@@ -19,13 +19,14 @@ DEFAULTS: dict[str, Any] = {"state": "file", "content": None, "target": None, "r
 class Recorded:
     """Attributes that tell when they were set, and what the path held at that moment."""
 
-    def __init__(self, path: Path, fails: bool = False) -> None:
+    def __init__(self, path: Path, fails: Exception | None = None) -> None:
         self.path, self.fails = path, fails
         self.settled: list[tuple[str, bool]] = []
 
     def move(self, temporary: str, path: str) -> None:
         if self.fails:
-            raise PermissionError(13, "Permission denied")
+            # As Ansible's own function does where its way around fails too.
+            raise Exception("Could not replace") from self.fails
         os.rename(temporary, path)
 
     def keep_copy(self, path: str) -> str:
@@ -61,7 +62,7 @@ def test_new_file_has_its_attributes_before_its_name(tmp_path: Path) -> None:
 def test_file_that_cannot_be_replaced_keeps_its_content(tmp_path: Path) -> None:
     path = tmp_path / "a.conf"
     path.write_text("before")
-    text = refusal({"path": str(path), "content": "after"}, attributes=Recorded(path, fails=True))
+    text = refusal({"path": str(path), "content": "after"}, attributes=Recorded(path, PermissionError(13, "Permission denied")))
     assert text == f"Cannot write file '{path}': permission denied. Check the file system, and that the task's user may write there."
     assert (path.read_text(), os.listdir(tmp_path)) == ("before", ["a.conf"])
 
@@ -107,6 +108,15 @@ def test_link_is_pointed_elsewhere_in_one_step(tmp_path: Path) -> None:
     assert os.readlink(link) == "old"
     assert run(declared)["diff"] == [{"before_header": str(link), "after_header": str(link), "before": "link old\n", "after": "link new\n"}]
     assert (os.readlink(link), run(declared)["changed"], os.listdir(tmp_path)) == ("new", False, ["current"])
+
+
+def test_link_that_cannot_be_replaced_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*paths: str) -> None:
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(os, "rename", refuse)
+    assert "permission denied" in refusal({"path": str(tmp_path / "current"), "state": "link", "target": "new"})
+    assert os.listdir(tmp_path) == []
 
 
 def test_parents_of_a_directory_are_created(tmp_path: Path) -> None:
