@@ -94,10 +94,7 @@ check:
       sample: [1, 2]
 """
 
-from typing import Any
-
-from ansible_collections.xenstack.image_services.plugins.module_utils._cinder.api import Cinder
-from ansible_collections.xenstack.image_services.plugins.module_utils._cinder.check import verify_backend
+from ansible_collections.xenstack.image_services.plugins.module_utils._cinder.check import BackendCheckJob
 from ansible_collections.xenstack.image_services.plugins.module_utils._core.argspec import ArgumentSpec
 from ansible_collections.xenstack.image_services.plugins.module_utils._core.runner import run
 from ansible_collections.xenstack.image_services.plugins.module_utils._glance.argspec import CloudModule, create_cloud_argspec
@@ -114,12 +111,7 @@ def create_check_argspec() -> ArgumentSpec:
 
 
 def main() -> None:
-    module = CloudModule(create_cloud_argspec(timeout=120).merge(create_check_argspec()), supports_check_mode=True)
-
-    def job(module: Any) -> dict[str, Any]:
-        return verify_backend(module.params, module.check_mode, Cinder.connect)
-
-    run(module, job)
+    run(CloudModule(create_cloud_argspec(timeout=120).merge(create_check_argspec()), supports_check_mode=True), BackendCheckJob)
 
 
 if __name__ == "__main__":

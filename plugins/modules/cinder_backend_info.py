@@ -59,10 +59,7 @@ volumes:
   sample: []
 """
 
-from typing import Any
-
-from ansible_collections.xenstack.image_services.plugins.module_utils._cinder.api import Cinder
-from ansible_collections.xenstack.image_services.plugins.module_utils._cinder.listing import list_backend
+from ansible_collections.xenstack.image_services.plugins.module_utils._cinder.listing import BackendInfoJob
 from ansible_collections.xenstack.image_services.plugins.module_utils._core.argspec import ArgumentSpec
 from ansible_collections.xenstack.image_services.plugins.module_utils._core.runner import run
 from ansible_collections.xenstack.image_services.plugins.module_utils._glance.argspec import CloudModule, create_cloud_argspec
@@ -73,12 +70,7 @@ def create_backend_argspec() -> ArgumentSpec:
 
 
 def main() -> None:
-    module = CloudModule(create_cloud_argspec().merge(create_backend_argspec()), supports_check_mode=True)
-
-    def job(module: Any) -> dict[str, Any]:
-        return list_backend(module.params, Cinder.connect)
-
-    run(module, job)
+    run(CloudModule(create_cloud_argspec().merge(create_backend_argspec()), supports_check_mode=True), BackendInfoJob)
 
 
 if __name__ == "__main__":

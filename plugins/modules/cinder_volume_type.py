@@ -98,10 +98,7 @@ volume_type:
       sample: {volume_backend_name: xenapinfs}
 """
 
-from typing import Any
-
-from ansible_collections.xenstack.image_services.plugins.module_utils._cinder.api import Cinder
-from ansible_collections.xenstack.image_services.plugins.module_utils._cinder.type_job import ensure_type
+from ansible_collections.xenstack.image_services.plugins.module_utils._cinder.type_job import VolumeTypeJob
 from ansible_collections.xenstack.image_services.plugins.module_utils._core.argspec import ArgumentSpec
 from ansible_collections.xenstack.image_services.plugins.module_utils._core.runner import run
 from ansible_collections.xenstack.image_services.plugins.module_utils._glance.argspec import CloudModule, create_cloud_argspec
@@ -120,12 +117,7 @@ def create_type_argspec() -> ArgumentSpec:
 
 
 def main() -> None:
-    module = CloudModule(create_cloud_argspec().merge(create_type_argspec()), supports_check_mode=True)
-
-    def job(module: Any) -> dict[str, Any]:
-        return ensure_type(module.params, module.check_mode, Cinder.connect)
-
-    run(module, job)
+    run(CloudModule(create_cloud_argspec().merge(create_type_argspec()), supports_check_mode=True), VolumeTypeJob)
 
 
 if __name__ == "__main__":

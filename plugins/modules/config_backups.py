@@ -80,11 +80,9 @@ error:
       type: str
 """
 
-from typing import Any
-
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.xenstack.image_services.plugins.module_utils._core.argspec import ArgumentSpec
-from ansible_collections.xenstack.image_services.plugins.module_utils._core.config_backups import prune
+from ansible_collections.xenstack.image_services.plugins.module_utils._core.config_backups import BackupsJob
 from ansible_collections.xenstack.image_services.plugins.module_utils._core.runner import run
 
 
@@ -93,12 +91,7 @@ def create_backups_argspec() -> ArgumentSpec:
 
 
 def main() -> None:
-    module = AnsibleModule(supports_check_mode=True, **create_backups_argspec().module_kwargs())
-
-    def job(module: Any) -> dict[str, Any]:
-        return prune(module.params["paths"], module.params["keep"], module.check_mode)
-
-    run(module, job)
+    run(AnsibleModule(supports_check_mode=True, **create_backups_argspec().module_kwargs()), BackupsJob)
 
 
 if __name__ == "__main__":

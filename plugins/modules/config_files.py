@@ -168,12 +168,9 @@ error:
       type: str
 """
 
-from typing import Any
-
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.xenstack.image_services.plugins.module_utils._core.argspec import ArgumentSpec
-from ansible_collections.xenstack.image_services.plugins.module_utils._core.config_files import STATES, entries_of, manage
-from ansible_collections.xenstack.image_services.plugins.module_utils._core.file_attributes import FileAttributes
+from ansible_collections.xenstack.image_services.plugins.module_utils._core.config_files import STATES, ConfigFilesJob
 from ansible_collections.xenstack.image_services.plugins.module_utils._core.runner import run
 
 
@@ -199,21 +196,7 @@ def create_config_files_argspec() -> ArgumentSpec:
 
 
 def main() -> None:
-    module = AnsibleModule(supports_check_mode=True, **create_config_files_argspec().module_kwargs())
-
-    def job(module: Any) -> dict[str, Any]:
-        declared = [(entry, FileAttributes(module, given)) for entry, given in entries_of(module.params)]
-        for option in module.params["files"]:
-            # Neither the log of the host nor the result repeats the contents; the diff shows what changes.
-            module.no_log_values.discard(option["content"])
-            option["content"] = None
-        result = manage(declared, module.check_mode)
-        if not module._diff:
-            # Ansible prints it at high verbosity without --diff as well.
-            del result["diff"]
-        return result
-
-    run(module, job)
+    run(AnsibleModule(supports_check_mode=True, **create_config_files_argspec().module_kwargs()), ConfigFilesJob)
 
 
 if __name__ == "__main__":

@@ -262,29 +262,14 @@ error:
       type: str
 """
 
-from typing import Any
-
-from ansible_collections.xenstack.image_services.plugins.module_utils._core.progress import ProgressLog, ProgressSink
 from ansible_collections.xenstack.image_services.plugins.module_utils._core.runner import run
 from ansible_collections.xenstack.image_services.plugins.module_utils._glance.argspec import CloudModule, create_cloud_argspec
-from ansible_collections.xenstack.image_services.plugins.module_utils._glance.connection import Cloud
 from ansible_collections.xenstack.image_services.plugins.module_utils._images.job import ImageJob
-from ansible_collections.xenstack.image_services.plugins.module_utils._images.lookup import LiveImageLookup
 from ansible_collections.xenstack.image_services.plugins.module_utils._images.options import create_image_argspec
 
 
 def main() -> None:
-    module = CloudModule(create_cloud_argspec().merge(create_image_argspec()), supports_check_mode=True)
-
-    def job(module: Any) -> dict[str, Any]:
-        progress = ProgressLog(ProgressSink(module.log), str(module.params["name"] or module.params["id"]))
-        image = ImageJob(module.params, progress)
-        image.open()
-        cloud = Cloud(module.params)
-        image.prepare(cloud, LiveImageLookup(cloud.glance))
-        return image.finish(module.check_mode)
-
-    run(module, job)
+    run(CloudModule(create_cloud_argspec().merge(create_image_argspec()), supports_check_mode=True), ImageJob)
 
 
 if __name__ == "__main__":

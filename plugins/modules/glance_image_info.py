@@ -137,14 +137,11 @@ project_id:
   sample: 4f0a3a0c2d7b4f0f9b8a3b5b6c1d2e3f
 """
 
-from typing import Any
-
 from ansible_collections.xenstack.image_services.plugins.module_utils._core.argspec import ArgumentSpec
 from ansible_collections.xenstack.image_services.plugins.module_utils._core.query import create_query_argspec
 from ansible_collections.xenstack.image_services.plugins.module_utils._core.runner import run
 from ansible_collections.xenstack.image_services.plugins.module_utils._glance.argspec import CloudModule, create_cloud_argspec
-from ansible_collections.xenstack.image_services.plugins.module_utils._glance.connection import Cloud
-from ansible_collections.xenstack.image_services.plugins.module_utils._images.listing import list_images
+from ansible_collections.xenstack.image_services.plugins.module_utils._images.listing import ImageInfoJob
 
 
 def create_listing_argspec() -> ArgumentSpec:
@@ -166,12 +163,7 @@ def create_listing_argspec() -> ArgumentSpec:
 
 def main() -> None:
     spec = create_cloud_argspec().merge(create_listing_argspec()).merge(create_query_argspec())
-    module = CloudModule(spec, supports_check_mode=True)
-
-    def job(module: Any) -> dict[str, Any]:
-        return list_images(module.params, Cloud)
-
-    run(module, job)
+    run(CloudModule(spec, supports_check_mode=True), ImageInfoJob)
 
 
 if __name__ == "__main__":

@@ -237,24 +237,14 @@ error:
     request_id: null
 """
 
-from typing import Any
-
-from ansible_collections.xenstack.image_services.plugins.module_utils._core.progress import ProgressLog, ProgressSink
 from ansible_collections.xenstack.image_services.plugins.module_utils._core.runner import run
 from ansible_collections.xenstack.image_services.plugins.module_utils._glance.argspec import CloudModule, create_cloud_argspec
-from ansible_collections.xenstack.image_services.plugins.module_utils._glance.connection import Cloud
-from ansible_collections.xenstack.image_services.plugins.module_utils._images.catalogue_job import Catalogue
+from ansible_collections.xenstack.image_services.plugins.module_utils._images.catalogue_job import CatalogueJob
 from ansible_collections.xenstack.image_services.plugins.module_utils._images.catalogue_options import create_catalogue_argspec
 
 
 def main() -> None:
-    module = CloudModule(create_cloud_argspec().merge(create_catalogue_argspec()), supports_check_mode=True)
-
-    def job(module: Any) -> dict[str, Any]:
-        sink = ProgressSink(module.log)
-        return Catalogue(module.params, Cloud, lambda label: ProgressLog(sink, label)).run(module.check_mode)
-
-    run(module, job)
+    run(CloudModule(create_cloud_argspec().merge(create_catalogue_argspec()), supports_check_mode=True), CatalogueJob)
 
 
 if __name__ == "__main__":

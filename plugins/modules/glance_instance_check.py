@@ -70,13 +70,10 @@ url:
   sample: http://127.0.0.1:9292
 """
 
-from typing import Any
-
 from ansible_collections.xenstack.image_services.plugins.module_utils._core.argspec import ArgumentSpec
 from ansible_collections.xenstack.image_services.plugins.module_utils._core.runner import run
 from ansible_collections.xenstack.image_services.plugins.module_utils._glance.argspec import CloudModule, create_cloud_argspec
-from ansible_collections.xenstack.image_services.plugins.module_utils._glance.connection import Cloud
-from ansible_collections.xenstack.image_services.plugins.module_utils._instances.check import verify_relations
+from ansible_collections.xenstack.image_services.plugins.module_utils._instances.check import InstanceCheckJob
 
 
 def create_check_argspec() -> ArgumentSpec:
@@ -84,12 +81,7 @@ def create_check_argspec() -> ArgumentSpec:
 
 
 def main() -> None:
-    module = CloudModule(create_cloud_argspec(timeout=30).merge(create_check_argspec()), supports_check_mode=True)
-
-    def job(module: Any) -> dict[str, Any]:
-        return verify_relations(module.params, module.check_mode, Cloud)
-
-    run(module, job)
+    run(CloudModule(create_cloud_argspec(timeout=30).merge(create_check_argspec()), supports_check_mode=True), InstanceCheckJob)
 
 
 if __name__ == "__main__":

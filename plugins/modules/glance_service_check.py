@@ -77,13 +77,11 @@ round_trip:
   sample: true
 """
 
-from typing import Any
-
 from ansible_collections.xenstack.image_services.plugins.module_utils._core.argspec import ArgumentSpec
 from ansible_collections.xenstack.image_services.plugins.module_utils._core.module import SecretMaskingModule
 from ansible_collections.xenstack.image_services.plugins.module_utils._core.runner import run
 from ansible_collections.xenstack.image_services.plugins.module_utils._glance.argspec import cloud_secrets
-from ansible_collections.xenstack.image_services.plugins.module_utils._glance.service_check import check_service
+from ansible_collections.xenstack.image_services.plugins.module_utils._glance.service_check import ServiceCheckJob
 
 
 def create_service_check_argspec() -> ArgumentSpec:
@@ -98,12 +96,7 @@ def create_service_check_argspec() -> ArgumentSpec:
 
 
 def main() -> None:
-    module = SecretMaskingModule(create_service_check_argspec(), cloud_secrets, supports_check_mode=True)
-
-    def job(module: Any) -> dict[str, Any]:
-        return check_service(module.params, module.check_mode)
-
-    run(module, job)
+    run(SecretMaskingModule(create_service_check_argspec(), cloud_secrets, supports_check_mode=True), ServiceCheckJob)
 
 
 if __name__ == "__main__":

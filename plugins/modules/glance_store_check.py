@@ -141,13 +141,10 @@ url:
   sample: http://127.0.0.1:9292
 """
 
-from typing import Any
-
 from ansible_collections.xenstack.image_services.plugins.module_utils._core.argspec import ArgumentSpec
 from ansible_collections.xenstack.image_services.plugins.module_utils._core.runner import run
 from ansible_collections.xenstack.image_services.plugins.module_utils._glance.argspec import CloudModule, create_cloud_argspec
-from ansible_collections.xenstack.image_services.plugins.module_utils._glance.connection import Cloud
-from ansible_collections.xenstack.image_services.plugins.module_utils._stores.check import verify_stores
+from ansible_collections.xenstack.image_services.plugins.module_utils._stores.check import StoreCheckJob
 
 
 def create_store_check_argspec() -> ArgumentSpec:
@@ -175,12 +172,7 @@ def create_store_check_argspec() -> ArgumentSpec:
 
 def main() -> None:
     spec = create_cloud_argspec(timeout=30).merge(create_store_check_argspec())
-    module = CloudModule(spec, supports_check_mode=True)
-
-    def job(module: Any) -> dict[str, Any]:
-        return verify_stores(module.params, Cloud, module.check_mode)
-
-    run(module, job)
+    run(CloudModule(spec, supports_check_mode=True), StoreCheckJob)
 
 
 if __name__ == "__main__":

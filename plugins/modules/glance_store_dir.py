@@ -219,12 +219,10 @@ repaired:
   sample: 0
 """
 
-from typing import Any
-
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.xenstack.image_services.plugins.module_utils._core.argspec import ArgumentSpec
 from ansible_collections.xenstack.image_services.plugins.module_utils._core.runner import run
-from ansible_collections.xenstack.image_services.plugins.module_utils._stores.directory.job import manage
+from ansible_collections.xenstack.image_services.plugins.module_utils._stores.directory.job import StoreDirectoryJob
 
 
 def create_store_dir_argspec() -> ArgumentSpec:
@@ -248,12 +246,8 @@ def create_store_dir_argspec() -> ArgumentSpec:
     )
 
 
-def keep(module: AnsibleModule) -> dict[str, Any]:
-    return manage(module.params, module.check_mode)
-
-
 def main() -> None:
-    run(AnsibleModule(supports_check_mode=True, **create_store_dir_argspec().module_kwargs()), keep)
+    run(AnsibleModule(supports_check_mode=True, **create_store_dir_argspec().module_kwargs()), StoreDirectoryJob)
 
 
 if __name__ == "__main__":

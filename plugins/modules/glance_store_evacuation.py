@@ -176,13 +176,10 @@ diff:
     after: {store: old-array, images: 70, bytes: 32212254720}
 """
 
-from typing import Any
-
 from ansible_collections.xenstack.image_services.plugins.module_utils._core.argspec import ArgumentSpec
 from ansible_collections.xenstack.image_services.plugins.module_utils._core.runner import run
 from ansible_collections.xenstack.image_services.plugins.module_utils._glance.argspec import CloudModule, create_cloud_argspec
-from ansible_collections.xenstack.image_services.plugins.module_utils._glance.connection import Cloud
-from ansible_collections.xenstack.image_services.plugins.module_utils._stores.evacuation_job import evacuate
+from ansible_collections.xenstack.image_services.plugins.module_utils._stores.evacuation_job import EvacuationJob
 
 
 def create_evacuation_argspec() -> ArgumentSpec:
@@ -198,12 +195,7 @@ def create_evacuation_argspec() -> ArgumentSpec:
 
 
 def main() -> None:
-    module = CloudModule(create_cloud_argspec().merge(create_evacuation_argspec()), supports_check_mode=True)
-
-    def job(module: Any) -> dict[str, Any]:
-        return evacuate(module.params, Cloud, module.check_mode, module.log)
-
-    run(module, job)
+    run(CloudModule(create_cloud_argspec().merge(create_evacuation_argspec()), supports_check_mode=True), EvacuationJob)
 
 
 if __name__ == "__main__":

@@ -146,14 +146,11 @@ stranded:
       sample: 1073741824
 """
 
-from typing import Any
-
 from ansible_collections.xenstack.image_services.plugins.module_utils._core.argspec import ArgumentSpec
 from ansible_collections.xenstack.image_services.plugins.module_utils._core.query import create_query_argspec
 from ansible_collections.xenstack.image_services.plugins.module_utils._core.runner import run
 from ansible_collections.xenstack.image_services.plugins.module_utils._glance.argspec import CloudModule, create_cloud_argspec
-from ansible_collections.xenstack.image_services.plugins.module_utils._glance.connection import Cloud
-from ansible_collections.xenstack.image_services.plugins.module_utils._stores.listing import list_stores
+from ansible_collections.xenstack.image_services.plugins.module_utils._stores.listing import StoreInfoJob
 
 
 def create_store_listing_argspec() -> ArgumentSpec:
@@ -168,12 +165,7 @@ def create_store_listing_argspec() -> ArgumentSpec:
 
 def main() -> None:
     spec = create_cloud_argspec().merge(create_store_listing_argspec()).merge(create_query_argspec())
-    module = CloudModule(spec, supports_check_mode=True)
-
-    def job(module: Any) -> dict[str, Any]:
-        return list_stores(module.params, Cloud)
-
-    run(module, job)
+    run(CloudModule(spec, supports_check_mode=True), StoreInfoJob)
 
 
 if __name__ == "__main__":

@@ -195,10 +195,8 @@ changes:
 from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.xenstack.image_services.plugins.module_utils._core.errors import cannot
 from ansible_collections.xenstack.image_services.plugins.module_utils._core.runner import run
-from ansible_collections.xenstack.image_services.plugins.module_utils._keystone.client import KeystoneClient
-from ansible_collections.xenstack.image_services.plugins.module_utils._keystone.plan import plan, unknown_projects
+from ansible_collections.xenstack.image_services.plugins.module_utils._keystone.job import SeedJob
 
 
 def create_spec() -> dict[str, Any]:
@@ -226,27 +224,8 @@ def create_spec() -> dict[str, Any]:
     }
 
 
-def seed(module: AnsibleModule) -> dict[str, Any]:
-    options = module.params
-    client = KeystoneClient(options["auth_url"], domain=options["domain"], validate_certs=options["validate_certs"], timeout=options["timeout"])
-    client.log_in(options["username"], options["password"], options["project_name"])
-    current = client.read({user["name"]: user["password"] for user in options["users"] if user["update_password"] == "always"})
-    missing = unknown_projects(options, current)
-    if missing:
-        raise cannot("grant roles in", "project", missing[0], "it neither exists nor is declared", "Add it to projects", details=missing)
-    planned = plan(options, options["region"], current)
-    if not module.check_mode:
-        for change in planned.changes:
-            client.apply(change)
-    return {
-        "changed": bool(planned.changes),
-        "changes": [{"verb": change.verb, "kind": change.kind, "name": change.name} for change in planned.changes],
-        "diff": {"before": planned.before, "after": planned.after},
-    }
-
-
 def main() -> None:
-    run(AnsibleModule(argument_spec=create_spec(), supports_check_mode=True), seed)
+    run(AnsibleModule(argument_spec=create_spec(), supports_check_mode=True), SeedJob)
 
 
 if __name__ == "__main__":

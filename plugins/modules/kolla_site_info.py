@@ -180,12 +180,10 @@ error:
       type: str
 """
 
-from typing import Any
-
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.xenstack.image_services.plugins.module_utils._core.argspec import ArgumentSpec
 from ansible_collections.xenstack.image_services.plugins.module_utils._core.runner import run
-from ansible_collections.xenstack.image_services.plugins.module_utils._stores.kolla.look import look
+from ansible_collections.xenstack.image_services.plugins.module_utils._stores.kolla.look import SiteInfoJob
 
 
 def create_site_argspec() -> ArgumentSpec:
@@ -203,12 +201,7 @@ def create_site_argspec() -> ArgumentSpec:
 
 
 def main() -> None:
-    module = AnsibleModule(supports_check_mode=True, **create_site_argspec().module_kwargs())
-
-    def job(module: Any) -> dict[str, Any]:
-        return look(module.params)
-
-    run(module, job)
+    run(AnsibleModule(supports_check_mode=True, **create_site_argspec().module_kwargs()), SiteInfoJob)
 
 
 if __name__ == "__main__":

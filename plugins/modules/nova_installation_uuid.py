@@ -138,15 +138,10 @@ error:
       type: str
 """
 
-from typing import Any
-
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.xenstack.image_services.plugins.module_utils._core.argspec import ArgumentSpec
-from ansible_collections.xenstack.image_services.plugins.module_utils._core.file_attributes import FileAttributes
 from ansible_collections.xenstack.image_services.plugins.module_utils._core.runner import run
-from ansible_collections.xenstack.image_services.plugins.module_utils._instances.installation_job import manage
-
-DEFAULT_PATH = "/etc/nova/installation_uuid"
+from ansible_collections.xenstack.image_services.plugins.module_utils._instances.installation_job import InstallationJob
 
 
 def create_installation_argspec() -> ArgumentSpec:
@@ -164,13 +159,7 @@ def create_installation_argspec() -> ArgumentSpec:
 
 
 def main() -> None:
-    module = AnsibleModule(supports_check_mode=True, add_file_common_args=True, **create_installation_argspec().module_kwargs())
-
-    def job(module: Any) -> dict[str, Any]:
-        params = {**module.params, "path": module.params["path"] or DEFAULT_PATH}
-        return manage(params, FileAttributes(module), module.check_mode)
-
-    run(module, job)
+    run(AnsibleModule(supports_check_mode=True, add_file_common_args=True, **create_installation_argspec().module_kwargs()), InstallationJob)
 
 
 if __name__ == "__main__":

@@ -82,13 +82,10 @@ plugin:
   sample: 1.0.0
 """
 
-from typing import Any
-
 from ansible_collections.xenstack.image_services.plugins.module_utils._core.argspec import ArgumentSpec
 from ansible_collections.xenstack.image_services.plugins.module_utils._core.runner import run
-from ansible_collections.xenstack.image_services.plugins.module_utils._srs.nfs_probe import probe_nfs
+from ansible_collections.xenstack.image_services.plugins.module_utils._srs.nfs_probe import NfsProbeJob
 from ansible_collections.xenstack.image_services.plugins.module_utils._xapi.argspec import PoolModule, create_pool_argspec
-from ansible_collections.xenstack.image_services.plugins.module_utils._xapi.session import BarePool
 
 
 def create_probe_argspec() -> ArgumentSpec:
@@ -104,12 +101,7 @@ def create_probe_argspec() -> ArgumentSpec:
 
 
 def main() -> None:
-    module = PoolModule(create_pool_argspec().merge(create_probe_argspec()), supports_check_mode=True)
-
-    def job(module: Any) -> dict[str, Any]:
-        return probe_nfs(module.params, BarePool)
-
-    run(module, job)
+    run(PoolModule(create_pool_argspec().merge(create_probe_argspec()), supports_check_mode=True), NfsProbeJob)
 
 
 if __name__ == "__main__":

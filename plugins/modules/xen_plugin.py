@@ -205,13 +205,10 @@ error:
       type: str
 """
 
-from typing import Any
-
 from ansible_collections.xenstack.image_services.plugins.module_utils._core.argspec import ArgumentSpec
 from ansible_collections.xenstack.image_services.plugins.module_utils._core.runner import run
 from ansible_collections.xenstack.image_services.plugins.module_utils._plugins.job import PluginJob
 from ansible_collections.xenstack.image_services.plugins.module_utils._xapi.argspec import PoolModule, create_pool_argspec
-from ansible_collections.xenstack.image_services.plugins.module_utils._xapi.session import Pool
 
 
 def create_plugin_argspec() -> ArgumentSpec:
@@ -231,14 +228,7 @@ def create_plugin_argspec() -> ArgumentSpec:
 
 
 def main() -> None:
-    module = PoolModule(create_pool_argspec().merge(create_plugin_argspec()), supports_check_mode=True)
-
-    def job(module: Any) -> dict[str, Any]:
-        task = PluginJob(module.params)
-        with Pool(module.params) as pool:
-            return task.run(pool, module.check_mode)
-
-    run(module, job)
+    run(PoolModule(create_pool_argspec().merge(create_plugin_argspec()), supports_check_mode=True), PluginJob)
 
 
 if __name__ == "__main__":

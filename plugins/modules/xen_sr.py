@@ -274,13 +274,10 @@ sr:
       sample: {}
 """
 
-from typing import Any
-
 from ansible_collections.xenstack.image_services.plugins.module_utils._core.argspec import ArgumentSpec
 from ansible_collections.xenstack.image_services.plugins.module_utils._core.runner import run
-from ansible_collections.xenstack.image_services.plugins.module_utils._srs.job import ensure_sr
+from ansible_collections.xenstack.image_services.plugins.module_utils._srs.job import SrJob
 from ansible_collections.xenstack.image_services.plugins.module_utils._xapi.argspec import PoolModule, create_pool_argspec
-from ansible_collections.xenstack.image_services.plugins.module_utils._xapi.session import Pool
 
 
 def create_sr_argspec() -> ArgumentSpec:
@@ -307,12 +304,7 @@ def create_sr_argspec() -> ArgumentSpec:
 
 
 def main() -> None:
-    module = PoolModule(create_pool_argspec().merge(create_sr_argspec()), supports_check_mode=True)
-
-    def job(module: Any) -> dict[str, Any]:
-        return ensure_sr(module.params, module.check_mode, Pool)
-
-    run(module, job)
+    run(PoolModule(create_pool_argspec().merge(create_sr_argspec()), supports_check_mode=True), SrJob)
 
 
 if __name__ == "__main__":

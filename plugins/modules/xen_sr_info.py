@@ -252,14 +252,11 @@ pool:
       sample: {product_brand: XCP-ng, product_version: 8.3.0, xapi_build: 26.1.3}
 """
 
-from typing import Any
-
 from ansible_collections.xenstack.image_services.plugins.module_utils._core.argspec import ArgumentSpec
 from ansible_collections.xenstack.image_services.plugins.module_utils._core.query import create_query_argspec
 from ansible_collections.xenstack.image_services.plugins.module_utils._core.runner import run
 from ansible_collections.xenstack.image_services.plugins.module_utils._xapi.argspec import PoolModule, create_pool_argspec
-from ansible_collections.xenstack.image_services.plugins.module_utils._xapi.listing import list_srs
-from ansible_collections.xenstack.image_services.plugins.module_utils._xapi.session import Pool
+from ansible_collections.xenstack.image_services.plugins.module_utils._xapi.listing import SrInfoJob
 
 
 def create_sr_listing_argspec() -> ArgumentSpec:
@@ -274,12 +271,7 @@ def create_sr_listing_argspec() -> ArgumentSpec:
 
 def main() -> None:
     spec = create_pool_argspec().merge(create_sr_listing_argspec()).merge(create_query_argspec())
-    module = PoolModule(spec, supports_check_mode=True)
-
-    def job(module: Any) -> dict[str, Any]:
-        return list_srs(module.params, Pool)
-
-    run(module, job)
+    run(PoolModule(spec, supports_check_mode=True), SrInfoJob)
 
 
 if __name__ == "__main__":

@@ -139,13 +139,10 @@ error:
       type: str
 """
 
-from typing import Any
-
 from ansible_collections.xenstack.image_services.plugins.module_utils._core.argspec import ArgumentSpec
 from ansible_collections.xenstack.image_services.plugins.module_utils._core.runner import run
 from ansible_collections.xenstack.image_services.plugins.module_utils._vdis.copy_job import CopyJob
 from ansible_collections.xenstack.image_services.plugins.module_utils._xapi.argspec import PoolModule, create_pool_argspec
-from ansible_collections.xenstack.image_services.plugins.module_utils._xapi.session import Pool
 
 
 def create_copy_argspec() -> ArgumentSpec:
@@ -160,13 +157,7 @@ def create_copy_argspec() -> ArgumentSpec:
 
 
 def main() -> None:
-    module = PoolModule(create_pool_argspec().merge(create_copy_argspec()), supports_check_mode=True)
-
-    def job(module: Any) -> dict[str, Any]:
-        with Pool(module.params) as pool:
-            return CopyJob(module.params).run(pool, module.check_mode)
-
-    run(module, job)
+    run(PoolModule(create_pool_argspec().merge(create_copy_argspec()), supports_check_mode=True), CopyJob)
 
 
 if __name__ == "__main__":

@@ -287,12 +287,8 @@ error:
       type: str
 """
 
-from typing import Any
-
 from ansible_collections.xenstack.image_services.plugins.module_utils._content.web import create_access_argspec
 from ansible_collections.xenstack.image_services.plugins.module_utils._core.argspec import ArgumentSpec
-from ansible_collections.xenstack.image_services.plugins.module_utils._core.file_attributes import FileAttributes
-from ansible_collections.xenstack.image_services.plugins.module_utils._core.progress import ProgressLog, ProgressSink
 from ansible_collections.xenstack.image_services.plugins.module_utils._core.runner import run
 from ansible_collections.xenstack.image_services.plugins.module_utils._images.options import create_image_option
 from ansible_collections.xenstack.image_services.plugins.module_utils._vdis.export_job import ExportJob
@@ -320,14 +316,7 @@ def create_export_argspec() -> ArgumentSpec:
 
 def main() -> None:
     spec = create_pool_argspec().merge(create_glance_option()).merge(create_image_option()).merge(create_export_argspec())
-    module = PoolModule(spec, supports_check_mode=True, add_file_common_args=True)
-
-    def job(module: Any) -> dict[str, Any]:
-        params = module.params
-        progress = ProgressLog(ProgressSink(module.log), str(params["vdi"] or params["vm"]))
-        return ExportJob(params, FileAttributes(module), progress).run(module.check_mode)
-
-    run(module, job)
+    run(PoolModule(spec, supports_check_mode=True, add_file_common_args=True), ExportJob)
 
 
 if __name__ == "__main__":

@@ -351,15 +351,11 @@ error:
       type: str
 """
 
-from typing import Any
-
 from ansible_collections.xenstack.image_services.plugins.module_utils._content.web import create_access_argspec
 from ansible_collections.xenstack.image_services.plugins.module_utils._core.argspec import ArgumentSpec
-from ansible_collections.xenstack.image_services.plugins.module_utils._core.progress import ProgressLog, ProgressSink
 from ansible_collections.xenstack.image_services.plugins.module_utils._core.runner import run
 from ansible_collections.xenstack.image_services.plugins.module_utils._vdis.import_job import ImportJob
 from ansible_collections.xenstack.image_services.plugins.module_utils._xapi.argspec import PoolModule, create_glance_option, create_pool_argspec
-from ansible_collections.xenstack.image_services.plugins.module_utils._xapi.session import Pool
 
 
 def create_import_argspec() -> ArgumentSpec:
@@ -391,16 +387,7 @@ def create_import_argspec() -> ArgumentSpec:
 
 def main() -> None:
     spec = create_pool_argspec().merge(create_glance_option()).merge(create_import_argspec())
-    module = PoolModule(spec, supports_check_mode=True)
-
-    def job(module: Any) -> dict[str, Any]:
-        image = ImportJob(module.params, ProgressLog(ProgressSink(module.log), str(module.params["name"])))
-        image.open()
-        with Pool(module.params) as pool:
-            image.prepare(pool)
-            return image.finish(module.check_mode)
-
-    run(module, job)
+    run(PoolModule(spec, supports_check_mode=True), ImportJob)
 
 
 if __name__ == "__main__":

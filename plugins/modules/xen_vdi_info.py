@@ -233,14 +233,11 @@ vdis:
       sample: {}
 """
 
-from typing import Any
-
 from ansible_collections.xenstack.image_services.plugins.module_utils._core.argspec import ArgumentSpec
 from ansible_collections.xenstack.image_services.plugins.module_utils._core.query import create_query_argspec
 from ansible_collections.xenstack.image_services.plugins.module_utils._core.runner import run
 from ansible_collections.xenstack.image_services.plugins.module_utils._xapi.argspec import PoolModule, create_pool_argspec
-from ansible_collections.xenstack.image_services.plugins.module_utils._xapi.listing import list_vdis
-from ansible_collections.xenstack.image_services.plugins.module_utils._xapi.session import Pool
+from ansible_collections.xenstack.image_services.plugins.module_utils._xapi.listing import VdiInfoJob
 
 
 def create_vdi_listing_argspec() -> ArgumentSpec:
@@ -257,12 +254,7 @@ def create_vdi_listing_argspec() -> ArgumentSpec:
 
 def main() -> None:
     spec = create_pool_argspec().merge(create_vdi_listing_argspec()).merge(create_query_argspec())
-    module = PoolModule(spec, supports_check_mode=True)
-
-    def job(module: Any) -> dict[str, Any]:
-        return list_vdis(module.params, Pool)
-
-    run(module, job)
+    run(PoolModule(spec, supports_check_mode=True), VdiInfoJob)
 
 
 if __name__ == "__main__":

@@ -404,24 +404,14 @@ error:
       sample: null
 """
 
-from typing import Any
-
 from ansible_collections.xenstack.image_services.plugins.module_utils._core.runner import run
 from ansible_collections.xenstack.image_services.plugins.module_utils._vms.job import VmJob
 from ansible_collections.xenstack.image_services.plugins.module_utils._vms.options import create_vm_argspec
 from ansible_collections.xenstack.image_services.plugins.module_utils._xapi.argspec import PoolModule, create_pool_argspec
-from ansible_collections.xenstack.image_services.plugins.module_utils._xapi.session import Pool
 
 
 def main() -> None:
-    module = PoolModule(create_pool_argspec().merge(create_vm_argspec()), supports_check_mode=True)
-
-    def job(module: Any) -> dict[str, Any]:
-        vm = VmJob(module.params)
-        with Pool(module.params) as pool:
-            return vm.run(pool, module.check_mode)
-
-    run(module, job)
+    run(PoolModule(create_pool_argspec().merge(create_vm_argspec()), supports_check_mode=True), VmJob)
 
 
 if __name__ == "__main__":

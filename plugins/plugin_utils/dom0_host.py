@@ -15,7 +15,7 @@ from ..module_utils._core.errors import ImageServicesError, cannot
 from . import dom0_scripts as scripts
 from .dom0_archive import INTERPRETERS, MARKER
 from .dom0_call import read_version, refused, version_call
-from .dom0_plan import MARKED_LINES, FilePlan, Place, Seen, Wanted, mode_of
+from .dom0_plan import MARKED_LINES, FilePlan, PluginPaths, Seen, Wanted, mode_of
 
 # Runs a command with this standard input; rc, stdout and stderr are answered.
 Execute = Callable[[str, "bytes | None"], "dict[str, Any]"]
@@ -25,13 +25,14 @@ AGAIN = "Run the task again"
 class Dom0Host:
     """One plugin on one host. ``name`` is for sentences."""
 
-    def __init__(self, execute: Execute, name: str, plugin: Place, config: Place) -> None:
+    def __init__(self, execute: Execute, name: str, plugin: PluginPaths, config: PluginPaths) -> None:
         self._execute = execute
         self._name = name
         self._plugin, self._config = plugin, config
         self._verb = "install"
         self._tool = self._user = ""
         self._uid = -1
+        self._writable = False
 
     def look(self, verb: str) -> tuple[Seen, Seen] | None:
         """The plugin and its settings, or None without a directory to hold them."""
@@ -83,7 +84,7 @@ class Dom0Host:
         if self._uid not in (0, uid):
             raise self._not_allowed(f"give files to the user with the number {uid}")
 
-    def apply(self, place: Place, plan: FilePlan, seen: Seen, wanted: Wanted | None, content: bytes, verify: bool) -> str:
+    def apply(self, place: PluginPaths, plan: FilePlan, seen: Seen, wanted: Wanted | None, content: bytes, verify: bool) -> str:
         """Carry out the plan of one file; what the plugin answered is returned where it was to be tried, which it is before it replaces anything."""
         if plan.action == "nothing" and not verify:
             return ""
@@ -110,7 +111,7 @@ class Dom0Host:
             raise self._failure(place, plan, done)
         return str(done["stdout"])
 
-    def _failure(self, place: Place, plan: FilePlan, done: dict[str, Any]) -> ImageServicesError:
+    def _failure(self, place: PluginPaths, plan: FilePlan, done: dict[str, Any]) -> ImageServicesError:
         code, said = done["rc"], done["stderr"]
         if code == scripts.NOT_RUN:
             return self._not_run(done["stdout"], said)

@@ -13,7 +13,7 @@ from typing import Any
 from .dom0_call import read_version
 from .dom0_host import Dom0Host
 from .dom0_options import settings
-from .dom0_plan import FilePlan, Place, Seen, Wanted, plan_absent, plan_present, plan_settings_absent, told, version_of
+from .dom0_plan import FilePlan, PluginPaths, Seen, Wanted, plan_absent, plan_present, plan_settings_absent, told, version_of
 
 CONFIG_MODE = "0600"
 
@@ -22,7 +22,7 @@ CONFIG_MODE = "0600"
 class _File:
     """One of both, with what is there, what is to be and what is to be done."""
 
-    place: Place
+    place: PluginPaths
     seen: Seen
     plan: FilePlan
     wanted: Wanted | None = None
@@ -30,7 +30,7 @@ class _File:
 
 
 class Dom0Job:
-    def __init__(self, host: Dom0Host, plugin: Place, config: Place, options: Mapping[str, Any], content: bytes) -> None:
+    def __init__(self, host: Dom0Host, plugin: PluginPaths, config: PluginPaths, options: Mapping[str, Any], content: bytes) -> None:
         self._host = host
         self._plugin, self._config = plugin, config
         self._options = options

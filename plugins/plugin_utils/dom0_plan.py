@@ -19,7 +19,7 @@ MARKED_LINES = 5
 
 
 @dataclass(frozen=True)
-class Place:
+class PluginPaths:
     """A file that we keep on the host, what notes its digest there, and where a foreign one of its name is kept."""
 
     path: str
@@ -39,10 +39,11 @@ class Place:
         return f"{self.backups}/{self.name}.{digest[:12]}"
 
 
-def places(path: str, name: str) -> tuple[Place, Place]:
+def places(path: str, name: str) -> tuple[PluginPaths, PluginPaths]:
     """Of the plugin and of its settings. Backups and records lie beside the directory, so that XAPI finds nothing of them in it."""
     records, backups = f"{path}.installed", f"{path}.backup"
-    return Place(f"{path}/{name}", f"{records}/{name}.plugin", backups), Place(f"{posixpath.dirname(path)}/{name}.json", f"{records}/{name}.config", backups)
+    plugin = PluginPaths(f"{path}/{name}", f"{records}/{name}.plugin", backups)
+    return plugin, PluginPaths(f"{posixpath.dirname(path)}/{name}.json", f"{records}/{name}.config", backups)
 
 
 @dataclass(frozen=True)
@@ -102,7 +103,7 @@ def version_of(told: str) -> str | None:
     return found[1] if found else None
 
 
-def plan_present(place: Place, seen: Seen, wanted: Wanted, name: str, *, backup: bool) -> FilePlan:
+def plan_present(place: PluginPaths, seen: Seen, wanted: Wanted, name: str, *, backup: bool) -> FilePlan:
     """A foreign file goes to the backups before it is replaced."""
     _refuse_other(place, seen, "install")
     before, after = _shown(seen), _wanted(wanted)
@@ -114,7 +115,7 @@ def plan_present(place: Place, seen: Seen, wanted: Wanted, name: str, *, backup:
     return FilePlan("nothing", None, before, before)
 
 
-def plan_absent(place: Place, seen: Seen, name: str, *, backup: bool, force: bool) -> FilePlan:
+def plan_absent(place: PluginPaths, seen: Seen, name: str, *, backup: bool, force: bool) -> FilePlan:
     """A foreign file is removed only where that is asked for."""
     _refuse_other(place, seen, "remove")
     if seen.kind == "missing":
@@ -126,7 +127,7 @@ def plan_absent(place: Place, seen: Seen, name: str, *, backup: bool, force: boo
     return FilePlan("remove", place.backup(seen.digest) if backup and not ours else None, _shown(seen), {})
 
 
-def plan_settings_absent(place: Place, seen: Seen, name: str, *, backup: bool) -> FilePlan:
+def plan_settings_absent(place: PluginPaths, seen: Seen, name: str, *, backup: bool) -> FilePlan:
     """Settings go with their plugin if they were written by us; what somebody has made of them since is kept."""
     return plan_absent(place, seen, name, backup=backup, force=True) if seen.recorded else FilePlan()
 
@@ -144,7 +145,7 @@ def is_name(name: str) -> bool:
     return re.fullmatch(r"[A-Za-z0-9_][A-Za-z0-9_.-]*", name) is not None
 
 
-def _refuse_other(place: Place, seen: Seen, verb: str) -> None:
+def _refuse_other(place: PluginPaths, seen: Seen, verb: str) -> None:
     if seen.kind == "other":
         raise cannot(verb, "file", place.path, "what has this name is no regular file", "Look at it on the host, and remove it there", code="no_file")
 

@@ -14,12 +14,12 @@ from typing import Any
 
 import pytest
 from ansible_collections.xenstack.image_services.plugins.module_utils._core.errors import ImageServicesError
+from ansible_collections.xenstack.image_services.plugins.module_utils._core.runner import carry_out
 from ansible_collections.xenstack.image_services.plugins.module_utils._glance.connection import Cloud as Connection
-from ansible_collections.xenstack.image_services.plugins.module_utils._images.catalogue_job import Catalogue
+from ansible_collections.xenstack.image_services.plugins.module_utils._images.catalogue_job import CatalogueJob
 from ansible_collections.xenstack.image_services.plugins.module_utils._images.catalogue_options import checked_items
 from ansible_collections.xenstack.image_services.plugins.module_utils._images.job import ImageJob
-from ansible_collections.xenstack.image_services.plugins.module_utils._images.listing import list_images
-from ansible_collections.xenstack.image_services.plugins.module_utils._images.lookup import LiveImageLookup
+from ansible_collections.xenstack.image_services.plugins.module_utils._images.listing import ImageInfoJob
 from ansible_collections.xenstack.image_services.tests.support.cloud import Cloud
 from ansible_collections.xenstack.image_services.tests.support.faulty_proxy import Fault
 from ansible_collections.xenstack.image_services.tests.support.modules import run_module
@@ -41,17 +41,14 @@ def keep(cloud: Cloud, who: str, name: str, check_mode: bool = False, **options:
     """What the module glance_image does, in this process."""
     there = connection(cloud, who)
     (params,) = checked_items([{"name": name, **options}], {}, {"wait": True, "timeout": 60})
-    job = ImageJob(params)
-    job.open()
-    job.prepare(there, LiveImageLookup(there.glance))
-    return job.finish(check_mode)
+    return carry_out(ImageJob(params, connect=lambda _params: there), check_mode)
 
 
 def keep_all(cloud: Cloud, who: str, images: list[dict[str, Any]], check_mode: bool, **options: Any) -> dict[str, Any]:
     """What the module glance_images does, in this process."""
     defaults = {"defaults": {}, "concurrency": 2, "bandwidth": None, "continue_on_error": False, "prune": False, "prune_max": "50%", "prune_scope": None}
     params = {**defaults, "wait": True, "timeout": 60, "images": images, **options}
-    return Catalogue(params, lambda _params: connection(cloud, who), lambda _label: lambda _sent, _size: None).run(check_mode)
+    return carry_out(CatalogueJob(params, connect=lambda _params: connection(cloud, who)), check_mode)
 
 
 def refused(call: Any, cloud: Cloud, who: str, *arguments: Any, **options: Any) -> str:
@@ -232,7 +229,7 @@ def listed(cloud: Cloud) -> Iterator[dict[str, dict[str, Any]]]:
 def ask(cloud: Cloud, **options: Any) -> list[dict[str, Any]]:
     """What the module glance_image_info does, in this process."""
     empty = dict.fromkeys(("name", "id", "hidden", "tags", "properties", "filters", "nova_installation_uuid", "instance_id", "query"))
-    return list(list_images({**empty, **options}, lambda _params: connection(cloud, "admin"))["images"])
+    return list(carry_out(ImageInfoJob({**empty, **options}, lambda _params: connection(cloud, "admin")), False)["images"])
 
 
 def test_each_filter_finds_what_it_says(cloud: Cloud, listed: dict[str, dict[str, Any]]) -> None:

@@ -33,16 +33,12 @@ BEGIN, END = "/hostile images begin", "/hostile images end"
 IMPORT = f"""
 import json, sys
 from ansible_collections.xenstack.image_services.plugins.module_utils._core.errors import ImageServicesError
+from ansible_collections.xenstack.image_services.plugins.module_utils._core.runner import carry_out
 from ansible_collections.xenstack.image_services.plugins.module_utils._vdis.import_job import ImportJob
-from ansible_collections.xenstack.image_services.plugins.module_utils._xapi.session import Pool
 
 def imported(params):
     try:
-        job = ImportJob(params)
-        job.open()
-        with Pool(params) as session:
-            job.prepare(session)
-            return job.finish(False)["format"]
+        return carry_out(ImportJob(params), False)["format"]
     except ImageServicesError as exc:
         return str(exc)
 

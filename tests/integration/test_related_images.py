@@ -9,13 +9,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from ansible_collections.xenstack.image_services.plugins.module_utils._core.runner import carry_out
 from ansible_collections.xenstack.image_services.plugins.module_utils._glance import api
 from ansible_collections.xenstack.image_services.plugins.module_utils._glance import relation as instance_relation
 from ansible_collections.xenstack.image_services.plugins.module_utils._glance.connection import Cloud as Connection
 from ansible_collections.xenstack.image_services.plugins.module_utils._images import listing as image_listing
 from ansible_collections.xenstack.image_services.plugins.module_utils._images.catalogue_options import checked_items
 from ansible_collections.xenstack.image_services.plugins.module_utils._images.job import ImageJob
-from ansible_collections.xenstack.image_services.plugins.module_utils._images.lookup import LiveImageLookup
 from ansible_collections.xenstack.image_services.tests.support.aware import A, AwareCloud, B
 from ansible_collections.xenstack.image_services.tests.support.cloud import Cloud
 from ansible_collections.xenstack.image_services.tests.support.disks import MIB
@@ -65,17 +65,13 @@ def reserve(cloud: Cloud, who: str, name: str, related: dict[str, str], **more: 
 def keep(options: dict[str, Any], check: bool = False, **given: Any) -> dict[str, Any]:
     """The job of glance_image in the test's own process, where libraries are loaded once; its options are held to the module's rules."""
     (params,) = checked_items([given], {}, {"wait": True, "timeout": 600})
-    job = ImageJob(params)
-    job.open()
-    cloud = Connection(options)
-    job.prepare(cloud, LiveImageLookup(cloud.glance))
-    return job.finish(check)
+    return carry_out(ImageJob(params, connect=lambda _params: Connection(options)), check)
 
 
 def found(cloud: Cloud, who: str, installation: str, *instances: str, **more: Any) -> list[dict[str, Any]]:
     """By the job of glance_image_info."""
     params = {**OPTIONS, **cloud.auth(who), "nova_installation_uuid": installation, "instance_id": list(instances), **more}
-    return list(image_listing.list_images(params, Connection)["images"])
+    return list(carry_out(image_listing.ImageInfoJob(params), False)["images"])
 
 
 def test_the_life_of_a_relation(aware: Cloud, image_name: str, small_disk: Path, tmp_path: Path) -> None:

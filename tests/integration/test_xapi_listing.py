@@ -8,8 +8,8 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from ansible_collections.xenstack.image_services.plugins.module_utils._xapi.listing import list_srs, list_vdis
-from ansible_collections.xenstack.image_services.plugins.module_utils._xapi.session import Pool
+from ansible_collections.xenstack.image_services.plugins.module_utils._core.runner import carry_out
+from ansible_collections.xenstack.image_services.plugins.module_utils._xapi.listing import SrInfoJob, VdiInfoJob
 from ansible_collections.xenstack.image_services.tests.support.modules import run_module
 from ansible_collections.xenstack.image_services.tests.support.xapi import MIB, PoolUnderTest
 
@@ -18,7 +18,7 @@ NAMES = "name sr type tags other_config query".split()
 
 def vdis(pool: PoolUnderTest, **options: Any) -> list[dict[str, Any]]:
     with pool.nothing_left():
-        return list_vdis({**dict.fromkeys(NAMES), **pool.params(), "snapshots": True, **options}, Pool)["vdis"]
+        return list(carry_out(VdiInfoJob({**dict.fromkeys(NAMES), **pool.params(), "snapshots": True, **options}), False)["vdis"])
 
 
 @pytest.fixture
@@ -78,7 +78,7 @@ def test_a_uuid_is_as_good_as_a_name(pool: PoolUnderTest, disk: str) -> None:
 
 
 def test_an_sr_counts_its_disks(pool: PoolUnderTest, disk: str) -> None:
-    told = list_srs({**dict.fromkeys(NAMES), **pool.params(), "name": "Local storage"}, Pool)
+    told = carry_out(SrInfoJob({**dict.fromkeys(NAMES), **pool.params(), "name": "Local storage"}), False)
     (sr,) = told["srs"]
     assert sr["vdis"] == 2
     assert sr["virtual_allocation"] == 16 * MIB

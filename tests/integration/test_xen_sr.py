@@ -12,8 +12,9 @@ from typing import Any
 
 import pytest
 from ansible_collections.xenstack.image_services.plugins.module_utils._core.errors import ImageServicesError
+from ansible_collections.xenstack.image_services.plugins.module_utils._core.runner import carry_out
 from ansible_collections.xenstack.image_services.plugins.module_utils._core.wait import Clock
-from ansible_collections.xenstack.image_services.plugins.module_utils._srs.job import ensure_sr
+from ansible_collections.xenstack.image_services.plugins.module_utils._srs.job import SrJob
 from ansible_collections.xenstack.image_services.plugins.module_utils._xapi.session import Pool
 from ansible_collections.xenstack.image_services.tests.support.modules import RunningModule, run_module
 from ansible_collections.xenstack.image_services.tests.support.xapi import MIB, PoolUnderTest, error
@@ -49,7 +50,7 @@ def nfs(name: str, **more: Any) -> dict[str, Any]:
 def ensure(pool: PoolUnderTest, options: dict[str, Any], check: bool = False, connect: Any = Pool) -> dict[str, Any]:
     """As the module does, in this process."""
     names, defaults = OPTIONS
-    return ensure_sr({**dict.fromkeys(names), **defaults, **pool.params(), **options}, check, connect)
+    return carry_out(SrJob({**dict.fromkeys(names), **defaults, **pool.params(), **options}, connect), check)
 
 
 def refused(pool: PoolUnderTest, options: dict[str, Any]) -> str:

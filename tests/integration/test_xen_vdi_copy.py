@@ -12,9 +12,9 @@ from typing import Any
 
 import pytest
 from ansible_collections.xenstack.image_services.plugins.module_utils._core.errors import ImageServicesError
+from ansible_collections.xenstack.image_services.plugins.module_utils._core.runner import carry_out
 from ansible_collections.xenstack.image_services.plugins.module_utils._vdis.copy_job import CopyJob
 from ansible_collections.xenstack.image_services.plugins.module_utils._vdis.import_plan import DIGEST, INCOMING
-from ansible_collections.xenstack.image_services.plugins.module_utils._xapi.session import Pool
 from ansible_collections.xenstack.image_services.tests.support.disks import partitioned
 from ansible_collections.xenstack.image_services.tests.support.modules import run_module
 from ansible_collections.xenstack.image_services.tests.support.xapi import MIB, PoolUnderTest, content, disk_file
@@ -40,8 +40,7 @@ def source(pool: PoolUnderTest, tmp_path: Path) -> Iterator[str]:
 
 def copy(pool: PoolUnderTest, vdi: str, on_replace: str = "keep") -> dict[str, Any]:
     params = {"name": None, "on_replace": on_replace, "username": "root", "validate_certs": True, **pool.options(vdi=vdi, sr="second")}
-    with Pool(params) as session:
-        return CopyJob(params).run(session, False)
+    return carry_out(CopyJob(params), False)
 
 
 def test_a_copy_that_fails_is_removed_and_the_next_one_is_whole(pool: PoolUnderTest, source: str) -> None:

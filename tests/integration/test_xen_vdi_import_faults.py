@@ -276,16 +276,16 @@ def test_a_disk_that_is_being_filled_is_left_alone(pool: PoolUnderTest, raw: Pat
 def test_a_task_that_is_overtaken(pool: PoolUnderTest, raw: Path, other: Path, same: bool) -> None:
     params = parameters(pool, src=str(raw))
     job = ImportJob(params)
-    job.open()
-    with Pool(params) as session:
-        job.prepare(session)
+    with job.opened:
+        seen = job.look()
+        plan = job.plan(seen)
         faster = imported(pool, src=str(raw if same else other))["vdi"]["uuid"]
         if same:
-            done = job.finish(False)
+            done = job.result(seen, plan, job.apply(seen, plan))
             assert (done["changed"], done["vdi"]["uuid"]) == (False, faster)
         else:
             with pytest.raises(ImageServicesError, match="another task has imported something else under this name"):
-                job.finish(False)
+                job.apply(seen, plan)
     assert [pool.api.VDI.get_uuid(vdi) for vdi in disks_of(pool)] == [faster]
     assert not disks_of(pool, incoming_name(NAME))
 

@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 from ansible_collections.xenstack.image_services.plugins.module_utils._core.errors import ImageServicesError
+from ansible_collections.xenstack.image_services.plugins.module_utils._core.runner import carry_out
 from ansible_collections.xenstack.image_services.plugins.module_utils._vms.job import VmJob
 from ansible_collections.xenstack.image_services.plugins.module_utils._vms.options import create_vm_argspec
 from ansible_collections.xenstack.image_services.plugins.module_utils._xapi.session import Pool
@@ -47,9 +48,7 @@ def in_process(pool: PoolUnderTest, options: dict[str, Any]) -> dict[str, Any]:
     defaults = {name: option.get("default") for name, option in create_vm_argspec().options.items()}
     params = {**defaults, "username": "root", "validate_certs": True, "timeout": 600, **pool.options(), **options}
     params["networks"] = [{"mac": None, **network} for network in options["networks"]] if "networks" in options else None
-    job = VmJob(params)
-    with Pool(params) as session:
-        return job.run(session, False)
+    return carry_out(VmJob(params), False)
 
 
 WHOLE: dict[str, Any] = {

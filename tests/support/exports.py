@@ -8,6 +8,7 @@ import os
 from typing import Any
 
 from ansible_collections.xenstack.image_services.plugins.module_utils._core.errors import ImageServicesError
+from ansible_collections.xenstack.image_services.plugins.module_utils._core.runner import carry_out
 from ansible_collections.xenstack.image_services.plugins.module_utils._vdis.export_job import ExportJob
 from ansible_collections.xenstack.image_services.tests.support.xapi import PASSWORD, PoolUnderTest
 
@@ -22,7 +23,7 @@ class Exporter:
     def __call__(self, check: bool = False, **given: Any) -> dict[str, Any]:
         options = dict.fromkeys(("vdi", "vm", "device", "base", "format", "image", "glance", "dest", "uri", "headers", "fingerprint"))
         usual = {"username": "root", "validate_certs": True, "timeout": 600, "snapshot": True, "compression_level": 1}
-        return ExportJob({**options, **usual, **self._usual, **self._pool.options(**given)}, self, lambda sent, size: None).run(check)
+        return carry_out(ExportJob({**options, **usual, **self._usual, **self._pool.options(**given)}, self, lambda sent, size: None), check)
 
     def refused(self, **given: Any) -> str:
         """The sentence with which it has failed; nothing where it has succeeded."""

@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import Any
 
 import zstandard
+from ansible_collections.xenstack.image_services.plugins.module_utils._core.runner import carry_out
 from ansible_collections.xenstack.image_services.plugins.module_utils._vdis.import_job import ImportJob
-from ansible_collections.xenstack.image_services.plugins.module_utils._xapi.session import Pool
 from ansible_collections.xenstack.image_services.plugins.modules.xen_vdi_import import create_import_argspec
 from ansible_collections.xenstack.image_services.tests.support.disks import MIB, build_vhd, partitioned, qemu_img, tarball_of, write_raw
 from ansible_collections.xenstack.image_services.tests.support.xapi import PoolUnderTest, content, disk_file
@@ -36,11 +36,7 @@ def parameters(pool: PoolUnderTest, **options: Any) -> dict[str, Any]:
 def imported(pool: PoolUnderTest, check: bool = False, **options: Any) -> dict[str, Any]:
     """The result of xen_vdi_import, in this process."""
     params = parameters(pool, **options)
-    job = ImportJob(params)
-    job.open()
-    with Pool(params) as session:
-        job.prepare(session)
-        return job.finish(check)
+    return carry_out(ImportJob(params), check)
 
 
 def disks_of(pool: PoolUnderTest, name: str = NAME) -> list[str]:

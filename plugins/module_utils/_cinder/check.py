@@ -5,35 +5,59 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from contextlib import suppress
+from dataclasses import dataclass
 from typing import Any
 
 from .._core.errors import ImageServicesError, cannot
+from .._core.runner import Job, Params
 from .._core.signals import signals_as_errors
 from .._core.wait import Clock, Stalled, wait_while_moving
 from .._glance.http import GlanceError, glance_errors
 from .api import Cinder, Record
 from .type_plan import on_backend
 
-Params = Mapping[str, Any]
 SEE_LOG = "See the log of cinder-volume"
 
 
-def verify_backend(params: Params, check_mode: bool, connect: Callable[[Params], Cinder], clock: Clock | None = None) -> dict[str, Any]:
-    """The backend's service is up, and a volume of it can be created, extended, snapshotted and deleted."""
-    backend = params["backend"]
-    with signals_as_errors("verify", "backend", backend), glance_errors("verify", "backend", backend, "Check that the task runs as an administrator"):
-        check = BackendCheck(connect(params), params, clock)
-        service = check.await_service()
-        if check_mode:
-            return {"changed": False, "service": service, "check": None}
-        check.await_pool()
-        return {"changed": False, "service": service, "check": check.run()}
+@dataclass(frozen=True)
+class Seen:
+    check: BackendCheck
+    service: dict[str, Any]
+
+
+class BackendCheckJob(Job[Seen, None, dict[str, Any]]):
+    """The work of the module cinder_backend_check: the backend's service is up, and a volume can be created, extended, snapshotted and deleted."""
+
+    def __init__(self, params: Params, connect: Callable[[Params], Cinder] = Cinder.connect, clock: Clock | None = None) -> None:
+        super().__init__(params)
+        self._connect = connect
+        self._clock = clock
+
+    def look(self) -> Seen:
+        backend = self.params["backend"]
+        self.opened.enter_context(signals_as_errors("verify", "backend", backend))
+        self.opened.enter_context(glance_errors("verify", "backend", backend, "Check that the task runs as an administrator"))
+        check = BackendCheck(self._connect(self.params), self.params, self._clock)
+        return Seen(check, check.await_service())
+
+    def plan(self, seen: Seen) -> None:
+        return None
+
+    def must_apply(self, plan: None) -> bool:
+        return True
+
+    def apply(self, seen: Seen, plan: None) -> dict[str, Any]:
+        seen.check.await_pool()
+        return seen.check.run()
+
+    def result(self, seen: Seen, plan: None, done: dict[str, Any] | None) -> dict[str, Any]:
+        return {"changed": False, "service": seen.service, "check": done}
 
 
 class BackendCheck:
-    """One life of one volume; whatever ends it, the volume and its snapshot go."""
+    """One volume from its creation to its deletion; it and its snapshot are removed, whatever ends the check."""
 
     def __init__(self, cinder: Cinder, params: Params, clock: Clock | None) -> None:
         self.cinder = cinder

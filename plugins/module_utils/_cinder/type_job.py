@@ -5,33 +5,58 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
 from .._core.errors import cannot
+from .._core.runner import Job, Params
 from .._glance.http import glance_errors
 from .api import Cinder, Record
 from .type_plan import TypePlan, differing_spec, plan_type
 
-Params = Mapping[str, Any]
 ADVICE = "Check that the task runs as an administrator, and see Cinder's log"
 
 
-def ensure_type(params: Params, check_mode: bool, connect: Callable[[Params], Cinder]) -> dict[str, Any]:
-    name, verb = params["name"], "delete" if params["state"] == "absent" else "keep"
-    cinder = connect(params)
-    with glance_errors(verb, "volume type", name, ADVICE):
-        current = _find(cinder, name, verb)
-        if params["state"] == "absent" and current is not None:
-            _refuse_another(params, current)
-        planned = plan_type(params, current)
-        result = {"changed": planned.changed, "diff": {"before": dict(planned.before), "after": dict(planned.after)}}
-        if not check_mode:
-            _apply(cinder, planned, current)
-            current = _find(cinder, name, verb) if planned.changed else current
-        elif planned.changed:
-            current = None if planned.delete else {**(current or {"id": None}), **planned.after}
-    return {**result, "volume_type": _present(current)}
+@dataclass(frozen=True)
+class Seen:
+    cinder: Cinder
+    current: Record | None
+
+
+@dataclass(frozen=True)
+class Done:
+    current: Record | None
+
+
+class VolumeTypeJob(Job[Seen, TypePlan, Done]):
+    """The work of the module cinder_volume_type."""
+
+    def __init__(self, params: Params, connect: Callable[[Params], Cinder] = Cinder.connect) -> None:
+        super().__init__(params)
+        self._connect = connect
+        self._name = params["name"]
+        self._verb = "delete" if params["state"] == "absent" else "keep"
+
+    def look(self) -> Seen:
+        cinder = self._connect(self.params)
+        self.opened.enter_context(glance_errors(self._verb, "volume type", self._name, ADVICE))
+        return Seen(cinder, _find(cinder, self._name, self._verb))
+
+    def plan(self, seen: Seen) -> TypePlan:
+        if self.params["state"] == "absent" and seen.current is not None:
+            _refuse_another(self.params, seen.current)
+        return plan_type(self.params, seen.current)
+
+    def apply(self, seen: Seen, plan: TypePlan) -> Done:
+        _apply(seen.cinder, plan, seen.current)
+        return Done(_find(seen.cinder, self._name, self._verb))
+
+    def result(self, seen: Seen, plan: TypePlan, done: Done | None) -> dict[str, Any]:
+        current = seen.current if done is None else done.current
+        if done is None and plan.changed:
+            current = None if plan.delete else {**(current or {"id": None}), **plan.after}
+        return {"changed": plan.changed, "diff": {"before": dict(plan.before), "after": dict(plan.after)}, "volume_type": _present(current)}
 
 
 def _apply(cinder: Cinder, planned: TypePlan, current: Record | None) -> None:

@@ -101,6 +101,7 @@ class ImageDisk:
         finally:
             self._passing.close()
         self._warnings: list[str] = []
+        self._disk: BlockStream | None = None
         self._declared = disk_format
         self.fixed = fixed_vhd(head, tail)
         # A fixed VHD has its mark at an end that not every stream shows.
@@ -119,12 +120,19 @@ class ImageDisk:
     @property
     def warnings(self) -> list[str]:
         """For the user, once the image was read."""
-        return [*self._warnings, *getattr(getattr(self, "disk", None), "warnings", ())]
+        return [*self._warnings, *getattr(self._disk, "warnings", ())]
+
+    @property
+    def disk(self) -> BlockStream:
+        """What the image holds, once it is entered."""
+        if self._disk is None:
+            raise RuntimeError("the image is not open")
+        return self._disk
 
     def __enter__(self) -> ImageDisk:
         with ExitStack() as opening:
             opening.callback(self._passing.close)
-            self.disk = self._opened(opening)
+            self._disk = self._opened(opening)
             self._cleanup = opening.pop_all()
         if not self.disk.virtual_size:
             self._cleanup.close()

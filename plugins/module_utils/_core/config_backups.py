@@ -8,10 +8,11 @@ from __future__ import annotations
 import os
 import re
 import stat
-from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from .errors import cannot
+from .runner import Job, Params
 
 # <file>.<process>.<date>@<time>~
 STAMP = re.compile(r"\.(\d+)\.(\d{4}-\d\d-\d\d@\d\d:\d\d:\d\d)~")
@@ -34,35 +35,62 @@ def backups_of(path: str) -> list[str]:
     return [place for _date, _changed, place in sorted(found, reverse=True)]
 
 
-def prune(paths: Sequence[str], keep: int, check_mode: bool) -> dict[str, Any]:
-    """Keep so many copies of each file."""
-    if keep < 0:
-        raise cannot("keep", "backups", str(keep), "there cannot be fewer than none", "Give 0 or more")
-    before: list[str] = []
-    removed: list[str] = []
-    closed: list[str] = []
-    for path in dict.fromkeys(map(os.path.normpath, paths)):
-        try:
-            found = backups_of(path)
-            before += found
-            removed += found[keep:]
-            closed += [place for place in found[:keep] if os.lstat(place).st_mode & FOR_OTHERS]
-        except OSError as exc:
-            raise cannot("keep", "backups", path, f"its directory cannot be read ({exc.strerror})", "Run the task with become: true") from exc
-    for place in [] if check_mode else [*removed, *closed]:
-        try:
-            if place in removed:
-                os.unlink(place)
-            else:
-                os.chmod(place, stat.S_IMODE(os.lstat(place).st_mode) & ~FOR_OTHERS)
-        except FileNotFoundError:
-            continue
-        except OSError as exc:
-            verb = "remove" if place in removed else "close"
-            raise cannot(verb, "backup", place, f"it is refused ({exc.strerror})", "Run the task with become: true", code="no_rights") from exc
-    return {
-        "changed": bool(removed or closed),
-        "removed": removed,
-        "closed": closed,
-        "diff": {"before": {"backups": sorted(before)}, "after": {"backups": sorted(set(before) - set(removed))}},
-    }
+@dataclass(frozen=True)
+class Backups:
+    """The copies of all files, and which of them are removed or closed to other users."""
+
+    found: tuple[str, ...]
+    removed: tuple[str, ...]
+    closed: tuple[str, ...]
+
+    @property
+    def changed(self) -> bool:
+        return bool(self.removed or self.closed)
+
+
+class BackupsJob(Job[Backups, Backups, None]):
+    """The work of the module config_backups: keep so many copies of each file."""
+
+    def __init__(self, params: Params) -> None:
+        super().__init__(params)
+        self._keep = params["keep"]
+        if self._keep < 0:
+            raise cannot("keep", "backups", str(self._keep), "there cannot be fewer than none", "Give 0 or more")
+
+    def look(self) -> Backups:
+        found: list[str] = []
+        removed: list[str] = []
+        closed: list[str] = []
+        for path in dict.fromkeys(map(os.path.normpath, self.params["paths"])):
+            try:
+                copies = backups_of(path)
+                found += copies
+                removed += copies[self._keep :]
+                closed += [copy for copy in copies[: self._keep] if os.lstat(copy).st_mode & FOR_OTHERS]
+            except OSError as exc:
+                raise cannot("keep", "backups", path, f"its directory cannot be read ({exc.strerror})", "Run the task with become: true") from exc
+        return Backups(tuple(found), tuple(removed), tuple(closed))
+
+    def plan(self, seen: Backups) -> Backups:
+        return seen
+
+    def apply(self, seen: Backups, plan: Backups) -> None:
+        for verb, copies in (("remove", plan.removed), ("close", plan.closed)):
+            for copy in copies:
+                try:
+                    if verb == "remove":
+                        os.unlink(copy)
+                    else:
+                        os.chmod(copy, stat.S_IMODE(os.lstat(copy).st_mode) & ~FOR_OTHERS)
+                except FileNotFoundError:
+                    continue
+                except OSError as exc:
+                    raise cannot(verb, "backup", copy, f"it is refused ({exc.strerror})", "Run the task with become: true", code="no_rights") from exc
+
+    def result(self, seen: Backups, plan: Backups, done: None) -> dict[str, Any]:
+        return {
+            "changed": plan.changed,
+            "removed": list(plan.removed),
+            "closed": list(plan.closed),
+            "diff": {"before": {"backups": sorted(plan.found)}, "after": {"backups": sorted(set(plan.found) - set(plan.removed))}},
+        }

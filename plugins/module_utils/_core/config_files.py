@@ -7,12 +7,16 @@ from __future__ import annotations
 
 import os
 import stat
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from ansible.module_utils.basic import AnsibleModule
+
 from .atomic_file import Attributes, beside, move
 from .errors import ImageServicesError, cannot
+from .file_attributes import FileAttributes
+from .runner import Job, Params
 
 STATES = ("file", "directory", "link", "absent")
 ABSENT = "absent"
@@ -115,32 +119,80 @@ def _link(entry: Entry) -> None:
         raise
 
 
-def manage(declared: Sequence[tuple[Entry, Attributes]], check_mode: bool) -> dict[str, Any]:
-    """Bring all of them into their state, or say in check mode what would be written."""
-    planned = [(entry, attributes, found, differs(entry, found)) for entry, attributes in declared for found in [look(entry)]]
-    files: list[dict[str, Any]] = []
-    diffs: list[dict[str, Any]] = []
-    try:
-        for entry, attributes, found, wanted in planned:
-            copy = write(entry, found, attributes) if wanted and not check_mode else None
-            diff = {"before": {"path": entry.path}, "after": {"path": entry.path}}
-            changed = attributes.settle(entry.path, wanted, None if wanted else diff) if _is_managed(entry, found, check_mode) else wanted
-            files.append({"path": entry.path, "changed": changed, "created": entry.state != ABSENT and found.state == ABSENT, "backup_file": copy})
-            if wanted:
-                diffs.append(_difference(entry, found))
-            elif changed:
-                diffs.append(diff)
-    except ImageServicesError as exc:
-        exc.result = {"files": files, "changed": any(file["changed"] for file in files)}
-        raise
-    return {"changed": any(file["changed"] for file in files), "files": files, "diff": diffs}
+@dataclass(frozen=True)
+class EntryPlan:
+    """One path: what is declared, what it is now, and whether its content has to be written."""
+
+    entry: Entry
+    attributes: Attributes
+    found: Found
+    wanted: bool
 
 
-def _is_managed(entry: Entry, found: Found, check_mode: bool) -> bool:
-    """Whether the path has an owner, a group and a mode that are ours to keep."""
-    if entry.state in ("link", ABSENT) or (check_mode and found.state == ABSENT):
-        return False
-    return entry.replace or found.state == ABSENT
+class ConfigFilesJob(Job["list[Found]", "list[EntryPlan]", "dict[str, Any]"]):
+    """The work of the module config_files: bring all paths into their state, or predict what would be written."""
+
+    def __init__(self, params: Params, attributes: Callable[[Mapping[str, Any]], Attributes], shows_diff: bool = True) -> None:
+        """``attributes`` are those of the owner, group and mode that one entry declares."""
+        super().__init__(params)
+        self._declared = [(entry, attributes(given)) for entry, given in entries_of(params)]
+        self._shows_diff = shows_diff
+
+    @classmethod
+    def of(cls, module: AnsibleModule) -> ConfigFilesJob:
+        job = cls(module.params, lambda given: FileAttributes(module, given), bool(module._diff))
+        for option in module.params["files"]:
+            # Neither the log of the host nor the result repeats the contents; the diff shows what changes.
+            module.no_log_values.discard(option["content"])
+            option["content"] = None
+        return job
+
+    def look(self) -> list[Found]:
+        return [look(entry) for entry, _attributes in self._declared]
+
+    def plan(self, seen: list[Found]) -> list[EntryPlan]:
+        return [EntryPlan(entry, attributes, found, differs(entry, found)) for (entry, attributes), found in zip(self._declared, seen)]
+
+    def must_apply(self, plan: list[EntryPlan]) -> bool:
+        # Ansible finds out about owner, group and mode when it sets them.
+        return True
+
+    def apply(self, seen: list[Found], plan: list[EntryPlan]) -> dict[str, Any]:
+        return self._each(plan, check_mode=False)
+
+    def result(self, seen: list[Found], plan: list[EntryPlan], done: dict[str, Any] | None) -> dict[str, Any]:
+        result = self._each(plan, check_mode=True) if done is None else done
+        if not self._shows_diff:
+            # Ansible prints it at high verbosity without --diff as well.
+            del result["diff"]
+        return result
+
+    @staticmethod
+    def _each(plan: Sequence[EntryPlan], check_mode: bool) -> dict[str, Any]:
+        """In check mode nothing is written, and Ansible itself only tells which attributes differ."""
+        files: list[dict[str, Any]] = []
+        diffs: list[dict[str, Any]] = []
+        try:
+            for each in plan:
+                entry, found, wanted = each.entry, each.found, each.wanted
+                copy = write(entry, found, each.attributes) if wanted and not check_mode else None
+                diff = {"before": {"path": entry.path}, "after": {"path": entry.path}}
+                managed = _has_attributes(entry, found) and not (check_mode and found.state == ABSENT)
+                changed = each.attributes.settle(entry.path, wanted, None if wanted else diff) if managed else wanted
+                files.append({"path": entry.path, "changed": changed, "created": entry.state != ABSENT and found.state == ABSENT, "backup_file": copy})
+                if wanted:
+                    diffs.append(_difference(entry, found))
+                elif changed:
+                    diffs.append(diff)
+        except ImageServicesError as exc:
+            exc.result = {"files": files, "changed": any(file["changed"] for file in files)}
+            raise
+        return {"changed": any(file["changed"] for file in files), "files": files, "diff": diffs}
+
+
+def _has_attributes(entry: Entry, found: Found) -> bool:
+    """Whether the module keeps the owner, group and mode of the path."""
+    return entry.state not in ("link", ABSENT) and (entry.replace or found.state == ABSENT)
 
 
 def _difference(entry: Entry, found: Found) -> dict[str, Any]:
@@ -161,7 +213,7 @@ def _cannot(verb: str, entry: Entry, cause: str, advice: str) -> ImageServicesEr
     return cannot(verb, kind, entry.path, cause[:1].lower() + cause[1:], advice, code="bad_path")
 
 
-def entries_of(params: Mapping[str, Any]) -> list[tuple[Entry, dict[str, Any]]]:
+def entries_of(params: Params) -> list[tuple[Entry, dict[str, Any]]]:
     """What the module's options declare of each path, with its owner, group and mode."""
     found = []
     for option in params["files"]:

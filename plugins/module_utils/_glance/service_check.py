@@ -7,13 +7,13 @@ from __future__ import annotations
 
 import traceback
 import uuid
-from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from ansible.module_utils.basic import missing_required_lib
 
 from .._core.errors import ImageServicesError, cannot
-from .http import GlanceError, HttpClient
+from .._core.runner import Job, Params
+from .http import GlanceError, HttpClient, glance_errors
 
 try:
     import requests
@@ -29,25 +29,39 @@ else:
 if TYPE_CHECKING:
     from .._core.wait import Clock
 
-    Params = Mapping[str, Any]
-
 # A restarted service is there already when it is checked; what fails three times in a row stays so.
 ATTEMPTS = 3
 IDENTITY_TIMEOUT = 60
 ADVICE = "See Glance's log, and check its database and the credentials of its own user"
 
 
-def check_service(params: Params, check_mode: bool, clock: Clock | None = None) -> dict[str, Any]:
-    if KEYSTONEAUTH_IMPORT_ERROR is not None:
-        raise ImageServicesError(missing_required_lib("keystoneauth1", reason="to ask Keystone for a token"), code="missing_library")
-    url = params["url"].rstrip("/")
-    http = HttpClient(_at(url, _token(url, params)), url, clock)
-    try:
+class ServiceCheckJob(Job[HttpClient, bool, bool]):
+    """The work of the module glance_service_check."""
+
+    def __init__(self, params: Params, clock: Clock | None = None) -> None:
+        super().__init__(params)
+        if KEYSTONEAUTH_IMPORT_ERROR is not None:
+            raise ImageServicesError(missing_required_lib("keystoneauth1", reason="to ask Keystone for a token"), code="missing_library")
+        self._url = params["url"].rstrip("/")
+        self._clock = clock
+
+    def look(self) -> HttpClient:
+        http = HttpClient(_at(self._url, _token(self._url, self.params)), self._url, self._clock)
+        self.opened.enter_context(glance_errors("verify", "Glance", self._url, ADVICE))
         _read(http)
-        went = params["round_trip"] and not check_mode and _round_trip(http)
-    except GlanceError as exc:
-        raise exc.explained("verify", "Glance", url, ADVICE) from exc
-    return {"changed": False, "url": url, "round_trip": bool(went)}
+        return http
+
+    def plan(self, seen: HttpClient) -> bool:
+        return bool(self.params["round_trip"])
+
+    def must_apply(self, plan: bool) -> bool:
+        return plan
+
+    def apply(self, seen: HttpClient, plan: bool) -> bool:
+        return _round_trip(seen)
+
+    def result(self, seen: HttpClient, plan: bool, done: bool | None) -> dict[str, Any]:
+        return {"changed": False, "url": self._url, "round_trip": bool(done)}
 
 
 def _token(url: str, params: Params) -> str:

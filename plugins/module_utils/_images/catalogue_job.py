@@ -8,20 +8,26 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
 from typing import Any
+
+from ansible.module_utils.basic import AnsibleModule
 
 from .._content.body import Progress
 from .._content.rate_limit import RateLimiter
 from .._core.errors import ImageServicesError
+from .._core.progress import ProgressLog, ProgressSink
+from .._core.runner import Job, Params
 from .._core.signals import ending
 from .._glance.connection import Cloud
 from .._glance.http import glance_errors
 from .catalogue_options import MAX_CONCURRENCY, checked_items, parse_bandwidth, parse_prune_max, place_of, refuse_prune_of_everything
 from .catalogue_plan import refuse_twice
-from .job import ImageJob
+from .job import CheckedPlan, Content, ImageJob
+from .job import Seen as SeenImage
 from .lookup import PreloadedImageLookup
-from .pruning import PruneCandidate, Surplus
+from .pruning import PruneCandidate, Pruned, Surplus
 
 Result = dict[str, Any]
 # Options of the task that hold for every image.
@@ -35,6 +41,9 @@ class Item:
     number: int
     params: Mapping[str, Any]
     job: ImageJob
+    content: Content | None = None
+    seen: SeenImage | None = None
+    plan: CheckedPlan | None = None
     error: ImageServicesError | None = None
     result: Result | None = None
 
@@ -49,45 +58,101 @@ class Item:
         else:
             yield ("name", self.params["owner"], self.params["owner_domain"], self.params["name"])
 
+    def touches(self) -> list[str]:
+        """Ids of the images that the plan is about."""
+        current = self.seen.current if self.seen is not None and self.plan is not None else None
+        return [str(current["id"])] if current is not None else []
 
-class Catalogue:
+
+@dataclass(frozen=True)
+class Seen:
+    """The session and the one listing; what was seen of each item is with it."""
+
+    cloud: Cloud
+    listed: PreloadedImageLookup
+
+
+class CatalogueJob(Job[Seen, Surplus, Pruned]):
     """The work of the module glance_images."""
 
-    def __init__(self, params: Mapping[str, Any], connect: Callable[[Mapping[str, Any]], Cloud], progress: Callable[[str], Progress]) -> None:
-        self._params = params
+    def __init__(
+        self,
+        params: Params,
+        progress: Callable[[str], Progress] = lambda _label: lambda _sent, _size: None,
+        connect: Callable[[Params], Cloud] = Cloud,
+    ) -> None:
+        super().__init__(params)
+        self._started = time.monotonic()
         self._connect = connect
         self._continuing = params["continue_on_error"]
         self._items = list(_items(params, progress))
         self._working = [item for item in self._items if not item.params["ignore"]]
-
-    def run(self, check_mode: bool) -> Result:
-        started = time.monotonic()
-        refuse_prune_of_everything(self._params)
-        parse_prune_max(self._params["prune_max"])
+        refuse_prune_of_everything(params)
+        parse_prune_max(params["prune_max"])
         refuse_twice([item.place for item in self._items], [list(item.keys()) for item in self._items])
-        self._each(lambda item: item.job.open())
+
+    @classmethod
+    def of(cls, module: AnsibleModule) -> CatalogueJob:
+        sink = ProgressSink(module.log)
+        return cls(module.params, lambda label: ProgressLog(sink, label))
+
+    def look(self) -> Seen:
+        self._each(_open)
         self._refuse_unless_continuing()
-        cloud = self._connect(self._params)
+        cloud = self._connect(self.params)
         with glance_errors("list", "images", "*"):
             listed = PreloadedImageLookup(cloud.glance)
-        self._each(lambda item: item.job.prepare(cloud, listed))
+        self._each(lambda item: _compare(item, cloud, listed))
+        return Seen(cloud, listed)
+
+    def plan(self, seen: Seen) -> Surplus:
+        self._each(_plan)
         self._refuse_unless_continuing()
-        refuse_twice([item.place for item in self._items], [item.job.touches() for item in self._items])
-        surplus = Surplus(cloud, self._params)
-        surplus.plan([item.params for item in self._items], {item.number: item.job.plan for item in self._sound()}, listed.records)
+        refuse_twice([item.place for item in self._items], [item.touches() for item in self._items])
+        surplus = Surplus(seen.cloud, self.params)
+        plans = {item.number: item.plan.image for item in self._sound() if item.plan is not None}
+        surplus.plan([item.params for item in self._items], plans, seen.listed.records)
         if not self._failed():
             # Otherwise nothing is pruned at all.
             surplus.refuse_too_many()
-        self._each(lambda item: self._finish(item, check_mode), stop=not self._continuing)
-        try:
-            gone = surplus.remove([doomed for doomed in surplus.doomed if self._may_go(doomed)], check_mode)
-        except ImageServicesError as exc:
-            exc.result = _told(self._result((), surplus, time.monotonic() - started))
-            raise
-        result = self._result(gone, surplus, time.monotonic() - started)
+        return surplus
+
+    def must_apply(self, plan: Surplus) -> bool:
+        return True
+
+    def apply(self, seen: Seen, plan: Surplus) -> Pruned:
+        self._each(_apply, stop=not self._continuing)
+        with self._telling():
+            pruned = self._pruned(plan)
+        with self._telling(pruned):
+            plan.remove(pruned.removed)
+        return pruned
+
+    def result(self, seen: Seen, plan: Surplus, done: Pruned | None) -> Result:
+        pruned = done
+        if pruned is None:
+            self._each(_predict, stop=not self._continuing)
+            with self._telling():
+                pruned = self._pruned(plan)
+        result = self._result(pruned, self._elapsed())
         if self._failed():
             raise self._failure(result)
         return result
+
+    def _pruned(self, surplus: Surplus) -> Pruned:
+        return surplus.decide([one for one in surplus.candidates if self._may_remove(one)])
+
+    @contextmanager
+    def _telling(self, pruned: Pruned | None = None) -> Iterator[None]:
+        """A failure of pruning tells what was done with the items before it."""
+        try:
+            yield
+        except ImageServicesError as exc:
+            exc.result = _told(self._result(replace(pruned, removed=()) if pruned is not None else Pruned(), self._elapsed()))
+            raise
+
+    def _elapsed(self) -> float:
+        return time.monotonic() - self._started
 
     # Items
 
@@ -102,13 +167,9 @@ class Catalogue:
             except ImageServicesError as exc:
                 item.error = exc
 
-        with ThreadPoolExecutor(max_workers=self._params["concurrency"]) as pool:
+        with ThreadPoolExecutor(max_workers=self.params["concurrency"]) as pool:
             for _done in pool.map(guarded, self._sound()):
                 pass
-
-    @staticmethod
-    def _finish(item: Item, check_mode: bool) -> None:
-        item.result = item.job.finish(check_mode)
 
     def _sound(self) -> list[Item]:
         return [item for item in self._working if item.error is None]
@@ -116,41 +177,41 @@ class Catalogue:
     def _failed(self) -> list[Item]:
         return [item for item in self._working if item.error is not None]
 
-    def _may_go(self, doomed: PruneCandidate) -> bool:
+    def _may_remove(self, candidate: PruneCandidate) -> bool:
         """An undeclared image may be what a failed item was to take the place of."""
-        return not self._failed() if doomed.item is None else self._items[doomed.item].result is not None
+        return not self._failed() if candidate.item is None else self._items[candidate.item].result is not None
 
     # Results
 
     def _refuse_unless_continuing(self) -> None:
         """Before the first change, one bad item is enough to change nothing."""
         if self._failed() and not self._continuing:
-            raise self._failure(self._result((), None, 0.0))
+            raise self._failure(self._result(Pruned(), 0.0))
 
     def _failure(self, result: Result) -> ImageServicesError:
         failed = self._failed()
         causes = [f"{item.place}: {item.error}" for item in failed]
-        done = "Nothing was changed" if not result["changed"] else "Items that are changed or ok in results stand as declared"
+        done = "Nothing was changed" if not result["changed"] else "Items that are changed or ok in results are as declared"
         message = f"Cannot keep {len(failed)} of {len(self._working)} images. {done}.\n" + "\n".join(causes)
         first = failed[0].error
         error = ImageServicesError(message, code=first.code if first else None, details={"failed": [item.place for item in failed]})
         error.result = _told(result)
         return error
 
-    def _result(self, gone: Sequence[PruneCandidate], surplus: Surplus | None, elapsed: float) -> Result:
-        results = [self._item_result(item, [doomed for doomed in gone if doomed.item == item.number]) for item in self._items]
-        pruned = [_brief(doomed) for doomed in gone if doomed.item is None]
+    def _result(self, surplus: Pruned, elapsed: float) -> Result:
+        results = [self._item_result(item, [one for one in surplus.removed if one.item == item.number]) for item in self._items]
+        pruned = [_brief(one) for one in surplus.removed if one.item is None]
         warnings = [warning for item in self._items for warning in (item.result or {}).get("warnings", ())]
         return {
             "changed": bool(pruned) or any(result["changed"] for result in results),
             "results": results,
             "ids": {result["name"]: result["image"]["id"] for result in results if result["image"] is not None and result["name"] is not None},
             "pruned": pruned,
-            "kept": surplus.kept if surplus is not None else [],
+            "kept": list(surplus.kept),
             "diff": [diff for item, result in zip(self._items, results) for diff in _diffs(item, result)] + [_deletion(image) for image in pruned],
             "bytes_transferred": sum(result["bytes_transferred"] for result in results),
             "elapsed": round(elapsed, 3),
-            "warnings": [*warnings, *(surplus.warnings if surplus is not None else ())],
+            "warnings": [*warnings, *surplus.warnings],
         }
 
     @staticmethod
@@ -167,11 +228,36 @@ class Catalogue:
             "diff": done.get("diff") if state == "changed" else None,
             "stores": done.get("stores", []),
             "replaced_image_id": done.get("replaced_image_id"),
-            "rotated": [_brief(doomed) for doomed in rotated],
+            "rotated": [_brief(one) for one in rotated],
             "bytes_transferred": done.get("bytes_transferred", 0),
             "elapsed": done.get("elapsed", 0.0),
             "error": {"msg": str(failed), "code": failed.code, "details": failed.details, "request_id": failed.request_id} if failed else None,
         }
+
+
+def _open(item: Item) -> None:
+    item.content = item.job.open()
+
+
+def _compare(item: Item, cloud: Cloud, listed: PreloadedImageLookup) -> None:
+    if item.content is not None:
+        item.seen = item.job.compare(item.content, cloud, listed)
+
+
+def _plan(item: Item) -> None:
+    if item.seen is not None:
+        item.plan = item.job.plan(item.seen)
+
+
+def _apply(item: Item) -> None:
+    if item.seen is not None and item.plan is not None:
+        done = item.job.apply(item.seen, item.plan) if item.job.must_apply(item.plan) else None
+        item.result = item.job.result(item.seen, item.plan, done)
+
+
+def _predict(item: Item) -> None:
+    if item.seen is not None and item.plan is not None:
+        item.result = item.job.result(item.seen, item.plan, None)
 
 
 def _items(params: Mapping[str, Any], progress: Callable[[str], Progress]) -> Iterator[Item]:
@@ -179,11 +265,11 @@ def _items(params: Mapping[str, Any], progress: Callable[[str], Progress]) -> It
         cause = f"it is not between 1 and {MAX_CONCURRENCY}"
         raise ImageServicesError(f"Cannot use concurrency {params['concurrency']}: {cause}. Correct it.", code="bad_concurrency")
     rate = parse_bandwidth(params["bandwidth"])
-    pace = RateLimiter(rate) if rate is not None else None
+    limit = RateLimiter(rate) if rate is not None else None
     common = {option: params[option] for option in COMMON_OPTIONS}
     for number, item in enumerate(checked_items(params["images"], params["defaults"], common)):
         following = progress(str(item["name"] or item["id"]))
-        yield Item(number, item, ImageJob(item, pace.wrap(following) if pace is not None else following))
+        yield Item(number, item, ImageJob(item, limit.wrap(following) if limit is not None else following))
 
 
 def _state(item: Item, changed: bool) -> str:
@@ -201,8 +287,8 @@ def _told(result: Result) -> Result:
     return {key: value for key, value in result.items() if key != "warnings"}
 
 
-def _brief(doomed: PruneCandidate) -> Result:
-    return {"id": doomed.image["id"], "name": doomed.image.get("name")}
+def _brief(candidate: PruneCandidate) -> Result:
+    return {"id": candidate.image["id"], "name": candidate.image.get("name")}
 
 
 def _diffs(item: Item, result: Result) -> Iterator[Result]:

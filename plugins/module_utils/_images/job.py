@@ -6,14 +6,18 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
+
+from ansible.module_utils.basic import AnsibleModule
 
 from .._content.body import Progress
 from .._content.disk_image_source import DiskImageSource
 from .._content.source import Source
 from .._core.errors import cannot
+from .._core.progress import ProgressLog, ProgressSink
+from .._core.runner import Job, Params
 from .._glance.connection import Cloud
 from .._glance.http import glance_errors
 from .._glance.properties import Record, check_properties
@@ -24,7 +28,7 @@ from .apply import ImageApplier, Outcome
 from .content import algorithms_to_compare, has_data, recorded_digest, same_content
 from .content_upload import ContentUpload
 from .desired import DesiredImage, SourceFacts
-from .lookup import ImageLookup
+from .lookup import ImageLookup, LiveImageLookup
 from .options import refuse_content_of_reserved
 from .placement_apply import Placer
 from .placement_plan import LOCK, offer, refuse_image, refuse_service, refuse_store
@@ -36,66 +40,139 @@ from .source import file_name, look_at, open_source, refuse_format, refuse_unkno
 ATTRIBUTE_OPTIONS = {"is_protected": "protected", "hidden": "os_hidden", "min_disk": "min_disk", "min_ram": "min_ram", "visibility": "visibility"}
 
 
-class ImageJob:
-    """The work of the module glance_image, and of glance_images for each item: open, prepare, finish."""
+@dataclass(frozen=True)
+class Content:
+    """What the options name, looked at before the cloud is asked anything."""
 
-    def __init__(self, params: Mapping[str, Any], progress: Progress | None = None, made: tuple[DiskImageSource, SourceFacts] | None = None) -> None:
-        """``made`` is content that no option names, because it is made while it is sent."""
-        self._params = params
+    source: Source | None
+    facts: SourceFacts | None
+    relation: Relation | None
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """The declared content beside that of the image: the source with all that was found out about it; ``same`` is None where there is nothing to compare."""
+
+    desired: DesiredImage
+    source: Source | None
+    same: bool | None
+
+
+@dataclass(frozen=True)
+class Seen:
+    """All that the plan is made of."""
+
+    cloud: Cloud
+    desired: DesiredImage
+    selection: Selection
+    source: Source | None
+    same: bool | None
+    members: Mapping[str, str]
+    own_status: str | None
+    relation: Relation
+
+    @property
+    def current(self) -> Record | None:
+        return self.selection.current
+
+
+@dataclass(frozen=True)
+class CheckedPlan:
+    """A plan that the service was asked about, and how the content gets into the image."""
+
+    image: ImagePlan
+    upload: ContentUpload
+
+    @property
+    def changed(self) -> bool:
+        return self.image.changed
+
+
+class ImageJob(Job[Seen, CheckedPlan, Outcome]):
+    """The work of the module glance_image, and of glance_images for each item."""
+
+    def __init__(
+        self,
+        params: Params,
+        progress: Progress | None = None,
+        made: tuple[DiskImageSource, SourceFacts] | None = None,
+        connect: Callable[[Params], Cloud] = Cloud,
+    ) -> None:
+        """``made`` is content that no option names, because it is created while it is sent."""
+        super().__init__(params)
         self._made = made
         self._progress = progress
+        self._connect = connect
         self.label = str(params["name"] or params["id"])
-        self._current: Record | None = None
         self._started = time.monotonic()
 
-    def open(self) -> None:
-        """Look at what the task names; bad input ends the task here, before the cloud is asked anything."""
-        refuse_content_of_reserved(self.label, self._params)
-        self._source, self._facts = self._made or open_source(self.label, self._params)
-        check_properties(self.label, self._params["properties"])
-        self._relation = declared(self.label, self._params)
+    @classmethod
+    def of(cls, module: AnsibleModule) -> ImageJob:
+        params = module.params
+        return cls(params, ProgressLog(ProgressSink(module.log), str(params["name"] or params["id"])))
 
-    def prepare(self, cloud: Cloud, finder: ImageLookup) -> ImagePlan:
-        """Compare with what is there, and plan; nothing is changed."""
-        self._cloud = cloud
+    def look(self) -> Seen:
+        content = self.open()
+        cloud = self._connect(self.params)
+        return self.compare(content, cloud, LiveImageLookup(cloud.glance))
+
+    def open(self) -> Content:
+        """Look at what the task names; bad input ends the task here."""
+        params = self.params
+        refuse_content_of_reserved(self.label, params)
+        source, facts = self._made or open_source(self.label, params)
+        check_properties(self.label, params["properties"])
+        return Content(source, facts, declared(self.label, params))
+
+    def compare(self, content: Content, cloud: Cloud, finder: ImageLookup) -> Seen:
+        """Find the image, and compare its content with the declared one."""
         with glance_errors("read", "image", self.label):
-            desired = self._desired(cloud, finder, self._facts)
+            desired = self._desired(cloud, finder, content)
             selection = self._selection(cloud, finder, desired)
             current = selection.current
             if current is not None and current["id"] == desired.name:
                 # The name was an id, so the task says nothing of the name.
                 desired = replace(desired, name=None)
-            desired, same = self._compared(desired, current)
+            compared = self._compare(desired, content.source, current)
+            desired, same = compared.desired, compared.same
             relation = self._present_relation(cloud, desired, current, same)
-            made = plan(desired, selection, same, self._members(cloud, desired, current, same), self._own_status(cloud, desired, current), relation)
-            self._refuse_unknown(desired, current, made)
-            if not self._params["wait"] and current is not None and current.get(LOCK):
+            members, own_status = self._members(cloud, desired, current, same), self._own_status(cloud, desired, current)
+            return Seen(cloud, desired, selection, compared.source, same, members, own_status, relation)
+
+    def plan(self, seen: Seen) -> CheckedPlan:
+        """Decide, then ask the service what the decision needs of it."""
+        cloud, desired, current = seen.cloud, seen.desired, seen.current
+        with glance_errors("read", "image", self.label):
+            made = plan(desired, seen.selection, seen.same, seen.members, seen.own_status, seen.relation)
+            self._refuse_unknown(seen, made)
+            if not self.params["wait"] and current is not None and current.get(LOCK):
                 made = left_to_glance(made)
-            self._filling = self._fill_by(cloud, desired, made)
+            upload = self._upload(seen, made)
             self._check_placement(cloud, desired, current, made)
-        self._desired_image, self._current, self.plan = desired, current, made
-        return made
+        return CheckedPlan(made, upload)
 
-    def finish(self, check_mode: bool) -> dict[str, Any]:
-        """Carry out the plan, unless it is empty or only asked for; the module's result."""
-        if check_mode or not self.plan.changed:
-            outcome = Outcome(predicted(self.plan, self._current))
-            if outcome.image is not None:
-                outcome.image = {**outcome.image, **(self._relation or {})}
-        else:
-            glance, params = self._cloud.glance, self._params
-            placer = Placer(glance, float(params["timeout"]), params["wait"])
-            outcome = ImageApplier(glance, self._desired_image, self._filling, placer).apply(self.plan, self._current)
-        return self._result(self.plan, outcome, time.monotonic() - self._started)
+    def apply(self, seen: Seen, plan: CheckedPlan) -> Outcome:
+        glance = seen.cloud.glance
+        placer = Placer(glance, float(self.params["timeout"]), self.params["wait"])
+        return ImageApplier(glance, seen.desired, plan.upload, placer).apply(plan.image, seen.current)
 
-    def touches(self) -> list[str]:
-        """Ids of the images that the plan is about."""
-        return [str(self._current["id"])] if self._current is not None else []
+    def result(self, seen: Seen, plan: CheckedPlan, done: Outcome | None) -> dict[str, Any]:
+        made, outcome = plan.image, done or self._predicted(seen, plan.image)
+        return {
+            "changed": made.changed,
+            "image": self._shown(seen, outcome.image) if outcome.image is not None else None,
+            "diff": {"before": dict(made.before), "after": dict(made.after)},
+            "stores": [dict(store) for store in outcome.stores],
+            "replaced_image_id": made.replaces["id"] if made.replaces is not None else None,
+            "bytes_transferred": outcome.bytes_transferred,
+            "elapsed": round(time.monotonic() - self._started, 3),
+            "warnings": list(outcome.warnings),
+        }
 
     # Declared
 
-    def _desired(self, cloud: Cloud, finder: ImageLookup, facts: SourceFacts | None) -> DesiredImage:
-        params = self._params
+    def _desired(self, cloud: Cloud, finder: ImageLookup, content: Content) -> DesiredImage:
+        params = self.params
         attributes = {attribute: params[option] for option, attribute in ATTRIBUTE_OPTIONS.items() if params[option] is not None}
         if params["is_public"] is not None:
             attributes["visibility"] = "public" if params["is_public"] else "private"
@@ -118,16 +195,16 @@ class ImageJob:
             stores=None if params["stores"] is None else tuple(params["stores"]),
             stores_mode=params["stores_mode"],
             on_replace=params["on_replace"],
-            source=facts,
-            relation=self._relation,
+            source=content.facts,
+            relation=content.relation,
         )
 
     def _properties(self, finder: ImageLookup) -> dict[str, Any] | None:
         """Declared properties, with kernel and ramdisk under the names that hypervisors read."""
-        properties = self._params["properties"]
+        properties = self.params["properties"]
         for option in ("kernel", "ramdisk"):
-            if self._params[option]:
-                properties = {**(properties or {}), f"{option}_id": self._image_id(finder, self._params[option])}
+            if self.params[option]:
+                properties = {**(properties or {}), f"{option}_id": self._image_id(finder, self.params[option])}
         return properties
 
     def _image_id(self, finder: ImageLookup, name_or_id: str) -> str:
@@ -171,36 +248,38 @@ class ImageJob:
         found = f"a {first.get('visibility')} image of this name ({first['id']})"
         cause = f"project '{owner}' has {found}{more}, and project '{mine}', which the task runs as, has none"
         advice = f"Give owner: {owner} or the id for that image, or owner: {mine} for an image of the own project"
-        verb = "delete" if self._params["state"] == "absent" else "keep"
+        verb = "delete" if self.params["state"] == "absent" else "keep"
         return cannot(verb, "image", self.label, cause, advice, code="foreign_image", details={"ids": [image["id"] for image in obstacles]})
 
-    def _compared(self, desired: DesiredImage, current: Record | None) -> tuple[DesiredImage, bool | None]:
-        """Whether the present content is the declared one; the source is read only where cheaper facts leave it open."""
+    def _compare(self, desired: DesiredImage, source: Source | None, current: Record | None) -> Comparison:
+        """The source is read only where cheaper facts leave it open whether the content is the declared one."""
         facts = desired.source
         if facts is None:
-            return desired, None
-        if self._source is not None and not facts.seen and not self._known_to_be_there(desired, current):
-            self._source, facts = look_at(self.label, self._source, facts, self._params)
+            return Comparison(desired, source, None)
+        if source is not None and not facts.seen and not self._known_to_be_there(desired, current):
+            source, facts = look_at(self.label, source, facts, self.params)
             desired = replace(desired, source=facts)
         if current is None:
-            return desired, None
-        source = self._source
+            return Comparison(desired, source, None)
         if not has_data(current):
             if source is not None and desired.disk_format is None and current.get("disk_format"):
                 refuse_format(self.label, source, current["disk_format"], current.get("container_format"))
-            return desired, None
+            return Comparison(desired, source, None)
         same = same_content(current, facts)
-        if same is None and isinstance(source, DiskImageSource):
+        if same is None and source is not None:
+            facts = self._read_for_comparison(source, facts, current)
+            same = same_content(current, facts)
+        return Comparison(replace(desired, source=facts), source, bool(same))
+
+    @staticmethod
+    def _read_for_comparison(source: Source, facts: SourceFacts, current: Record) -> SourceFacts:
+        """The facts with the digest by which the image's content is known."""
+        if isinstance(source, DiskImageSource):
             source.read()
-            facts = replace(facts, fingerprint=source.fingerprint)
-            same = same_content(current, facts)
-        elif same is None and source is not None:
-            # What is on record is the digest of the bytes as they lie there, what Glance keeps that of what they hold.
-            compared = source.origin if recorded_digest(current) is not None else source
-            digests = compared.digests(algorithms_to_compare(current))
-            facts = replace(facts, digests=digests)
-            same = same_content(current, facts)
-        return replace(desired, source=facts), bool(same)
+            return replace(facts, fingerprint=source.fingerprint)
+        # What is on record is the digest of the bytes before decompression, what Glance keeps that of the bytes after it.
+        compared = source.origin if recorded_digest(current) is not None else source
+        return replace(facts, digests=compared.digests(algorithms_to_compare(current)))
 
     def _known_to_be_there(self, desired: DesiredImage, current: Record | None) -> bool:
         """Whether the checksum alone tells that nothing of the source will be needed, not even a request for it."""
@@ -208,12 +287,12 @@ class ImageJob:
             return False
         return bool(same_content(current, desired.source)) and not mislabelled(desired, current)
 
-    def _refuse_unknown(self, desired: DesiredImage, current: Record | None, made: ImagePlan) -> None:
-        """Content that does not show what it is needs a format that is declared, now or when the image was made."""
-        facts = desired.source
-        if not made.upload or self._source is None or facts is None or desired.disk_format is not None or facts.detected_format is not None:
+    def _refuse_unknown(self, seen: Seen, made: ImagePlan) -> None:
+        """Content that does not show its format needs one that is declared, now or when the image was created."""
+        facts = seen.desired.source
+        if not made.upload or seen.source is None or facts is None or seen.desired.disk_format is not None or facts.detected_format is not None:
             return
-        refuse_unknown(self.label, self._source, (current or {}).get("disk_format"), file_name(self._params))
+        refuse_unknown(self.label, seen.source, (seen.current or {}).get("disk_format"), file_name(self.params))
 
     def _members(self, cloud: Cloud, desired: DesiredImage, current: Record | None, same: bool | None) -> dict[str, str]:
         """Members matter where they are declared, and where new content has to keep them."""
@@ -239,10 +318,10 @@ class ImageJob:
             return None
         return cloud.glance.member(current["id"], cloud.glance.project_id)
 
-    # The way of the content
+    # The transport of the content
 
-    def _fill_by(self, cloud: Cloud, desired: DesiredImage, made: ImagePlan) -> ContentUpload:
-        params, source = self._params, self._source
+    def _upload(self, seen: Seen, made: ImagePlan) -> ContentUpload:
+        params, cloud, desired, source = self.params, seen.cloud, seen.desired, seen.source
         stores = self._stores(cloud, desired, made) if made.upload else None
         method = self._import_method(stores, source) if made.upload else None
         if method is not None:
@@ -278,7 +357,7 @@ class ImageJob:
         refuse_image(self.label, current, placing, desired.stores or (), offered)
 
     def _import_method(self, stores: tuple[str, ...] | None, source: Source | None) -> dict[str, Any] | None:
-        params = self._params
+        params = self.params
         if params["import_method"] == "web-download":
             return {"name": "web-download", "uri": params["uri"]}
         if params["import_method"] == "glance-download":
@@ -297,17 +376,11 @@ class ImageJob:
 
     # Result
 
-    def _result(self, made: ImagePlan, outcome: Outcome, elapsed: float) -> dict[str, Any]:
-        return {
-            "changed": made.changed,
-            "image": self._shown(outcome.image) if outcome.image is not None else None,
-            "diff": {"before": dict(made.before), "after": dict(made.after)},
-            "stores": [dict(store) for store in outcome.stores],
-            "replaced_image_id": made.replaces["id"] if made.replaces is not None else None,
-            "bytes_transferred": outcome.bytes_transferred,
-            "elapsed": round(elapsed, 3),
-            "warnings": list(outcome.warnings),
-        }
+    @staticmethod
+    def _predicted(seen: Seen, made: ImagePlan) -> Outcome:
+        image = predicted(made, seen.current)
+        return Outcome(None if image is None else {**image, **(seen.desired.relation or {})})
 
-    def _shown(self, image: Record) -> dict[str, Any]:
-        return present_image(image) if self._relation is None else present_related(image)
+    @staticmethod
+    def _shown(seen: Seen, image: Record) -> dict[str, Any]:
+        return present_image(image) if seen.desired.relation is None else present_related(image)

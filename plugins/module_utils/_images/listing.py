@@ -6,9 +6,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from .._core.query import compile_query
+from .._core.runner import Params, ReadJob
 from .._glance.api import Glance, Record
 from .._glance.connection import Cloud
 from .._glance.http import glance_errors
@@ -20,19 +22,36 @@ from .selection import UUID
 Filter = tuple[str, str]
 
 
-def list_images(params: Mapping[str, Any], connect: Callable[[Mapping[str, Any]], Cloud]) -> dict[str, Any]:
+@dataclass(frozen=True)
+class Seen:
+    images: list[dict[str, Any]]
+    project_id: str | None
+
+
+class ImageInfoJob(ReadJob[Seen]):
     """Every image that fits, through all pages; none is an empty list."""
-    shaped = compile_query(params["query"])
-    related, filters = related_filters(params), list_filters(params)
-    cloud = connect(params)
-    glance = cloud.glance
-    with glance_errors("list", "images", params["name"] or params["id"] or "*"):
-        asked = _by_project_ids(cloud, filters)
-        if related is not None:
-            images = [present_related(record) for record in _related(glance, asked, related, params["name"]) if filters.fits(record)]
-        else:
-            images = [present_image(record) for record in _found(glance, asked, params) if filters.fits(record)]
-    return {"changed": False, "images": shaped(images), "project_id": glance.project_id}
+
+    def __init__(self, params: Params, connect: Callable[[Params], Cloud] = Cloud) -> None:
+        super().__init__(params)
+        self._connect = connect
+        self._select = compile_query(params["query"])
+        self._relation = related_filters(params)
+        self._filters = list_filters(params)
+
+    def look(self) -> Seen:
+        params, fits = self.params, self._filters.fits
+        cloud = self._connect(params)
+        glance = cloud.glance
+        with glance_errors("list", "images", params["name"] or params["id"] or "*"):
+            asked = _by_project_ids(cloud, self._filters)
+            if self._relation is not None:
+                images = [present_related(record) for record in _related(glance, asked, self._relation, params["name"]) if fits(record)]
+            else:
+                images = [present_image(record) for record in _found(glance, asked, params) if fits(record)]
+        return Seen(images, glance.project_id)
+
+    def shown(self, seen: Seen) -> dict[str, Any]:
+        return {"images": self._select(seen.images), "project_id": seen.project_id}
 
 
 def _by_project_ids(cloud: Cloud, filters: ListFilters) -> list[Filter]:

@@ -20,27 +20,31 @@ from .plan import ImagePlan
 
 @dataclass(frozen=True)
 class PruneCandidate:
-    """An image that shall go; ``item`` is the place of the item whose rotation it left, None where no item declares it."""
+    """An image to be deleted; ``item`` is the place of the item whose rotation it left, None where no item declares it."""
 
     image: Record
     item: int | None
 
 
+@dataclass(frozen=True)
+class Pruned:
+    """What a run deletes, and what it keeps because it is protected or in use."""
+
+    removed: tuple[PruneCandidate, ...] = ()
+    kept: tuple[dict[str, Any], ...] = ()
+    warnings: tuple[str, ...] = ()
+
+
 class Surplus:
-    """Planned from the listing before the first change, looked at again before anything goes."""
+    """Planned from the listing before the first change, looked at again before anything is deleted."""
 
     def __init__(self, cloud: Cloud, params: Mapping[str, Any]) -> None:
         self._cloud = cloud
         self._params = params
         self._consumers = Consumers(cloud)
-        self.doomed: list[PruneCandidate] = []
-        self.kept: list[dict[str, Any]] = []
+        self.candidates: list[PruneCandidate] = []
         self._in_scope = 0
         self._used: dict[str, list[str]] = {}
-
-    @property
-    def warnings(self) -> list[str]:
-        return self._consumers.warnings
 
     def plan(self, items: Sequence[Mapping[str, Any]], plans: Mapping[int, ImagePlan], records: Sequence[Record]) -> None:
         """``plans`` holds the plan of every item that could be planned, by its place."""
@@ -49,20 +53,20 @@ class Surplus:
             if item["keep"] is not None and item["state"] != "absent" and item["name"] is not None:
                 retiring = made.replaces if item["on_replace"] != "delete" else None
                 past = past_rotation(item["name"], self._owner(item), item["keep"], records, retiring)
-                self.doomed += [PruneCandidate(image, number) for image in past]
+                self.candidates += [PruneCandidate(image, number) for image in past]
         if self._params["prune"]:
             scope = self._scope()
             names = {str(item["name"]) for item in items} | {str(made.before.get("name")) for made in plans.values()}
             ids = {str(item["id"] or item["name"]) for item in items}
-            taken = {str(doomed.image["id"]) for doomed in self.doomed}
-            self.doomed += [PruneCandidate(image, None) for image in undeclared(records, scope, ids | taken, names)]
+            taken = {str(one.image["id"]) for one in self.candidates}
+            self.candidates += [PruneCandidate(image, None) for image in undeclared(records, scope, ids | taken, names)]
             self._in_scope = sum(image in scope for image in records)
         # Who may not ask who uses them learns it before the first change.
-        self._used = self._consumers.of(self._free(self.doomed))
+        self._used = self._consumers.of(self._free(self.candidates))
 
     def refuse_too_many(self) -> None:
         """Before the first change: more undeclared images than ``prune_max`` allows, those aside that stay because they are protected or in use."""
-        images = [one.image for one in self.doomed if one.item is None and not one.image.get("protected") and str(one.image["id"]) not in self._used]
+        images = [one.image for one in self.candidates if one.item is None and not one.image.get("protected") and str(one.image["id"]) not in self._used]
         refuse_mass_pruning(images, self._in_scope, parse_prune_max(self._params["prune_max"]))
 
     def _owner(self, item: Mapping[str, Any]) -> str | None:
@@ -75,21 +79,23 @@ class Surplus:
         return Scope(str(self._owner({"owner": scope["owner"], "owner_domain": scope["owner_domain"]})), scope["tag"])
 
     @staticmethod
-    def _free(doomed: Iterable[PruneCandidate]) -> list[str]:
-        return [str(one.image["id"]) for one in doomed if not one.image.get("protected")]
+    def _free(candidates: Iterable[PruneCandidate]) -> list[str]:
+        return [str(one.image["id"]) for one in candidates if not one.image.get("protected")]
 
-    def remove(self, doomed: Sequence[PruneCandidate], check_mode: bool) -> list[PruneCandidate]:
-        """Delete those that nothing protects or uses; what went, or in check mode would go."""
-        used = self._consumers.of(self._free(doomed))
-        gone = []
-        for one in doomed:
+    def decide(self, candidates: Sequence[PruneCandidate]) -> Pruned:
+        """Look once more which of them nothing protects or uses."""
+        used = self._consumers.of(self._free(candidates))
+        removed, kept = [], []
+        for one in candidates:
             image = one.image
             users = ["protected"] if image.get("protected") else used.get(str(image["id"]), [])
             if users:
-                self.kept.append({"id": image["id"], "name": image.get("name"), "used_by": users})
-                continue
-            if not check_mode:
-                with glance_errors("delete", "image", str(image.get("name") or image["id"])):
-                    self._cloud.glance.delete(image["id"])
-            gone.append(one)
-        return gone
+                kept.append({"id": image["id"], "name": image.get("name"), "used_by": users})
+            else:
+                removed.append(one)
+        return Pruned(tuple(removed), tuple(kept), tuple(self._consumers.warnings))
+
+    def remove(self, candidates: Sequence[PruneCandidate]) -> None:
+        for one in candidates:
+            with glance_errors("delete", "image", str(one.image.get("name") or one.image["id"])):
+                self._cloud.glance.delete(one.image["id"])

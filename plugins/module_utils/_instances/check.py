@@ -6,17 +6,18 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
 from .._core.errors import ImageServicesError, cannot
+from .._core.runner import Job, Params
 from .._core.signals import signals_as_errors
 from .._core.wait import Clock, Stalled, wait_while_moving
 from .._glance.api import Glance
 from .._glance.connection import Cloud
 from .._glance.http import GlanceError, glance_errors
 
-Params = Mapping[str, Any]
 PROBE = "/v2/info/instance-aware"
 NAME = "instance_aware"
 SEE_LOG = "See Glance's log"
@@ -24,19 +25,45 @@ SEE_LOG = "See Glance's log"
 INSTANCE = "1"
 
 
-def verify_relations(params: Params, check_mode: bool, connect: Callable[[Params], Cloud], clock: Clock | None = None) -> dict[str, Any]:
-    """Glance runs with the filter, and an image lives related; or it runs without, and lists images."""
-    with signals_as_errors("verify", "filter", NAME), glance_errors("verify", "filter", NAME):
-        check = FilterCheck(connect(params).glance, params, clock)
+@dataclass(frozen=True)
+class Seen:
+    check: FilterCheck
+    # Of the filter; None where Glance runs without it.
+    version: str | None
+
+
+class InstanceCheckJob(Job[Seen, "str | None", str]):
+    """The work of the module glance_instance_check: Glance runs with the filter and keeps a relation, or runs without it and lists images."""
+
+    def __init__(self, params: Params, connect: Callable[[Params], Cloud] = Cloud, clock: Clock | None = None) -> None:
+        super().__init__(params)
+        self._connect = connect
+        self._clock = clock
+
+    def look(self) -> Seen:
+        self.opened.enter_context(signals_as_errors("verify", "filter", NAME))
+        self.opened.enter_context(glance_errors("verify", "filter", NAME))
+        check = FilterCheck(self._connect(self.params).glance, self.params, self._clock)
         version = check.await_filter()
-        if params["state"] == "absent":
+        if self.params["state"] == "absent":
             check.glance.http.get("/v2/images", {"limit": 1})
-        image = check.run() if version is not None and not check_mode else None
-        return {"changed": False, "version": version, "image": image, "url": check.glance.http.base_url}
+        return Seen(check, version)
+
+    def plan(self, seen: Seen) -> str | None:
+        return seen.version
+
+    def must_apply(self, plan: str | None) -> bool:
+        return plan is not None
+
+    def apply(self, seen: Seen, plan: str | None) -> str:
+        return seen.check.run()
+
+    def result(self, seen: Seen, plan: str | None, done: str | None) -> dict[str, Any]:
+        return {"changed": False, "version": plan, "image": done, "url": seen.check.glance.http.base_url}
 
 
 class FilterCheck:
-    """One life of one image; whatever ends it, the image goes."""
+    """One image from its creation to its deletion; it is removed, whatever ends the check."""
 
     def __init__(self, glance: Glance, params: Params, clock: Clock | None) -> None:
         self.glance = glance

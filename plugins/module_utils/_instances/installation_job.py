@@ -16,12 +16,18 @@ import stat
 import uuid
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager, suppress
+from dataclasses import dataclass
 from typing import Any
+
+from ansible.module_utils.basic import AnsibleModule
 
 from .._core.atomic_file import Attributes, beside, move
 from .._core.errors import ImageServicesError
+from .._core.file_attributes import FileAttributes
+from .._core.runner import Job, Params
 from .installation import Option, check_option, check_uuid, choose, find, put, refuse
 
+DEFAULT_PATH = "/etc/nova/installation_uuid"
 # A name of its own, by which what a killed run has left is known.
 SUFFIX = ".installation-uuid.part"
 MAX_BYTES = 16 * 2**20
@@ -38,22 +44,74 @@ ADVICE: Mapping[int, str] = {
 }
 
 
-def manage(params: Mapping[str, Any], place: Attributes, check_mode: bool) -> dict[str, Any]:
-    """The module's result; every refusal that can be foreseen comes before the first change."""
-    path = os.path.realpath(params["config_file"] or params["path"])
-    option = check_option(path, params["section"], params["option"]) if params["config_file"] else None
-    given = check_uuid(path, params["uuid"])
-    _check_declared(path, params)
-    with _explained(path):
-        existed = os.path.exists(path)
-        present, backup = find(path, _content(path, option), option), None
-        chosen, missing = choose(path, present, given), present is None
-        if missing and not check_mode:
-            chosen, backup, missing = _put(path, option, given, place, bool(params["backup"]))
-        key = option.name if option else "uuid"
-        diff = {"before": {key: None if missing else chosen}, "after": {key: chosen or "a new one"}}
-        changed = place.settle(path, missing, diff if existed else None)
-    return {"changed": changed, "installation_uuid": chosen, "path": path, "backup_file": backup, "diff": diff}
+@dataclass(frozen=True)
+class Seen:
+    existed: bool
+    present: str | None
+
+
+@dataclass(frozen=True)
+class InstallationPlan:
+    """The UUID that the file has, or is to get; None where a new one is drawn. ``missing`` says that it has none."""
+
+    uuid: str | None
+    missing: bool
+
+
+@dataclass(frozen=True)
+class Done:
+    """What the file has got; ``written`` is False where another run has just written it."""
+
+    uuid: str | None
+    written: bool
+    backup: str | None
+    changed: bool
+    diff: dict[str, Any]
+
+
+class InstallationJob(Job[Seen, InstallationPlan, Done]):
+    """The work of the module nova_installation_uuid; every refusal that can be foreseen comes before the first change."""
+
+    def __init__(self, params: Params, attributes: Attributes) -> None:
+        super().__init__(params)
+        self._attributes = attributes
+        self._path = os.path.realpath(params["config_file"] or params["path"] or DEFAULT_PATH)
+        self._option = check_option(self._path, params["section"], params["option"]) if params["config_file"] else None
+        self._given = check_uuid(self._path, params["uuid"])
+        _check_declared(self._path, params)
+
+    @classmethod
+    def of(cls, module: AnsibleModule) -> InstallationJob:
+        return cls(module.params, FileAttributes(module))
+
+    def look(self) -> Seen:
+        self.opened.enter_context(_explained(self._path))
+        return Seen(os.path.exists(self._path), find(self._path, _content(self._path, self._option), self._option))
+
+    def plan(self, seen: Seen) -> InstallationPlan:
+        return InstallationPlan(choose(self._path, seen.present, self._given), seen.present is None)
+
+    def must_apply(self, plan: InstallationPlan) -> bool:
+        # Ansible finds out about owner, group and mode when it sets them.
+        return True
+
+    def apply(self, seen: Seen, plan: InstallationPlan) -> Done:
+        chosen, backup, written = plan.uuid, None, False
+        if plan.missing:
+            chosen, backup, written = _put(self._path, self._option, self._given, self._attributes, bool(self.params["backup"]))
+        return self._settled(seen, chosen, written, backup)
+
+    def result(self, seen: Seen, plan: InstallationPlan, done: Done | None) -> dict[str, Any]:
+        if done is None:
+            # In check mode, Ansible itself only tells which attributes differ.
+            done = self._settled(seen, plan.uuid, plan.missing, None)
+        return {"changed": done.changed, "installation_uuid": done.uuid, "path": self._path, "backup_file": done.backup, "diff": done.diff}
+
+    def _settled(self, seen: Seen, chosen: str | None, written: bool, backup: str | None) -> Done:
+        key = self._option.name if self._option else "uuid"
+        diff = {"before": {key: None if written else chosen}, "after": {key: chosen or "a new one"}}
+        changed = self._attributes.settle(self._path, written, diff if seen.existed else None)
+        return Done(chosen, written, backup, changed, diff)
 
 
 def _put(path: str, option: Option | None, given: str | None, place: Attributes, backup: bool) -> tuple[str, str | None, bool]:

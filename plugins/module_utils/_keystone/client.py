@@ -13,7 +13,7 @@ from urllib.parse import urlencode
 from ansible.module_utils.urls import open_url
 
 from .._core.errors import ImageServicesError, cannot
-from .plan import Change, Current, EndpointKey, Grant
+from .plan import Change, EndpointKey, Grant, KeystoneFacts
 
 COLLECTIONS = {"project": "projects", "role": "roles", "user": "users", "service": "services", "endpoint": "endpoints"}
 
@@ -57,7 +57,7 @@ class KeystoneClient:
             raise self._refusal("log in as", "user", username, error) from error
         return True
 
-    def read(self, passwords: dict[str, str]) -> Current:
+    def read(self, passwords: dict[str, str]) -> KeystoneFacts:
         """Everything that can be declared; ``passwords`` of existing users are tried."""
         projects = self._list("project", domain_id=self._domain)
         users = self._list("user", domain_id=self._domain)
@@ -69,7 +69,7 @@ class KeystoneClient:
             key = (service_names.get(item["service_id"], ""), item["interface"], item["region_id"] or "")
             endpoints[key] = item["url"]
             self._endpoint_ids[key] = item["id"]
-        return Current(
+        return KeystoneFacts(
             projects=projects,
             roles=frozenset(roles),
             users=users,

@@ -19,7 +19,7 @@ INTERFACES = ("admin", "internal", "public")
 
 
 @dataclass(frozen=True)
-class Current:
+class KeystoneFacts:
     """What Keystone holds, by name, reduced to what can be declared."""
 
     projects: Mapping[str, Values] = field(default_factory=dict)
@@ -49,8 +49,12 @@ class KeystonePlan:
     before: Values
     after: Values
 
+    @property
+    def changed(self) -> bool:
+        return bool(self.changes)
 
-def plan(desired: Mapping[str, Sequence[Mapping[str, Any]]], region: str, current: Current) -> KeystonePlan:
+
+def plan(desired: Mapping[str, Sequence[Mapping[str, Any]]], region: str, current: KeystoneFacts) -> KeystonePlan:
     """Changes in an order in which each finds what it refers to; nothing that is not declared is touched."""
     changes: list[Change] = []
     before: Values = {}
@@ -106,7 +110,7 @@ def plan(desired: Mapping[str, Sequence[Mapping[str, Any]]], region: str, curren
     return KeystonePlan(changes=tuple(changes), before=before, after=after)
 
 
-def unknown_projects(desired: Mapping[str, Sequence[Mapping[str, Any]]], current: Current) -> list[str]:
+def unknown_projects(desired: Mapping[str, Sequence[Mapping[str, Any]]], current: KeystoneFacts) -> list[str]:
     """Projects that roles are granted in but that are neither declared nor there."""
     named = {grant["project"] for user in desired["users"] for grant in user["roles"] or []}
     return sorted(named - {project["name"] for project in desired["projects"]} - set(current.projects))

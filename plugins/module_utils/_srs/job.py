@@ -5,37 +5,59 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
 
 from .._core.errors import cannot
+from .._core.runner import Job, Params
 from .._core.signals import signals_as_errors
 from .._xapi.failures import xapi_errors
 from .._xapi.listing import repositories
-from .._xapi.session import UUID
+from .._xapi.session import UUID, Pool
 from .apply import SrApply
-from .plan import FORMATTING, Current, DesiredSr, Pbd, Place, SrPlan, plan
-
-if TYPE_CHECKING:
-    from .._xapi.session import Pool
-
-Connect = Callable[[Mapping[str, Any]], "Pool"]
+from .plan import FORMATTING, CurrentSr, DesiredSr, Pbd, PoolFacts, SrPlan, plan
 
 VERBS = {"present": "set up", "forgotten": "forget", "absent": "remove"}
 # What only the pool can tell of an SR that is not there yet.
 UNKNOWN = ("uuid", "physical_size", "physical_utilisation", "virtual_allocation", "free")
 
 
-def ensure_sr(params: Mapping[str, Any], check_mode: bool, connect: Connect) -> dict[str, Any]:
-    config = device_config(params)
-    title, state = params["name"] or params["uuid"], params["state"]
-    with signals_as_errors(VERBS[state], "SR", title), connect(params) as pool, xapi_errors(VERBS[state], "SR", title):
-        current = _read(pool, params["name"], params["uuid"], VERBS[state])
+@dataclass(frozen=True)
+class Seen:
+    pool: Pool
+    current: CurrentSr | None
+    desired: DesiredSr
+    surroundings: PoolFacts
+
+
+@dataclass(frozen=True)
+class Done:
+    changed: bool
+    sr: dict[str, Any] | None
+
+
+class SrJob(Job[Seen, SrPlan, Done]):
+    """The work of the module xen_sr."""
+
+    def __init__(self, params: Params, connect: Callable[[Params], Pool] = Pool) -> None:
+        super().__init__(params)
+        self._device_config = device_config(params)
+        self._title, self._state = params["name"] or params["uuid"], params["state"]
+        self._verb = VERBS[self._state]
+        self._pool = connect(params)
+
+    def look(self) -> Seen:
+        params = self.params
+        self.opened.enter_context(signals_as_errors(self._verb, "SR", self._title))
+        pool = self.opened.enter_context(self._pool)
+        self.opened.enter_context(xapi_errors(self._verb, "SR", self._title))
+        current = _read(pool, params["name"], params["uuid"], self._verb)
         desired = DesiredSr(
             name=params["name"],
             uuid=params["uuid"],
             type=params["type"] or (current.type if current else None),
-            device_config=config,
+            device_config=self._device_config,
             description=params["description"],
             content_type=params["content_type"],
             shared=params["shared"],
@@ -46,18 +68,28 @@ def ensure_sr(params: Mapping[str, Any], check_mode: bool, connect: Connect) -> 
             destroy=params["destroy"],
             overwrite=params["overwrite"],
         )
-        _check(desired, current, state)
-        planned = plan(state, desired, current, _place(pool, desired, current, state))
-        result: dict[str, Any] = {"changed": planned.changed, "diff": {"before": planned.before, "after": planned.after}}
-        if check_mode:
-            return result | {"sr": _predicted(pool, planned, current, state)}
-        applier = SrApply(pool, title, current.ref if current else None)
-        applier.apply(planned)
-        result["changed"] = planned.changed or applier.found_new
-        return result | {"sr": _present(pool, applier.ref) if state == "present" else None}
+        _check(desired, current, self._state)
+        return Seen(pool, current, desired, _surroundings(pool, desired, current, self._state))
+
+    def plan(self, seen: Seen) -> SrPlan:
+        return plan(self._state, seen.desired, seen.current, seen.surroundings)
+
+    def must_apply(self, plan: SrPlan) -> bool:
+        # A scan alone changes something only where it finds something.
+        return bool(plan.steps)
+
+    def apply(self, seen: Seen, plan: SrPlan) -> Done:
+        applier = SrApply(seen.pool, self._title, seen.current.ref if seen.current else None)
+        applier.apply(plan)
+        return Done(plan.changed or applier.found_new, _present(seen.pool, applier.ref) if self._state == "present" else None)
+
+    def result(self, seen: Seen, plan: SrPlan, done: Done | None) -> dict[str, Any]:
+        if done is None:
+            done = Done(plan.changed, _predicted(seen.pool, plan, seen.current, self._state))
+        return {"changed": done.changed, "diff": {"before": plan.before, "after": plan.after}, "sr": done.sr}
 
 
-def device_config(params: Mapping[str, Any]) -> dict[str, str]:
+def device_config(params: Params) -> dict[str, str]:
     """What the driver is told, as texts."""
     config = {key: str(value).lower() if isinstance(value, bool) else str(value) for key, value in (params["device_config"] or {}).items()}
     if params["nfsversion"] is None:
@@ -67,7 +99,7 @@ def device_config(params: Mapping[str, Any]) -> dict[str, str]:
     return {**config, "nfsversion": params["nfsversion"]}
 
 
-def _check(desired: DesiredSr, current: Current | None, state: str) -> None:
+def _check(desired: DesiredSr, current: CurrentSr | None, state: str) -> None:
     if state != "present":
         return
     if "nfsversion" in desired.device_config and desired.type not in (None, "nfs"):
@@ -78,7 +110,7 @@ def _check(desired: DesiredSr, current: Current | None, state: str) -> None:
         raise cannot("set up", "SR", desired.title, "the pool has no SR with this uuid", "Give it as uuid, beside a name, to introduce it")
 
 
-def _read(pool: Pool, name: str | None, uuid: str | None, verb: str) -> Current | None:
+def _read(pool: Pool, name: str | None, uuid: str | None, verb: str) -> CurrentSr | None:
     """The SR by its uuid when that is given, else by its name, else by a name that is a uuid."""
     records = pool.records("SR")
     wanted = (uuid or name or "").lower()
@@ -90,7 +122,7 @@ def _read(pool: Pool, name: str | None, uuid: str | None, verb: str) -> Current 
     for ref, record in found.items():
         links = {link: pool.call("PBD.get_record", link) for link in record["PBDs"]}
         disks = [pool.call("VDI.get_record", disk) for disk in record["VDIs"]] if verb == VERBS["absent"] else []
-        return Current(
+        return CurrentSr(
             ref,
             record["uuid"],
             record["name_label"],
@@ -106,11 +138,11 @@ def _read(pool: Pool, name: str | None, uuid: str | None, verb: str) -> Current 
     return None
 
 
-def _place(pool: Pool, desired: DesiredSr, current: Current | None, state: str) -> Place:
+def _surroundings(pool: Pool, desired: DesiredSr, current: CurrentSr | None, state: str) -> PoolFacts:
     hosts = {ref: record["name_label"] for ref, record in pool.records("host").items()}
     formats = state == "present" and current is None and desired.uuid is None and desired.type in FORMATTING and desired.device_config.get("device")
     found = _probe(pool, desired) if formats else ()
-    return Place(hosts, pool.coordinator, found)
+    return PoolFacts(hosts, pool.coordinator, found)
 
 
 def _probe(pool: Pool, desired: DesiredSr) -> tuple[str, ...]:
@@ -129,7 +161,7 @@ def _present(pool: Pool, ref: str) -> dict[str, Any]:
     return next(each for each in repositories(pool) if each["uuid"] == uuid)
 
 
-def _predicted(pool: Pool, planned: SrPlan, current: Current | None, state: str) -> dict[str, Any] | None:
+def _predicted(pool: Pool, planned: SrPlan, current: CurrentSr | None, state: str) -> dict[str, Any] | None:
     """The SR as it will be; what only the pool can know is as it is now, or null."""
     if state != "present":
         return None

@@ -57,7 +57,7 @@ class Pbd:
 
 
 @dataclass(frozen=True)
-class Current:
+class CurrentSr:
     """An SR that the pool knows."""
 
     ref: str
@@ -75,7 +75,7 @@ class Current:
 
 
 @dataclass(frozen=True)
-class Place:
+class PoolFacts:
     """The pool around the SR: its hosts by reference with their names, and which of them leads."""
 
     hosts: Mapping[str, str]
@@ -104,7 +104,7 @@ class SrPlan:
         return any(step.verb != "scan" for step in self.steps)
 
 
-def plan(state: str, desired: DesiredSr, current: Current | None, place: Place) -> SrPlan:
+def plan(state: str, desired: DesiredSr, current: CurrentSr | None, place: PoolFacts) -> SrPlan:
     if state == "present":
         return _present(desired, current, place) if current is not None else _new(desired, place)
     if current is None:
@@ -120,7 +120,7 @@ def plan(state: str, desired: DesiredSr, current: Current | None, place: Place) 
     return SrPlan((Step("survey"), Step("disconnect", {"links": tuple(link.ref for link in current.links)}), Step("destroy")), before, {})
 
 
-def _check_removal(desired: DesiredSr, current: Current) -> None:
+def _check_removal(desired: DesiredSr, current: CurrentSr) -> None:
     if not desired.destroy:
         advice = "Choose the state forgotten to keep it there, or set destroy to true to delete it"
         raise cannot("remove", "SR", desired.title, "state absent deletes what is on the storage", advice, code="destroy")
@@ -139,7 +139,7 @@ def not_empty(title: str, disks: Iterable[str]) -> ImageServicesError:
     return cannot("remove", "SR", title, f"there are {len(names)} disks in it ({shown})", advice, code="not_empty", details=names)
 
 
-def _new(desired: DesiredSr, place: Place) -> SrPlan:
+def _new(desired: DesiredSr, place: PoolFacts) -> SrPlan:
     kind = desired.type
     if kind is None or desired.name is None:
         missing = "type" if kind is None else "name"
@@ -185,7 +185,7 @@ def _new(desired: DesiredSr, place: Place) -> SrPlan:
     return SrPlan(tuple(steps), {}, dict(sorted(after.items())))
 
 
-def _present(desired: DesiredSr, current: Current, place: Place) -> SrPlan:
+def _present(desired: DesiredSr, current: CurrentSr, place: PoolFacts) -> SrPlan:
     for what, wanted, fixed in (("type", desired.type, current.type), ("content_type", desired.content_type, current.content_type)):
         if wanted is not None and wanted != fixed:
             cause = f"its {what} is {fixed}, not {wanted}, and cannot be changed"
@@ -210,7 +210,7 @@ def _present(desired: DesiredSr, current: Current, place: Place) -> SrPlan:
     return SrPlan(tuple(steps), before, after)
 
 
-def _connections(desired: DesiredSr, current: Current, place: Place, steps: list[Step], after: dict[str, Any]) -> None:
+def _connections(desired: DesiredSr, current: CurrentSr, place: PoolFacts, steps: list[Step], after: dict[str, Any]) -> None:
     """PBDs that say something else are made anew; those that are missing are made like the others."""
     changed = [link for link in current.links if differs(desired.device_config, link.device_config)]
     if changed:
@@ -247,15 +247,15 @@ def differs(wanted: Mapping[str, str], found: Mapping[str, str]) -> bool:
     return any(found.get(key, DEFAULTS.get(key)) != value for key, value in wanted.items() if not (is_secret(key) and key + APART in found))
 
 
-def _config(current: Current) -> Mapping[str, str]:
+def _config(current: CurrentSr) -> Mapping[str, str]:
     return current.links[0].device_config if current.links else {}
 
 
-def _attached(current: Current) -> tuple[str, ...]:
+def _attached(current: CurrentSr) -> tuple[str, ...]:
     return tuple(link.ref for link in current.links if link.attached)
 
 
-def _described(current: Current, place: Place) -> dict[str, Any]:
+def _described(current: CurrentSr, place: PoolFacts) -> dict[str, Any]:
     return {
         "content_type": current.content_type,
         "default": current.default,

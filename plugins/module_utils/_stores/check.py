@@ -8,10 +8,11 @@ from __future__ import annotations
 import hashlib
 import os
 import uuid
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from .._core.errors import ImageServicesError, cannot
+from .._core.runner import Job, Params
 from .._core.wait import Clock, Stalled, wait_while_moving
 from .._glance.api import Glance, Record
 from .._glance.connection import Cloud
@@ -20,25 +21,42 @@ from .._glance.store_usage import mismatch, stores_of
 from .._images.content import service_digest
 from .driver import diagnose
 
-Params = Mapping[str, Any]
 ADVICE = "See Glance's log for what its store driver said at the start of the service"
 
 
-def verify_stores(params: Params, connect: Callable[[Params], Cloud], check_mode: bool, clock: Clock | None = None) -> dict[str, Any]:
+class StoreCheckJob(Job[Glance, "list[Params]", "list[dict[str, Any]]"]):
     """Glance offers exactly these stores, and what is sent to one is stored where it should be."""
-    glance = connect(params).glance
-    _verify_listing(glance, params, clock)
-    checks: list[dict[str, Any]] = []
-    failures: list[ImageServicesError] = []
-    for store in params["stores"]:
-        if store["writable"] and not check_mode:
+
+    def __init__(self, params: Params, connect: Callable[[Params], Cloud] = Cloud, clock: Clock | None = None) -> None:
+        super().__init__(params)
+        self._connect = connect
+        self._clock = clock
+
+    def look(self) -> Glance:
+        glance = self._connect(self.params).glance
+        _verify_listing(glance, self.params, self._clock)
+        return glance
+
+    def plan(self, seen: Glance) -> list[Params]:
+        return [store for store in self.params["stores"] if store["writable"]]
+
+    def must_apply(self, plan: list[Params]) -> bool:
+        return bool(plan)
+
+    def apply(self, seen: Glance, plan: list[Params]) -> list[dict[str, Any]]:
+        checks: list[dict[str, Any]] = []
+        failures: list[ImageServicesError] = []
+        for store in plan:
             try:
-                checks.append(_verify_store(glance, store, params["size"], params["config_files"]))
+                checks.append(_verify_store(seen, store, self.params["size"], self.params["config_files"]))
             except ImageServicesError as exc:
                 failures.append(exc)
-    if failures:
-        raise _together(failures)
-    return {"changed": False, "checks": checks, "url": glance.http.base_url}
+        if failures:
+            raise _together(failures)
+        return checks
+
+    def result(self, seen: Glance, plan: list[Params], done: list[dict[str, Any]] | None) -> dict[str, Any]:
+        return {"changed": False, "checks": done or [], "url": seen.http.base_url}
 
 
 def _together(failures: Sequence[ImageServicesError]) -> ImageServicesError:

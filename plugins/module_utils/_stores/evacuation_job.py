@@ -8,9 +8,13 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from typing import Any
 
+from ansible.module_utils.basic import AnsibleModule
+
 from .._core.errors import cannot
+from .._core.runner import Job, Params
 from .._core.signals import ending
 from .._glance.api import Glance
 from .._glance.connection import Cloud
@@ -26,29 +30,66 @@ DONE = ("moved", "removed", "gone")
 MAX_CAUSES = 3
 
 
-def evacuate(params: Mapping[str, Any], connect: Callable[[Mapping[str, Any]], Cloud], check_mode: bool, log: Callable[[str], None]) -> dict[str, Any]:
+@dataclass(frozen=True)
+class Plan:
+    """Everything in the store, what this run moves of it, and what it leaves there."""
+
+    run: _Run
+    all: Evacuation
+    batch: tuple[Move, ...]
+    skipped: tuple[Move, ...]
+
+
+class EvacuationJob(Job[Glance, Plan, "list[dict[str, Any]]"]):
     """Every image of the store to another one; the result names each."""
-    store = str(params["store"])
-    _refuse_options(params)
-    glance = connect(params).glance
-    run = _Run(glance, params, log)
-    plan = run.plan()
-    if not check_mode:
-        run.close(plan.unfinished)
-    if params["on_deactivated"] == "refuse":
-        refuse_deactivated(store, plan.moves)
-    skipped = [move for move in plan.moves if move.busy or (move.deactivated and params["on_deactivated"] == "skip")]
-    batch = [move for move in plan.moves if move not in skipped][: params["limit"]]
-    outcomes = [move.shown("planned") for move in batch] if check_mode else run.carry_out(batch)
-    result = _result(store, plan, batch, outcomes, skipped, check_mode)
-    failed = [outcome for outcome in outcomes if outcome["status"] == "failed"]
-    if failed:
-        causes = "; ".join(f"'{outcome['name']}' ({outcome['id']}): {outcome['error']}" for outcome in failed[:MAX_CAUSES])
-        more = f"; and {len(failed) - MAX_CAUSES} more" if len(failed) > MAX_CAUSES else ""
-        error = cannot("evacuate", "store", store, f"{len(failed)} of {len(plan.moves)} images stay in it: {causes}{more}", run.advice, code="incomplete")
-        error.result = result
-        raise error
-    return result
+
+    def __init__(self, params: Params, log: Callable[[str], None], connect: Callable[[Params], Cloud] = Cloud) -> None:
+        super().__init__(params)
+        self._log = log
+        self._connect = connect
+        self._store = str(params["store"])
+        _refuse_options(params)
+
+    @classmethod
+    def of(cls, module: AnsibleModule) -> EvacuationJob:
+        return cls(module.params, module.log)
+
+    def look(self) -> Glance:
+        return self._connect(self.params).glance
+
+    def plan(self, seen: Glance) -> Plan:
+        run, on_deactivated = _Run(seen, self.params, self._log), self.params["on_deactivated"]
+        found = run.plan()
+        skipped = tuple(move for move in found.moves if move.busy or (move.deactivated and on_deactivated == "skip"))
+        return Plan(run, found, tuple(move for move in found.moves if move not in skipped)[: self.params["limit"]], skipped)
+
+    def must_apply(self, plan: Plan) -> bool:
+        return True
+
+    def apply(self, seen: Glance, plan: Plan) -> list[dict[str, Any]]:
+        plan.run.close(plan.all.unfinished)
+        self._refuse_deactivated(plan)
+        return plan.run.carry_out(plan.batch)
+
+    def result(self, seen: Glance, plan: Plan, done: list[dict[str, Any]] | None) -> dict[str, Any]:
+        if done is None:
+            self._refuse_deactivated(plan)
+        outcomes = [move.shown("planned") for move in plan.batch] if done is None else done
+        result = _result(self._store, plan.all, plan.batch, outcomes, plan.skipped, done is None)
+        failed = [outcome for outcome in outcomes if outcome["status"] == "failed"]
+        if failed:
+            causes = "; ".join(f"'{outcome['name']}' ({outcome['id']}): {outcome['error']}" for outcome in failed[:MAX_CAUSES])
+            more = f"; and {len(failed) - MAX_CAUSES} more" if len(failed) > MAX_CAUSES else ""
+            cause = f"{len(failed)} of {len(plan.all.moves)} images stay in it: {causes}{more}"
+            error = cannot("evacuate", "store", self._store, cause, plan.run.advice, code="incomplete")
+            error.result = result
+            raise error
+        return result
+
+    def _refuse_deactivated(self, plan: Plan) -> None:
+        """Once what an interrupted run has left active is deactivated again."""
+        if self.params["on_deactivated"] == "refuse":
+            refuse_deactivated(self._store, plan.all.moves)
 
 
 def _refuse_options(params: Mapping[str, Any]) -> None:

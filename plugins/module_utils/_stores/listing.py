@@ -5,10 +5,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
 from .._core.query import compile_query
+from .._core.runner import Params, ReadJob
 from .._glance.api import Glance, Record
 from .._glance.connection import Cloud
 from .._glance.http import GlanceError, glance_errors
@@ -22,25 +24,44 @@ NO_DETAILS = (
 )
 
 
-def list_stores(params: Mapping[str, Any], connect: Callable[[Mapping[str, Any]], Cloud]) -> dict[str, Any]:
+@dataclass(frozen=True)
+class Seen:
+    """``detailed`` is None where Glance does not describe its stores."""
+
+    offered: list[Record]
+    detailed: list[Record] | None
+    images: list[Record]
+
+
+class StoreInfoJob(ReadJob[Seen]):
     """Every store that Glance offers; none is an empty list."""
-    shaped = compile_query(params["query"])
-    glance = connect(params).glance
-    with glance_errors("list", "stores", "*"):
-        detailed = described(glance) if params["details"] else None
-        offered = detailed if detailed is not None else glance.stores() or []
-    images = all_images(glance) if params["usage"] or params["without"] else []
-    usage = count(images) if params["usage"] else None
-    result: dict[str, Any] = {"changed": False, "stores": shaped([present(store, usage) for store in offered])}
-    if params["details"] and detailed is None:
-        result["warnings"] = [NO_DETAILS]
-    if usage is not None:
-        known = {store["id"] for store in offered}
-        result["unknown_stores"] = [{"id": name, **vars(found)} for name, found in sorted(usage.items()) if name not in known]
-    if params["without"]:
-        lost = stranded(images, params["without"])
-        result["stranded"] = {"images": lost.images, "bytes": lost.bytes}
-    return result
+
+    def __init__(self, params: Params, connect: Callable[[Params], Cloud] = Cloud) -> None:
+        super().__init__(params)
+        self._connect = connect
+        self._select = compile_query(params["query"])
+
+    def look(self) -> Seen:
+        params = self.params
+        glance = self._connect(params).glance
+        with glance_errors("list", "stores", "*"):
+            detailed = described(glance) if params["details"] else None
+            offered = detailed if detailed is not None else glance.stores() or []
+        return Seen(offered, detailed, all_images(glance) if params["usage"] or params["without"] else [])
+
+    def shown(self, seen: Seen) -> dict[str, Any]:
+        params = self.params
+        usage = count(seen.images) if params["usage"] else None
+        result: dict[str, Any] = {"stores": self._select([present(store, usage) for store in seen.offered])}
+        if params["details"] and seen.detailed is None:
+            result["warnings"] = [NO_DETAILS]
+        if usage is not None:
+            known = {store["id"] for store in seen.offered}
+            result["unknown_stores"] = [{"id": name, **vars(found)} for name, found in sorted(usage.items()) if name not in known]
+        if params["without"]:
+            lost = stranded(seen.images, params["without"])
+            result["stranded"] = {"images": lost.images, "bytes": lost.bytes}
+        return result
 
 
 def described(glance: Glance) -> list[Record] | None:

@@ -5,81 +5,99 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from .._core.errors import cannot
 from .._core.identifiers import is_blank
+from .._core.runner import Job, Params
 from .._core.signals import signals_as_errors
 from .._xapi.failures import xapi_errors
 from .._xapi.session import NULL, Pool
 from .copy_plan import CopyPlan, marks_of_copy, plan
-from .import_plan import Vdi, foreign, incoming_record
+from .import_plan import Selection, Vdi, foreign, incoming_record
 from .lookup import find_disk, look_for
 from .removal import destroy, destroy_half_made, finish_replacing
 
 
-class CopyJob:
-    """The work of xen_vdi_copy."""
+@dataclass(frozen=True)
+class Seen:
+    """The disk to copy, the SR that the copy is declared in, and the disks of the copy's name there."""
 
-    def __init__(self, params: Mapping[str, Any]) -> None:
-        self._params = params
+    pool: Pool
+    name: str
+    ref: str
+    record: Mapping[str, Any]
+    sr: str
+    sr_record: Mapping[str, Any]
+    selection: Selection
 
-    def run(self, pool: Pool, check_mode: bool) -> dict[str, Any]:
-        self._pool = pool
-        ref, source = find_disk(pool, self._params["vdi"], verb="copy")
-        self._name = str(self._params["name"] or source["name_label"])
-        if is_blank(self._name):
-            raise cannot("copy", "VDI", source["uuid"], "it has no name that the copy could have", "Give name", code="blank_name")
-        with xapi_errors("copy", "VDI", self._name):
-            self._sr, sr = pool.find("SR", self._params["sr"], verb="copy into")
-            selection = look_for(pool, self._sr, self._name)
-            made = plan(source, self._name, selection)
-            shown = dict(selection.current.record) if selection.current is not None else {}
-            if made.copy:
-                shown = {**source, "uuid": None, "name_label": self._name, "other_config": marks_of_copy(source)}
-            if made.changed and not check_mode:
-                with signals_as_errors("copy", "VDI", self._name):
-                    shown = self._apply(made, ref, source) or shown
+
+class CopyJob(Job[Seen, CopyPlan, "dict[str, Any] | None"]):
+    """The work of the module xen_vdi_copy."""
+
+    def __init__(self, params: Params, connect: Callable[[Params], Pool] = Pool) -> None:
+        super().__init__(params)
+        self._pool = connect(params)
+
+    def look(self) -> Seen:
+        pool = self.opened.enter_context(self._pool)
+        ref, record = find_disk(pool, self.params["vdi"], verb="copy")
+        name = str(self.params["name"] or record["name_label"])
+        if is_blank(name):
+            raise cannot("copy", "VDI", record["uuid"], "it has no name that the copy could have", "Give name", code="blank_name")
+        self.opened.enter_context(xapi_errors("copy", "VDI", name))
+        sr, sr_record = pool.find("SR", self.params["sr"], verb="copy into")
+        return Seen(pool, name, ref, record, sr, sr_record, look_for(pool, sr, name))
+
+    def plan(self, seen: Seen) -> CopyPlan:
+        return plan(seen.record, seen.name, seen.selection)
+
+    def apply(self, seen: Seen, plan: CopyPlan) -> dict[str, Any] | None:
+        pool, on_replace = seen.pool, self.params["on_replace"]
+        with signals_as_errors("copy", "VDI", seen.name):
+            if plan.successor is not None:
+                finish_replacing(pool, plan.successor.ref, plan.retire, on_replace)
+            for vdi in plan.remove:
+                destroy(pool, vdi.ref)
+            if not plan.copy:
+                return None
+            ref = self._copied(seen, plan.replaces)
+            if plan.replaces is not None:
+                finish_replacing(pool, ref, (plan.replaces,), on_replace)
+            return dict(pool.call("VDI.get_record", ref))
+
+    def result(self, seen: Seen, plan: CopyPlan, done: dict[str, Any] | None) -> dict[str, Any]:
+        current = seen.selection.current
+        shown: Mapping[str, Any] = current.record if current is not None else {}
+        if plan.copy:
+            shown = done or {**seen.record, "uuid": None, "name_label": seen.name, "other_config": marks_of_copy(seen.record)}
         vdi = {
             "uuid": shown["uuid"],
             "name": shown["name_label"],
-            "sr": sr["uuid"],
-            "sr_name": sr["name_label"],
+            "sr": seen.sr_record["uuid"],
+            "sr_name": seen.sr_record["name_label"],
             "virtual_size": int(shown["virtual_size"]),
             "other_config": dict(shown["other_config"]),
         }
-        diff = {"before": dict(made.before), "after": dict(made.after)}
-        return {"changed": made.changed, "vdi": vdi, "replaced_vdi": made.replaces.uuid if made.replaces is not None else None, "diff": diff}
+        diff = {"before": dict(plan.before), "after": dict(plan.after)}
+        return {"changed": plan.changed, "vdi": vdi, "replaced_vdi": plan.replaces.uuid if plan.replaces is not None else None, "diff": diff}
 
-    def _apply(self, made: CopyPlan, source: str, record: Mapping[str, Any]) -> dict[str, Any] | None:
-        on_replace = self._params["on_replace"]
-        if made.successor is not None:
-            finish_replacing(self._pool, made.successor.ref, made.retire, on_replace)
-        for vdi in made.remove:
-            destroy(self._pool, vdi.ref)
-        if not made.copy:
-            return None
-        ref = self._create(record)
+    def _copied(self, seen: Seen, replaced: Vdi | None) -> str:
+        """The reference of a new VDI with the content and the name; after a failure there is none."""
+        pool, record = seen.pool, seen.record
+        given = incoming_record(
+            seen.name, seen.sr, record["name_description"], sharable=record["sharable"], other_config=record["other_config"], tags=record["tags"]
+        )
+        given["virtual_size"] = record["virtual_size"]
+        ref = pool.run("VDI.create", given, what=f"making of VDI {seen.name}", undo="VDI.destroy")
         try:
-            self._pool.run("VDI.copy", source, NULL, NULL, ref, what=f"copy of {self._name}")
-            self._commit(ref, record, made.replaces)
+            pool.run("VDI.copy", seen.ref, NULL, NULL, ref, what=f"copy of {seen.name}")
+            pool.call("VDI.set_name_label", ref, seen.name)
+            # The last step marks it as complete. The mark names what it replaces, so that the next run can finish what this one may not.
+            pool.call("VDI.set_other_config", ref, {**foreign(record["other_config"]), **marks_of_copy(record, replaced)})
         except BaseException:
-            destroy_half_made(self._pool, ref)
+            destroy_half_made(pool, ref)
             raise
-        if made.replaces is not None:
-            finish_replacing(self._pool, ref, (made.replaces,), on_replace)
-        found: dict[str, Any] = self._pool.call("VDI.get_record", ref)
-        return found
-
-    def _create(self, source: Mapping[str, Any]) -> str:
-        told = source["name_description"]
-        given = incoming_record(self._name, self._sr, told, sharable=source["sharable"], other_config=source["other_config"], tags=source["tags"])
-        given["virtual_size"] = source["virtual_size"]
-        return self._pool.run("VDI.create", given, what=f"making of VDI {self._name}", undo="VDI.destroy")
-
-    def _commit(self, ref: str, source: Mapping[str, Any], replaced: Vdi | None) -> None:
-        """The copy is complete. What it replaces is in its mark, so that the next run can finish what this one may not."""
-        self._pool.call("VDI.set_name_label", ref, self._name)
-        # The last step, by which it counts as complete.
-        self._pool.call("VDI.set_other_config", ref, {**foreign(source["other_config"]), **marks_of_copy(source, replaced)})
+        return ref

@@ -6,11 +6,14 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
-from contextlib import ExitStack, closing
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, closing, contextmanager
+from dataclasses import dataclass
 from datetime import datetime, timezone
 from typing import Any, Protocol
 from uuid import UUID
+
+from ansible.module_utils.basic import AnsibleModule
 
 from .._content.body import Progress
 from .._content.disk_image_source import DiskImageSource, ImageEncoding
@@ -18,6 +21,9 @@ from .._content.http_put import check_address
 from .._content.web import access_of
 from .._core.atomic_file import Attributes
 from .._core.errors import ImageServicesError
+from .._core.file_attributes import FileAttributes
+from .._core.progress import ProgressLog, ProgressSink
+from .._core.runner import Job, Params
 from .._core.signals import signals_as_errors
 from .._glance.properties import SOURCE_VDI, SOURCE_VDI_TIME
 from .._xapi.session import Pool
@@ -26,60 +32,106 @@ from .export_plan import TARBALL, VHD, Exported, ExportPlan, plan_export
 from .export_targets import AddressTarget, FileTarget
 
 
+class TargetPlan(Protocol):
+    @property
+    def moves(self) -> bool:
+        """Whether the disk has to be read and sent."""
+
+
 class Target(Protocol):
-    """Where a disk goes to."""
+    """Where a disk goes to, in the steps of a job; what one step returns is for the next ones of the same target."""
 
-    def look(self, disk: Exported, how: ExportPlan, source: DiskImageSource) -> bool:
-        """Compare with what is there; whether the disk has to be moved. Nothing is changed."""
+    always: bool
 
-    def finish(self, check_mode: bool) -> dict[str, Any]:
-        """Do what is to be done, unless only asked; the part of the result that belongs to the target."""
+    def look(self, disk: Exported, how: ExportPlan, source: DiskImageSource) -> Any: ...
+
+    def plan(self, seen: Any) -> TargetPlan: ...
+
+    def apply(self, seen: Any, plan: Any) -> Any: ...
+
+    def result(self, seen: Any, plan: Any, done: Any) -> dict[str, Any]:
+        """The part of the module's result that belongs to the target."""
 
 
-class ExportJob:
+@dataclass(frozen=True)
+class Seen:
+    """The disk, how it is encoded, and what the target was found to hold. ``notes`` are marks that the image is to carry."""
+
+    disk: Exported
+    how: ExportPlan
+    reader: VdiReader
+    source: DiskImageSource
+    notes: dict[str, str]
+    target: Any
+
+
+class ExportJob(Job[Seen, TargetPlan, Any]):
     """The work of the module xen_vdi_export."""
 
-    def __init__(self, params: Mapping[str, Any], place: Attributes, progress: Progress) -> None:
-        self._params = params
+    def __init__(self, params: Params, attributes: Attributes, progress: Progress, connect: Callable[[Params], Pool] = Pool) -> None:
+        super().__init__(params)
+        self._started = time.monotonic()
         self._format = params["format"] or (TARBALL if params["image"] else VHD)
-        self._target = self._chosen(place, progress)
+        self._target = self._chosen(attributes, progress)
+        self._connect = connect
 
-    def run(self, check_mode: bool) -> dict[str, Any]:
-        started = time.monotonic()
-        params = self._params
-        given = params["vdi"] or params["vm"]
-        with signals_as_errors("export", "VDI" if params["vdi"] else "disk of VM", given), Pool(params) as pool:
-            disk = find_disk(pool, params["vdi"], params["vm"], params["device"])
-            base = find_base(pool, params["base"])
-            how = plan_export(disk, self._format, base, params["snapshot"], params["compression_level"])
-            reader = VdiReader(pool, disk, base, how.read_as)
-            notes = {SOURCE_VDI: disk.uuid, SOURCE_VDI_TIME: disk.snapshot_time if disk.is_a_snapshot else _now()}
-            recipe = ImageEncoding(how.format, UUID(disk.uuid), disk.time, how.parent, params["compression_level"])
-            with closing(DiskImageSource(f"VDI {disk.uuid}", recipe, reader, how.identity, notes)) as source:
-                moves = self._target.look(disk, how, source)
-                snapshot = how.snapshot and moves
-                try:
-                    with ExitStack() as taken:
-                        if snapshot and not check_mode:
-                            notes[SOURCE_VDI_TIME] = taken.enter_context(reader.snapshot())
-                        # The pool lets go of the snapshot only when nobody reads it any more.
-                        taken.callback(source.close)
-                        result = self._target.finish(check_mode)
-                except ImageServicesError as exc:
-                    exc.result.setdefault("vdi", disk.presented())
-                    raise
-        result.update(vdi=disk.presented(), format=how.format, snapshot=snapshot, bytes_read=reader.bytes_read)
-        return {**result, "elapsed": round(time.monotonic() - started, 3)}
+    @classmethod
+    def of(cls, module: AnsibleModule) -> ExportJob:
+        params = module.params
+        return cls(params, FileAttributes(module), ProgressLog(ProgressSink(module.log), str(params["vdi"] or params["vm"])))
 
-    def _chosen(self, place: Attributes, progress: Progress) -> Target:
-        params = self._params
+    def look(self) -> Seen:
+        params = self.params
+        self.opened.enter_context(signals_as_errors("export", "VDI" if params["vdi"] else "disk of VM", params["vdi"] or params["vm"]))
+        pool = self.opened.enter_context(self._connect(params))
+        disk = find_disk(pool, params["vdi"], params["vm"], params["device"])
+        base = find_base(pool, params["base"])
+        how = plan_export(disk, self._format, base, params["snapshot"], params["compression_level"])
+        reader = VdiReader(pool, disk, base, how.read_as)
+        notes = {SOURCE_VDI: disk.uuid, SOURCE_VDI_TIME: disk.snapshot_time if disk.is_a_snapshot else _now()}
+        encoding = ImageEncoding(how.format, UUID(disk.uuid), disk.time, how.parent, params["compression_level"])
+        source = self.opened.enter_context(closing(DiskImageSource(f"VDI {disk.uuid}", encoding, reader, how.identity, notes)))
+        return Seen(disk, how, reader, source, notes, self._target.look(disk, how, source))
+
+    def plan(self, seen: Seen) -> TargetPlan:
+        return self._target.plan(seen.target)
+
+    def must_apply(self, plan: TargetPlan) -> bool:
+        return self._target.always or super().must_apply(plan) or plan.moves
+
+    def apply(self, seen: Seen, plan: TargetPlan) -> Any:
+        with self._telling(seen), ExitStack() as taken:
+            if seen.how.snapshot and plan.moves:
+                seen.notes[SOURCE_VDI_TIME] = taken.enter_context(seen.reader.snapshot())
+            # The pool lets go of the snapshot only when nobody reads it any more.
+            taken.callback(seen.source.close)
+            return self._target.apply(seen.target, plan)
+
+    def result(self, seen: Seen, plan: TargetPlan, done: Any) -> dict[str, Any]:
+        with self._telling(seen):
+            result = self._target.result(seen.target, plan, done)
+        result.update(vdi=seen.disk.presented(), format=seen.how.format, snapshot=seen.how.snapshot and plan.moves, bytes_read=seen.reader.bytes_read)
+        return {**result, "elapsed": round(time.monotonic() - self._started, 3)}
+
+    @staticmethod
+    @contextmanager
+    def _telling(seen: Seen) -> Iterator[None]:
+        """A failure tells which disk it was."""
+        try:
+            yield
+        except ImageServicesError as exc:
+            exc.result.setdefault("vdi", seen.disk.presented())
+            raise
+
+    def _chosen(self, attributes: Attributes, progress: Progress) -> Target:
+        params = self.params
         if params["image"] is not None:
             # To load openstacksdk takes longer than many an export to a file.
             from .export_glance import ImageTarget
 
             return ImageTarget(params["image"], params["glance"] or {}, params["timeout"], progress)
         if params["dest"] is not None:
-            return FileTarget(params["dest"], place, progress)
+            return FileTarget(params["dest"], attributes, progress)
         check_address(params["uri"])
         return AddressTarget(params["uri"], access_of(params), float(params["timeout"]), progress)
 

@@ -75,7 +75,8 @@ class Kept:
 class FilePlan:
     """What becomes of a file."""
 
-    write: bool
+    # Whether the disk has to be read and written to it.
+    moves: bool
     before: Mapping[str, Any] = field(default_factory=dict)
     after: Mapping[str, Any] = field(default_factory=dict)
 

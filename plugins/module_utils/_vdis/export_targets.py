@@ -5,53 +5,83 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
 from .._content.body import Progress
 from .._content.disk_image_source import DiskImageSource
-from .._content.http_put import put
+from .._content.http_put import Sent, put
 from .._content.web import Access
 from .._core.address import shown
 from .._core.atomic_file import Attributes, move
-from .export_file import can_mark, look_at, same_bytes, write
-from .export_plan import Exported, ExportPlan, plan_file
+from .export_file import Written, can_mark, look_at, same_bytes, write
+from .export_plan import Exported, ExportPlan, FilePlan, Kept, plan_file
+
+
+@dataclass(frozen=True)
+class FileSeen:
+    """``same`` says whether the file holds what the source makes, as far as it was read."""
+
+    disk: Exported
+    how: ExportPlan
+    source: DiskImageSource
+    kept: Kept
+    same: bool | None
 
 
 class FileTarget:
     """A file on the host that the task runs on."""
 
-    def __init__(self, path: str, place: Attributes, progress: Progress) -> None:
+    # Ansible finds out about owner, group and mode when it sets them.
+    always = True
+
+    def __init__(self, path: str, attributes: Attributes, progress: Progress) -> None:
         self._path = path
-        self._place = place
+        self._attributes = attributes
         self._progress = progress
 
-    def look(self, disk: Exported, how: ExportPlan, source: DiskImageSource) -> bool:
-        kept = look_at(self._path)
-        same = None
+    def look(self, disk: Exported, how: ExportPlan, source: DiskImageSource) -> FileSeen:
+        kept, same = look_at(self._path), None
         if kept.exists and not how.snapshot:
             if kept.mark is not None and source.fingerprint is None:
                 source.read()
             elif kept.mark is None and not can_mark(self._path):
                 same = same_bytes(self._path, source)
-        self._source = source
-        self._new = not kept.exists
-        self._plan = plan_file(self._path, disk, how, None if how.snapshot else source.fingerprint, kept, same)
-        return self._plan.write
+        return FileSeen(disk, how, source, kept, same)
 
-    def finish(self, check_mode: bool) -> dict[str, Any]:
-        made = self._plan
-        diff: dict[str, Any] = {"before": dict(made.before), "after": dict(made.after)}
-        sent, checksum = 0, None
-        if made.write and not check_mode:
-            written = write(self._path, self._source, partial(move, self._place), self._progress)
-            sent, checksum = written.size, written.sha256
-        changed = self._place.settle(self._path, made.write, None if self._new else diff)
+    def plan(self, seen: FileSeen) -> FilePlan:
+        return plan_file(self._path, seen.disk, seen.how, None if seen.how.snapshot else seen.source.fingerprint, seen.kept, seen.same)
+
+    def apply(self, seen: FileSeen, plan: FilePlan) -> dict[str, Any]:
+        written = write(self._path, seen.source, partial(move, self._attributes), self._progress) if plan.moves else None
+        return self._settled(seen, plan, written)
+
+    def result(self, seen: FileSeen, plan: FilePlan, done: dict[str, Any] | None) -> dict[str, Any]:
+        # In check mode, Ansible itself only tells which attributes differ.
+        return self._settled(seen, plan, None) if done is None else done
+
+    def _settled(self, seen: FileSeen, plan: FilePlan, written: Written | None) -> dict[str, Any]:
+        diff: dict[str, Any] = {"before": dict(plan.before), "after": dict(plan.after)}
+        changed = self._attributes.settle(self._path, plan.moves, diff if seen.kept.exists else None)
+        sent, checksum = (0, None) if written is None else (written.size, written.sha256)
         return {"changed": changed, "dest": self._path, "checksum": checksum, "diff": diff, "bytes_transferred": sent}
 
 
+@dataclass(frozen=True)
+class AddressPlan:
+    """What an address holds is not known, so the disk is sent each time."""
+
+    source: DiskImageSource
+    holds: Mapping[str, Any]
+    moves: bool = True
+
+
 class AddressTarget:
-    """An address that takes a PUT. What lies there is not known, so the disk is sent each time."""
+    """An address that takes a PUT."""
+
+    always = False
 
     def __init__(self, uri: str, access: Access, idle_timeout: float, progress: Progress) -> None:
         self._uri = uri
@@ -59,15 +89,16 @@ class AddressTarget:
         self._idle_timeout = idle_timeout
         self._progress = progress
 
-    def look(self, disk: Exported, how: ExportPlan, source: DiskImageSource) -> bool:
-        self._source = source
-        self._holds = {"uri": shown(self._uri), "content": f"VDI {disk.uuid} as {how.format}"}
-        return True
+    def look(self, disk: Exported, how: ExportPlan, source: DiskImageSource) -> AddressPlan:
+        return AddressPlan(source, {"uri": shown(self._uri), "content": f"VDI {disk.uuid} as {how.format}"})
 
-    def finish(self, check_mode: bool) -> dict[str, Any]:
-        sent, checksum = 0, None
-        if not check_mode:
-            done = put(self._uri, self._source, self._access, self._idle_timeout, self._progress)
-            sent, checksum = done.size, done.sha256
-        diff = {"before": {}, "after": self._holds}
+    def plan(self, seen: AddressPlan) -> AddressPlan:
+        return seen
+
+    def apply(self, seen: AddressPlan, plan: AddressPlan) -> Sent:
+        return put(self._uri, seen.source, self._access, self._idle_timeout, self._progress)
+
+    def result(self, seen: AddressPlan, plan: AddressPlan, done: Sent | None) -> dict[str, Any]:
+        diff = {"before": {}, "after": plan.holds}
+        sent, checksum = (0, None) if done is None else (done.size, done.sha256)
         return {"changed": True, "uri": shown(self._uri), "checksum": checksum, "diff": diff, "bytes_transferred": sent}

@@ -22,7 +22,7 @@ from .._xapi.tasks import drop_by_uuid
 from .import_plan import TASK, Content, DesiredVdi, ImportPlan, Selection, Vdi, foreign, incoming_record, marks_of, same_content
 from .import_source import ImageReference
 from .removal import destroy, destroy_half_made, finish_replacing
-from .transport import Way
+from .transport import Transport
 
 LOCK = "image_services_lock"
 # Seconds for which nobody needs to be alone: who keeps the lock longer is gone.
@@ -44,7 +44,7 @@ class Outcome:
 class VdiImporter:
     """The only place that changes VDIs for an import."""
 
-    def __init__(self, pool: Pool, sr: str, desired: DesiredVdi, way: Way | None, look: Callable[[], Selection]) -> None:
+    def __init__(self, pool: Pool, sr: str, desired: DesiredVdi, way: Transport | None, look: Callable[[], Selection]) -> None:
         self._pool = pool
         self._sr = sr
         self._desired = desired
@@ -71,7 +71,7 @@ class VdiImporter:
 
     # New content
 
-    def _import(self, way: Way, replaced: Vdi | None, origin: ImageReference, image: ImageDisk) -> None:
+    def _import(self, way: Transport, replaced: Vdi | None, origin: ImageReference, image: ImageDisk) -> None:
         with xapi_errors("import", "image", self._name, None):
             filled = way.fill(self._record(replaced), origin, image)
             try:

@@ -6,13 +6,17 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
-from dataclasses import replace
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
 from typing import Any
+
+from ansible.module_utils.basic import AnsibleModule
 
 from .._content.body import Progress
 from .._content.image_disk import ImageDisk
 from .._core.errors import cannot
+from .._core.progress import ProgressLog, ProgressSink
+from .._core.runner import Job, Params
 from .._core.signals import signals_as_errors
 from .._core.sizes import parse_size as size_of
 from .._xapi.failures import XapiFailure, xapi_errors
@@ -22,78 +26,121 @@ from .import_apply import Outcome, VdiImporter
 from .import_plan import ATTRIBUTES, DesiredVdi, ImportPlan, Selection, Vdi, algorithm_to_compare, plan, same_content
 from .import_source import ImageReference, open_origin
 from .lookup import look_for
-from .transport import Way
+from .transport import Transport
 from .transport_selector import TransportSelector
 
 
-class ImportJob:
-    """The work of xen_vdi_import: open, prepare, finish."""
+@dataclass(frozen=True)
+class Seen:
+    """All that the plan is made of; ``same`` is None where there is nothing to compare."""
 
-    def __init__(self, params: Mapping[str, Any], progress: Progress | None = None) -> None:
-        self._params = params
+    pool: Pool
+    sr: str
+    sr_record: Mapping[str, Any]
+    origin: ImageReference | None
+    selection: Selection
+    same: bool | None
+
+    @property
+    def current(self) -> Vdi | None:
+        return self.selection.current
+
+
+@dataclass(frozen=True)
+class Import:
+    """A plan, with the opened image and its transport where content has to be imported."""
+
+    desired: DesiredVdi
+    vdi: ImportPlan
+    image: ImageDisk | None = None
+    transport: Transport | None = None
+
+    @property
+    def changed(self) -> bool:
+        return self.vdi.changed
+
+
+class ImportJob(Job[Seen, Import, Outcome]):
+    """The work of the module xen_vdi_import."""
+
+    def __init__(self, params: Params, progress: Progress | None = None, connect: Callable[[Params], Pool] = Pool) -> None:
+        super().__init__(params)
         self._progress = progress
+        self._connect = connect
         self._name = str(params["name"])
         self._started = time.monotonic()
-        self._image: ImageDisk | None = None
+        self._size = None if params["size"] is None else parse_size(self._name, params["size"])
+        given = {name: params[name] for name in ATTRIBUTES if params[name] is not None}
+        self._attributes = given if self._size is None else {**given, "size": self._size}
         self._choice = TransportSelector(params)
-        self._way: Way | None = None
 
-    def open(self) -> None:
-        """Look at what the task names; bad input ends the task before the pool is asked anything."""
-        size = None if self._params["size"] is None else parse_size(self._name, self._params["size"])
-        given = {name: self._params[name] for name in ATTRIBUTES if self._params[name] is not None}
-        self._attributes = given if size is None else {**given, "size": size}
-        self._size = size
-        self._origin: ImageReference | None = open_origin(self._params)
-        self._choice.look(self._origin)
+    @classmethod
+    def of(cls, module: AnsibleModule) -> ImportJob:
+        return cls(module.params, ProgressLog(ProgressSink(module.log), str(module.params["name"])))
 
-    def prepare(self, pool: Pool) -> ImportPlan:
-        """Compare with what is there, and plan; nothing is changed."""
-        self._pool = pool
-        self._sr, self._sr_record = self._repository()
-        with xapi_errors("read", "SR", self._sr_record["name_label"]):
-            selection = self._look()
-        current, origin = selection.current, self._origin
-        same = None if current is None or origin is None else self._compared(current, origin)
-        content = None if origin is None else origin.content
-        self._desired = DesiredVdi(self._name, self._params["state"], self._attributes, content, self._params["on_replace"])
-        self.plan = plan(self._desired, selection, same)
-        if self.plan.upload and origin is not None:
-            self._image = origin.open(self._progress)
-            sharable = bool(self.plan.replaces.attribute("sharable")) if self.plan.replaces is not None else False
-            sharable = bool(self._attributes.get("sharable", sharable))
-            self._way = self._choice.choose(pool, self._sr_record, origin, self._image, self._size, sharable)
-        self._current = current
-        return self.plan
+    def look(self) -> Seen:
+        # Bad input ends the task before the pool is asked anything.
+        origin = open_origin(self.params)
+        self._choice.look(origin)
+        pool = self.opened.enter_context(self._connect(self.params))
+        sr, sr_record = self._repository(pool)
+        with xapi_errors("read", "SR", sr_record["name_label"]):
+            selection = look_for(pool, sr, self._name)
+        current = selection.current
+        same = None if current is None or origin is None else self._compare(current, origin)
+        return Seen(pool, sr, sr_record, origin, selection, same)
 
-    def finish(self, check_mode: bool) -> dict[str, Any]:
-        """Carry out the plan, unless it is empty or only asked for; the module's result."""
-        outcome = Outcome(self._current.ref if self._current is not None else None, self.plan.changed)
-        if self.plan.changed and not check_mode:
-            importer = VdiImporter(self._pool, self._sr, self._desired, self._way, self._look)
-            with signals_as_errors("import", "image", self._name):
-                outcome = importer.apply(self.plan, self._current, self._origin, self._image)
-        return self._result(outcome, check_mode)
+    def plan(self, seen: Seen) -> Import:
+        origin = seen.origin
+        desired = DesiredVdi(self._name, self.params["state"], self._attributes, None if origin is None else origin.content, self.params["on_replace"])
+        made = plan(desired, seen.selection, seen.same)
+        if not made.upload or origin is None:
+            return Import(desired, made)
+        image = origin.open(self._progress)
+        sharable = bool(made.replaces.attribute("sharable")) if made.replaces is not None else False
+        sharable = bool(self._attributes.get("sharable", sharable))
+        return Import(desired, made, image, self._choice.choose(seen.pool, seen.sr_record, origin, image, self._size, sharable))
+
+    def apply(self, seen: Seen, plan: Import) -> Outcome:
+        importer = VdiImporter(seen.pool, seen.sr, plan.desired, plan.transport, lambda: look_for(seen.pool, seen.sr, self._name))
+        with signals_as_errors("import", "image", self._name):
+            return importer.apply(plan.vdi, seen.current, seen.origin, plan.image)
+
+    def result(self, seen: Seen, plan: Import, done: Outcome | None) -> dict[str, Any]:
+        made, image = plan.vdi, plan.image
+        outcome = done or Outcome(seen.current.ref if seen.current is not None else None, made.changed)
+        return {
+            "changed": outcome.changed,
+            "vdi": self._predicted(seen, plan) if done is None and made.changed else self._shown(seen, outcome.ref),
+            "diff": {"before": dict(made.before), "after": dict(made.after)},
+            "transport": self._choice.transport,
+            "transport_reason": self._choice.reason,
+            "upload_format": self._choice.upload_format,
+            "format": image.format if image is not None else None,
+            "verified": outcome.verified,
+            "replaced_vdi": made.replaces.uuid if made.replaces is not None and outcome.changed else None,
+            "bytes_transferred": outcome.bytes_transferred,
+            "elapsed": round(time.monotonic() - self._started, 3),
+            "warnings": [*outcome.warnings, *(image.warnings if image is not None else ())],
+        }
 
     # Present
 
-    def _repository(self) -> tuple[str, Mapping[str, Any]]:
-        if self._params["sr"] is not None:
-            return self._pool.find("SR", self._params["sr"], verb="import into")
-        ref = self._pool.default_sr()
+    def _repository(self, pool: Pool) -> tuple[str, Mapping[str, Any]]:
+        if self.params["sr"] is not None:
+            return pool.find("SR", self.params["sr"], verb="import into")
+        ref = pool.default_sr()
         if ref is not None:
             try:
-                return ref, self._pool.call("SR.get_record", ref)
+                return ref, pool.call("SR.get_record", ref)
             except XapiFailure as exc:
                 if exc.code != "HANDLE_INVALID":
                     raise
         raise cannot("import", "image", self._name, "the pool has no default SR", "Give sr", code="no_default_sr")
 
-    def _look(self) -> Selection:
-        return look_for(self._pool, self._sr, self._name)
-
-    def _compared(self, current: Vdi, origin: ImageReference) -> bool:
-        """Whether the VDI was made of the declared content; that is read only where cheaper facts leave it open."""
+    @staticmethod
+    def _compare(current: Vdi, origin: ImageReference) -> bool:
+        """Whether the VDI holds the declared content, which is read only where cheaper facts leave it open."""
         same = same_content(current, origin.content)
         if same is None:
             algorithm = algorithm_to_compare(current)
@@ -104,47 +151,32 @@ class ImportJob:
 
     # Result
 
-    def _result(self, outcome: Outcome, check_mode: bool) -> dict[str, Any]:
-        return {
-            "changed": outcome.changed,
-            "vdi": self._predicted() if check_mode and self.plan.changed else self._shown(outcome.ref),
-            "diff": {"before": dict(self.plan.before), "after": dict(self.plan.after)},
-            "transport": self._choice.transport,
-            "transport_reason": self._choice.reason,
-            "upload_format": self._choice.upload_format,
-            "format": self._image.format if self._image is not None else None,
-            "verified": outcome.verified,
-            "replaced_vdi": self.plan.replaces.uuid if self.plan.replaces is not None and outcome.changed else None,
-            "bytes_transferred": outcome.bytes_transferred,
-            "elapsed": round(time.monotonic() - self._started, 3),
-            "warnings": [*outcome.warnings, *(self._image.warnings if self._image is not None else ())],
-        }
-
-    def _shown(self, ref: str | None) -> dict[str, Any] | None:
-        if ref is None or self._params["state"] == "absent":
+    def _shown(self, seen: Seen, ref: str | None) -> dict[str, Any] | None:
+        if ref is None or self.params["state"] == "absent":
             return None
         with xapi_errors("read", "VDI", self._name):
-            return self._present(self._pool.call("VDI.get_record", ref))
+            return self._present(seen, seen.pool.call("VDI.get_record", ref))
 
-    def _predicted(self) -> dict[str, Any] | None:
-        if self._params["state"] == "absent":
+    def _predicted(self, seen: Seen, plan: Import) -> dict[str, Any] | None:
+        if self.params["state"] == "absent":
             return None
-        record = dict(self._current.record) if self._current is not None else {}
-        shown = self._present({"name_label": self._name, **record})
-        shown |= {"virtual_size" if name == "size" else name: value for name, value in self.plan.after.items() if name in ATTRIBUTES}
-        if "read_only" in self.plan.patch:
+        made, record = plan.vdi, dict(seen.current.record) if seen.current is not None else {}
+        shown = self._present(seen, {"name_label": self._name, **record})
+        shown |= {"virtual_size" if name == "size" else name: value for name, value in made.after.items() if name in ATTRIBUTES}
+        if "read_only" in made.patch:
             kept = {key: value for key, value in shown["other_config"].items() if key != READ_ONLY}
             shown["other_config"] = {**kept, READ_ONLY: "true"} if shown["read_only"] else kept
-        return {**shown, "uuid": None} if self.plan.upload else shown
+        return {**shown, "uuid": None} if made.upload else shown
 
-    def _present(self, record: Mapping[str, Any]) -> dict[str, Any]:
+    @staticmethod
+    def _present(seen: Seen, record: Mapping[str, Any]) -> dict[str, Any]:
         size = record.get("virtual_size")
         return {
             "uuid": record.get("uuid"),
             "name": record["name_label"],
             "description": record.get("name_description", ""),
-            "sr": self._sr_record["uuid"],
-            "sr_name": self._sr_record["name_label"],
+            "sr": seen.sr_record["uuid"],
+            "sr_name": seen.sr_record["name_label"],
             "virtual_size": None if size is None else int(size),
             "tags": sorted(record.get("tags", [])),
             "read_only": is_read_only(record),

@@ -32,7 +32,7 @@ class Filled:
     warnings: Sequence[str] = ()
 
 
-class Way(Protocol):
+class Transport(Protocol):
     """How content goes to the pool."""
 
     def fill(self, given: Mapping[str, Any], origin: ImageReference, image: ImageDisk) -> Filled:

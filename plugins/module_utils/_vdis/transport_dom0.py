@@ -33,7 +33,7 @@ SHORTER = "Have the cloud's settings name a file of the one authority that has s
 
 
 @dataclass
-class Dom0Way:
+class Dom0Transport:
     """``sources`` are handed to the host, with the ``secrets`` in them; ``size`` is what is declared for the VDI."""
 
     pool: Pool
@@ -127,8 +127,8 @@ class Dom0Way:
         drop(self.pool, self._call)
         self._call = ""
 
-    def _stop(self, leaf: str) -> bool:
-        """Whether the plugin has ended, asked to where it has not."""
+    def _end(self, leaf: str) -> bool:
+        """Ask the plugin to end where it still runs; whether it has ended."""
         if not self._call:
             return True
         ended = False
@@ -151,7 +151,7 @@ class Dom0Way:
 
     def _clean_up(self, leaf: str, stand_in: str) -> None:
         """Of a plugin that does not end, the stand-in and the task are left, by which the next run finds what comes of it."""
-        if not self._stop(leaf):
+        if not self._end(leaf):
             return
         with suppress(XapiFailure, ImageServicesError):
             destroy(self.pool, self.pool.call("VDI.get_by_uuid", leaf))

@@ -25,7 +25,7 @@ from .transport import Filled, verify
 
 
 @dataclass(frozen=True)
-class HttpWay:
+class HttpTransport:
     """``upload_format`` is chunked or vhd, ``size`` what is declared for the VDI."""
 
     pool: Pool
@@ -67,7 +67,7 @@ class HttpWay:
 class _Sending:
     """The bytes for an upload format, counted, with what is learned of the content. A disk that the format cannot hold is refused at once."""
 
-    def __init__(self, image: ImageDisk, size: int, way: HttpWay) -> None:
+    def __init__(self, image: ImageDisk, size: int, way: HttpTransport) -> None:
         self._image = image
         self.sent = 0
         self.digest = DiskDigest(image.disk.virtual_size) if image.at_any_place else None

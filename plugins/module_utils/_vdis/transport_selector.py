@@ -17,9 +17,9 @@ from .._xapi.failures import XapiFailure, sentence
 from .._xapi.session import Pool
 from .import_plan import choose_upload_format
 from .import_source import ImageReference
-from .transport import Filled, Way
-from .transport_dom0 import Dom0Way
-from .transport_http import HttpWay
+from .transport import Filled, Transport
+from .transport_dom0 import Dom0Transport
+from .transport_http import HttpTransport
 
 NEEDED = ("cancel", "download")
 BAD_IMAGE = "IMAGESTORE_BAD_IMAGE"
@@ -30,7 +30,7 @@ USE_AUTO = "Use transport auto, by which the module sends what hosts do not read
 class HostFirst:
     """A host pulls; what its plugin refuses to read is sent by the module, which reads more, unless ``fall_back`` is None."""
 
-    way: Dom0Way
+    way: Dom0Transport
     fall_back: Callable[[str], str] | None
 
     def fill(self, given: Mapping[str, Any], origin: ImageReference, image: ImageDisk) -> Filled:
@@ -43,7 +43,7 @@ class HostFirst:
             if self.fall_back is None:
                 raise exc.explained("import", "image", way.name, USE_AUTO) from exc
             reason = sentence(exc)[0]
-        return HttpWay(way.pool, way.name, self.fall_back(reason), way.verify, way.size).fill(given, origin, image)
+        return HttpTransport(way.pool, way.name, self.fall_back(reason), way.verify, way.size).fill(given, origin, image)
 
 
 class TransportSelector:
@@ -62,13 +62,13 @@ class TransportSelector:
         """At what is known before the pool is asked."""
         if self._wanted == "http" or origin is None:
             return
-        self._refuse(unfit_source(self._params) or unfit_image(origin.disk_format, origin.container_format, next(iter(origin.expected), None)))
+        self._note_obstacle(unfit_source(self._params) or unfit_image(origin.disk_format, origin.container_format, next(iter(origin.expected), None)))
 
-    def choose(self, pool: Pool, sr: Mapping[str, Any], origin: ImageReference, image: ImageDisk, size: int | None, sharable: bool) -> Way:
+    def choose(self, pool: Pool, sr: Mapping[str, Any], origin: ImageReference, image: ImageDisk, size: int | None, sharable: bool) -> Transport:
         """The way of an import that has to be made; nothing is changed here."""
         name, proved = str(self._params["name"]), bool(self._params["verify"])
         if self._wanted != "http" and self._unfit is None:
-            self._refuse(unfit_sharable(sharable))
+            self._note_obstacle(unfit_sharable(sharable))
         if self._wanted != "http":
             way = self._dom0(pool, sr, origin, image, size)
             if way is not None:
@@ -76,27 +76,27 @@ class TransportSelector:
                 return HostFirst(way, (lambda reason: self._fall_back(reason, upload_format)) if self._wanted == "auto" else None)
         self.transport, self.reason = "http", None if self._unfit is None else self._unfit.cause
         self.upload_format = choose_upload_format(self._params["upload_format"], pool.version)
-        return HttpWay(pool, name, self.upload_format, proved, size)
+        return HttpTransport(pool, name, self.upload_format, proved, size)
 
     def _fall_back(self, reason: str, upload_format: str) -> str:
         """What the plugin has refused is sent by the module, in this upload format."""
         self.transport, self.reason, self.upload_format = "http", reason, upload_format
         return upload_format
 
-    def _dom0(self, pool: Pool, sr: Mapping[str, Any], origin: ImageReference, image: ImageDisk, size: int | None) -> Dom0Way | None:
+    def _dom0(self, pool: Pool, sr: Mapping[str, Any], origin: ImageReference, image: ImageDisk, size: int | None) -> Dom0Transport | None:
         if self._unfit is None:
-            self._refuse(unfit_data("a fixed VHD" if image.fixed else image.format, image.compression) or unfit_sr(sr["name_label"], sr["type"]))
+            self._note_obstacle(unfit_data("a fixed VHD" if image.fixed else image.format, image.compression) or unfit_sr(sr["name_label"], sr["type"]))
         if self._unfit is not None or origin.direct is None:
             return None
         hosts = with_plugins(pool, hosts_that_see(pool, sr), [PULLER])
-        self._refuse(unfit_hosts(hosts, NEEDED))
+        self._note_obstacle(unfit_hosts(hosts, NEEDED))
         if self._unfit is not None:
             return None
         host = choose_host(hosts)
         try:
             sources = origin.direct.sources()
             name, proved = str(self._params["name"]), bool(self._params["verify"])
-            way = Dom0Way(pool, name, sr["uuid"], host, sources, origin.direct.secrets, proved, size)
+            way = Dom0Transport(pool, name, sr["uuid"], host, sources, origin.direct.secrets, proved, size)
             way.check(origin, image)
         except ImageServicesError as exc:
             if self._wanted == "dom0":
@@ -108,8 +108,8 @@ class TransportSelector:
             self.reason = _praise(host, sr)
         return way
 
-    def _refuse(self, unfit: Unfit | None) -> None:
-        """With dom0, what stands against it is an error; with auto it is a reason."""
+    def _note_obstacle(self, unfit: Unfit | None) -> None:
+        """With transport dom0, an obstacle is an error; with auto it is the reason for http."""
         if unfit is None:
             return
         if self._wanted == "dom0":

@@ -5,10 +5,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import Any
 
 from .._core.errors import cannot
+from .._core.runner import Job, Params
 from .._core.signals import signals_as_errors
 from .._vdis.lookup import find_disk
 from .._xapi.failures import XapiFailure
@@ -24,54 +27,76 @@ from .predicted import predicted
 from .reader import Machines
 
 
-class VmJob:
+@dataclass(frozen=True)
+class Seen:
+    pool: Pool
+    current: Machine | None
+    desired: DesiredVm
+
+
+@dataclass(frozen=True)
+class Done:
+    vm: dict[str, Any] | None
+
+
+class VmJob(Job[Seen, VmPlan, Done]):
     """The work of the module xen_vm."""
 
-    def __init__(self, params: Mapping[str, Any]) -> None:
-        self._params = params
+    def __init__(self, params: Params, connect: Callable[[Params], Pool] = Pool) -> None:
+        super().__init__(params)
         self._label = str(params["name"] or params["uuid"])
         self._absent = params["state"] == "absent"
         self._verb = "remove" if self._absent else "change"
-        # Bad input ends the task here, before the pool is asked anything.
         self._attributes = plain_attributes(self._label, params)
+        # References of what the options name, by uuid: the step that looks fills them.
         self._networks: dict[str, str] = {}
         self._vdis: dict[str, str] = {}
         self._read_only: set[str] = set()
         self._origin = Origin()
+        self._pool = connect(params)
 
-    def run(self, pool: Pool, check_mode: bool) -> dict[str, Any]:
-        try:
-            current = Machines(pool, others=self._absent).find(self._label, self._verb, self._params["uuid"], self._params["name"])
-            if current is None and not self._absent:
-                self._verb = "create"
-            desired = self._desired(pool, current)
-            made = plan(desired, current)
-            if made.changed and not check_mode:
-                with signals_as_errors(self._verb, "VM", self._label):
-                    vm = self._apply(pool, made, current)
-            else:
-                vm = predicted(desired, made, current)
-        except XapiFailure as failure:
-            raise failure.explained(self._verb, "VM", self._label) from failure
-        return {"changed": made.changed, "vm": vm, "diff": {"before": dict(made.before), "after": dict(made.after)}}
+    def look(self) -> Seen:
+        pool = self.opened.enter_context(self._pool)
+        self.opened.enter_context(self._explained())
+        current = Machines(pool, others=self._absent).find(self._label, self._verb, self.params["uuid"], self.params["name"])
+        if current is None and not self._absent:
+            self._verb = "create"
+        return Seen(pool, current, self._desired(pool, current))
 
-    def _apply(self, pool: Pool, made: VmPlan, current: Machine | None) -> dict[str, Any] | None:
+    def plan(self, seen: Seen) -> VmPlan:
+        return plan(seen.desired, seen.current)
+
+    def apply(self, seen: Seen, plan: VmPlan) -> Done:
+        pool, current = seen.pool, seen.current
         devices = Devices(pool, self._networks, self._vdis)
         applier = MachineApplier(pool, devices)
-        if current is None:
-            ref = applier.create(made, MachineMaker(pool, self._label, self._origin, devices))
-        elif made.remove:
-            applier.remove(made, current)
-            return None
-        else:
-            applier.change(made, current)
-            ref = current.ref
-        return present(Machines(pool).read(ref))
+        with signals_as_errors(self._verb, "VM", self._label):
+            if current is None:
+                ref = applier.create(plan, MachineMaker(pool, self._label, self._origin, devices))
+            elif plan.remove:
+                applier.remove(plan, current)
+                return Done(None)
+            else:
+                applier.change(plan, current)
+                ref = current.ref
+            return Done(present(Machines(pool).read(ref)))
+
+    def result(self, seen: Seen, plan: VmPlan, done: Done | None) -> dict[str, Any]:
+        vm = predicted(seen.desired, plan, seen.current) if done is None else done.vm
+        return {"changed": plan.changed, "vm": vm, "diff": {"before": dict(plan.before), "after": dict(plan.after)}}
+
+    @contextmanager
+    def _explained(self) -> Iterator[None]:
+        """By the verb of the moment: whether a VM is created or changed is known once it was looked for."""
+        try:
+            yield
+        except XapiFailure as failure:
+            raise failure.explained(self._verb, "VM", self._label) from failure
 
     # Declared
 
     def _desired(self, pool: Pool, current: Machine | None) -> DesiredVm:
-        params = self._params
+        params = self.params
         choices = {
             "label": self._label,
             "state": params["state"],
@@ -102,11 +127,11 @@ class VmJob:
 
     def _boot_disk(self, pool: Pool, attributes: dict[str, Any], current: Machine | None) -> str | None:
         """The uuid of the disk to clone. A VM that is there keeps its clone, whatever becomes of the source."""
-        name = self._params["boot_disk"]
-        if name is None or (self._params["clone"] and current is not None):
+        name = self.params["boot_disk"]
+        if name is None or (self.params["clone"] and current is not None):
             return None
         uuid = self._vdi(pool, name)
-        if self._params["clone"]:
+        if self.params["clone"]:
             return uuid
         self._refuse_writing(uuid, name, "Set clone: true, or import the disk with read_only: false")
         attributes["boot_disk"] = uuid

@@ -6,15 +6,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from .._core.query import compile_query
+from .._core.runner import Params, ReadJob
 from .results import by_name, named, present_driver, present_sr, present_vdi
-
-if TYPE_CHECKING:
-    from .session import Pool
-
-Connect = Callable[[Mapping[str, Any]], "Pool"]
+from .session import Pool
 
 
 def repositories(pool: Pool) -> list[dict[str, Any]]:
@@ -27,9 +24,16 @@ def repositories(pool: Pool) -> list[dict[str, Any]]:
     return sorted(found, key=by_name)
 
 
-def list_srs(params: Mapping[str, Any], connect: Connect) -> dict[str, Any]:
-    select = compile_query(params["query"])
-    with connect(params) as pool:
+class SrInfoJob(ReadJob[dict[str, Any]]):
+    """The work of the module xen_sr_info."""
+
+    def __init__(self, params: Params, connect: Callable[[Params], Pool] = Pool) -> None:
+        super().__init__(params)
+        self._select = compile_query(params["query"])
+        self._pool = connect(params)
+
+    def look(self) -> dict[str, Any]:
+        pool = self.opened.enter_context(self._pool)
         listed = repositories(pool)
         drivers = sorted((present_driver(record) for record in pool.records("SM").values()), key=lambda driver: driver["type"])
         (record,) = pool.records("pool").values()
@@ -43,24 +47,35 @@ def list_srs(params: Mapping[str, Any], connect: Connect) -> dict[str, Any]:
             "version": ".".join(str(part) for part in pool.version),
             "software_version": pool.software_version,
         }
-    wanted = [each for each in listed if _fits_sr(each, params)]
-    return {"changed": False, "srs": select(wanted), "drivers": drivers, "pool": about}
+        return {"srs": listed, "drivers": drivers, "pool": about}
+
+    def shown(self, seen: dict[str, Any]) -> dict[str, Any]:
+        return {**seen, "srs": self._select([each for each in seen["srs"] if _fits_sr(each, self.params)])}
 
 
 def _fits_sr(sr: Mapping[str, Any], params: Mapping[str, Any]) -> bool:
     return named(sr, params["name"]) and params["type"] in (None, sr["type"]) and set(params["tags"] or ()) <= set(sr["tags"])
 
 
-def list_vdis(params: Mapping[str, Any], connect: Connect) -> dict[str, Any]:
-    select = compile_query(params["query"])
-    with connect(params) as pool:
+class VdiInfoJob(ReadJob["list[dict[str, Any]]"]):
+    """The work of the module xen_vdi_info."""
+
+    def __init__(self, params: Params, connect: Callable[[Params], Pool] = Pool) -> None:
+        super().__init__(params)
+        self._select = compile_query(params["query"])
+        self._pool = connect(params)
+
+    def look(self) -> list[dict[str, Any]]:
+        pool = self.opened.enter_context(self._pool)
         vdis, srs = pool.records("VDI"), pool.records("SR")
-        wanted = {ref: record for ref, record in vdis.items() if _fits_vdi(record, srs, params)}
+        wanted = {ref: record for ref, record in vdis.items() if _fits_vdi(record, srs, self.params)}
         # Most disks are in use by nobody, and the records of all VMs are large.
         vbds = pool.records("VBD") if any(record["VBDs"] for record in wanted.values()) else {}
         machines = pool.records("VM") if vbds else {}
-    listed = sorted((present_vdi(record, vdis, srs, vbds, machines) for record in wanted.values()), key=by_name)
-    return {"changed": False, "vdis": select(listed)}
+        return sorted((present_vdi(record, vdis, srs, vbds, machines) for record in wanted.values()), key=by_name)
+
+    def shown(self, seen: list[dict[str, Any]]) -> dict[str, Any]:
+        return {"vdis": self._select(seen)}
 
 
 def _fits_vdi(record: Mapping[str, Any], srs: Mapping[str, Mapping[str, Any]], params: Mapping[str, Any]) -> bool:

@@ -8,10 +8,15 @@ from __future__ import annotations
 import os
 import shutil
 import stat
-from collections.abc import Mapping
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import Any
 
+from ansible.module_utils.basic import AnsibleModule
+
 from ..._core.errors import ImageServicesError
+from ..._core.runner import Job, Params
 from ..paths import within
 from . import mounts, owners, paths, probe, selinux
 from .failures import explain, explain_probe
@@ -36,53 +41,101 @@ from .tree import Ownership, Pass
 ABSENT = Attributes(exists=False)
 
 
-def manage(params: Mapping[str, Any], check_mode: bool) -> dict[str, Any]:
-    """The module's result; every refusal that can be foreseen comes before the first change."""
-    path = check_path(params["path"])
+@dataclass(frozen=True)
+class Seen:
+    """``desired`` is None where the directory is to be absent."""
+
+    path: str
+    location: paths.Location
+    volume: Volume
+    current: Attributes
+    contents: Contents
+    desired: Attributes | None = None
+
+
+class StoreDirectoryJob(Job[Seen, DirectoryPlan, None]):
+    """The work of the module glance_store_dir; every refusal that can be foreseen comes before the first change."""
+
+    def __init__(self, params: Params, repair: bool) -> None:
+        """``repair`` lets the one pass over everything below repair while it counts, so that 200,000 files are looked at once."""
+        super().__init__(params)
+        self._repair = repair
+        self._path = check_path(params["path"])
+
+    @classmethod
+    def of(cls, module: AnsibleModule) -> StoreDirectoryJob:
+        return cls(module.params, repair=not module.check_mode)
+
+    def look(self) -> Seen:
+        self.opened.enter_context(_explained(self._path))
+        path = check_path(os.path.realpath(self._path)) if self.params["follow"] else self._path
+        return self._look_absent(path) if self.params["state"] == "absent" else self._look_present(path)
+
+    def plan(self, seen: Seen) -> DirectoryPlan:
+        if seen.desired is None:
+            return plan_absent(seen.path, seen.current, seen.contents, bool(mounts.at_or_below(seen.path)), self.params["force"])
+        return plan_present(seen.path, seen.desired, seen.current, seen.contents)
+
+    def must_apply(self, plan: DirectoryPlan) -> bool:
+        return plan.remove or self.params["state"] != "absent"
+
+    def apply(self, seen: Seen, plan: DirectoryPlan) -> None:
+        if seen.desired is not None:
+            _apply(seen.path, plan, seen.desired, seen.location, seen.volume, self.params["probe"])
+            return
+        try:
+            shutil.rmtree(seen.path) if self.params["force"] else os.rmdir(seen.path)
+        except OSError as exc:
+            raise explain(seen.path, exc, seen.volume, exc.filename) from exc
+
+    def result(self, seen: Seen, plan: DirectoryPlan, done: None) -> dict[str, Any]:
+        if seen.desired is None:
+            return _result(seen.path, ABSENT, Contents() if plan.remove else seen.contents, seen.volume, plan)
+        if not self._repair and self.params["probe"] and seen.current.exists and not plan.changed:
+            _probe(seen.path, seen.current, seen.volume, write=False)
+        shown = planned(plan)
+        return _result(seen.path, shown, seen.contents, mounts.volume(paths.locate(seen.path).existing), plan)
+
+    def _look_present(self, path: str) -> Seen:
+        params = self.params
+        requirements = Requirements(
+            require_mount=params["require_mount"],
+            mount_point=check_mount_point(path, params["mount_point"]),
+            min_free=parse_size(path, params["min_free"]),
+            other_stores=[os.path.realpath(other) for other in params["other_stores"]],
+        )
+        mode = parse_mode(path, params["mode"])
+        location = paths.locate(path)
+        check_neighbours(path, requirements.other_stores)
+        volume = mounts.volume(location.existing)
+        check_volume(path, volume, requirements)
+        uid, gid = owners.resolve(path, params["owner"], params["group"])
+        desired = Attributes(True, uid, gid, mode, params["setype"] if selinux.enabled() else None)
+        wanted = Ownership(uid, gid, desired.setype) if params["recurse"] else None
+        _check_rights(path, desired)
+        if not location.exists:
+            desired = Attributes(True, os.geteuid() if uid is None else uid, os.getegid() if gid is None else gid, mode, desired.setype)
+            return Seen(path, location, volume, ABSENT, Contents(), desired)
+        current = _observe(path, volume, desired.setype is not None)
+        _check_identity(path, requirements)
+        return Seen(path, location, volume, current, _pass(path, volume, wanted, repair=self._repair), desired)
+
+    @staticmethod
+    def _look_absent(path: str) -> Seen:
+        location = paths.locate(path)
+        volume = mounts.volume(location.existing)
+        if not location.exists:
+            return Seen(path, location, volume, ABSENT, Contents())
+        return Seen(path, location, volume, _observe(path, volume, labels=False), _pass(path, volume, None, repair=False))
+
+
+@contextmanager
+def _explained(path: str) -> Iterator[None]:
     try:
-        if params["follow"]:
-            path = check_path(os.path.realpath(path))
-        if params["state"] == "absent":
-            return _absent(path, params["force"], check_mode)
-        return _present(path, params, check_mode)
+        yield
     except OSError as exc:
         # Looking at the path failed; changes explain themselves with what is known of the volume.
         raise explain(path, exc, at=exc.filename if isinstance(exc.filename, str) else None) from exc
-
-
-def _present(path: str, params: Mapping[str, Any], check_mode: bool) -> dict[str, Any]:
-    requirements = Requirements(
-        require_mount=params["require_mount"],
-        mount_point=check_mount_point(path, params["mount_point"]),
-        min_free=parse_size(path, params["min_free"]),
-        other_stores=[os.path.realpath(other) for other in params["other_stores"]],
-    )
-    mode = parse_mode(path, params["mode"])
-    location = paths.locate(path)
-    check_neighbours(path, requirements.other_stores)
-    volume = mounts.volume(location.existing)
-    check_volume(path, volume, requirements)
-    uid, gid = owners.resolve(path, params["owner"], params["group"])
-    desired = Attributes(True, uid, gid, mode, params["setype"] if selinux.enabled() else None)
-    wanted = Ownership(uid, gid, desired.setype) if params["recurse"] else None
-
-    _check_rights(path, desired)
-    current, contents = ABSENT, Contents()
-    if location.exists:
-        current = _observe(path, volume, desired.setype is not None)
-        _check_identity(path, requirements)
-        # The one pass over everything below repairs while it counts, so that 200,000 files are looked at once.
-        contents = _pass(path, volume, wanted, repair=not check_mode)
-    else:
-        desired = Attributes(True, os.geteuid() if uid is None else uid, os.getegid() if gid is None else gid, mode, desired.setype)
-    plan = plan_present(path, desired, current, contents)
-    if not check_mode:
-        _apply(path, plan, desired, location, volume, params["probe"])
-    elif params["probe"] and current.exists and not plan.changed:
-        _probe(path, current, volume, write=False)
-    shown = planned(plan)
-    volume = mounts.volume(paths.locate(path).existing)
-    return _result(path, shown, contents, volume, plan)
 
 
 def check_mount_point(path: str, mount_point: str | None) -> str | None:
@@ -97,24 +150,6 @@ def planned(plan: DirectoryPlan) -> Attributes:
     """Attributes after the plan, the same in check mode."""
     after = plan.after
     return Attributes(True, after["uid"], after["gid"], int(after["mode"], 8), after.get("setype"))
-
-
-def _absent(path: str, force: bool, check_mode: bool) -> dict[str, Any]:
-    location = paths.locate(path)
-    volume = mounts.volume(location.existing)
-    current, contents = ABSENT, Contents()
-    if location.exists:
-        current = _observe(path, volume, labels=False)
-        contents = _pass(path, volume, None, repair=False)
-    plan = plan_absent(path, current, contents, bool(mounts.at_or_below(path)), force)
-    if plan.remove and not check_mode:
-        try:
-            shutil.rmtree(path) if force else os.rmdir(path)
-        except OSError as exc:
-            raise explain(path, exc, volume, exc.filename) from exc
-    if plan.remove:
-        contents = Contents()
-    return _result(path, ABSENT, contents, volume, plan)
 
 
 def _observe(path: str, volume: Volume, labels: bool) -> Attributes:

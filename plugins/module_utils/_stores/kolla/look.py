@@ -13,6 +13,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ..._core.config_reader import matching, read, texts
+from ..._core.runner import ReadJob
 
 ENGINE = re.compile(r"^kolla_container_engine:[ \t]*[\"']?(docker|podman)\b", re.MULTILINE)
 # It does not request everything: the environment of a container may hold secrets.
@@ -20,23 +21,28 @@ INSPECTED = '{"running": {{json .State.Running}}, "mounts": {{json .Mounts}}}'
 MAX_ERROR = 200
 
 
-def look(params: Mapping[str, Any]) -> dict[str, Any]:
+class SiteInfoJob(ReadJob["dict[str, Any]"]):
     """Everything that was asked for; what is not there is empty or null."""
-    variables = read(_variables(params["globals_file"])) if params["globals_file"] else []
-    engine = params["engine"] or _named_engine(list(texts(variables).values())) or "docker"
-    result: dict[str, Any] = {
-        "changed": False,
-        "variables": variables,
-        "overrides": read(_overrides(params["config_dir"])) if params["config_dir"] else [],
-        "files": read(map(os.path.normpath, params["files"])),
-        "engine": engine,
-        "container": None,
-        "outputs": {},
-    }
-    if params["container"]:
-        result["container"] = _container(engine, params["container"], params["user"])
-        result["outputs"] = {name: _run([engine, "exec", params["container"], *argv]) for name, argv in (params["commands"] or {}).items()}
-    return result
+
+    def look(self) -> dict[str, Any]:
+        params = self.params
+        variables = read(_variables(params["globals_file"])) if params["globals_file"] else []
+        engine = params["engine"] or _named_engine(list(texts(variables).values())) or "docker"
+        found: dict[str, Any] = {
+            "variables": variables,
+            "overrides": read(_overrides(params["config_dir"])) if params["config_dir"] else [],
+            "files": read(map(os.path.normpath, params["files"])),
+            "engine": engine,
+            "container": None,
+            "outputs": {},
+        }
+        if params["container"]:
+            found["container"] = _container(engine, params["container"], params["user"])
+            found["outputs"] = {name: _run([engine, "exec", params["container"], *argv]) for name, argv in (params["commands"] or {}).items()}
+        return found
+
+    def shown(self, seen: dict[str, Any]) -> dict[str, Any]:
+        return seen
 
 
 def _variables(globals_file: str) -> list[str]:

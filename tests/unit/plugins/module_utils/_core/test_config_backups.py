@@ -6,13 +6,19 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
-from ansible_collections.xenstack.image_services.plugins.module_utils._core.config_backups import backups_of, prune
+from ansible_collections.xenstack.image_services.plugins.module_utils._core.config_backups import BackupsJob, backups_of
 from ansible_collections.xenstack.image_services.plugins.module_utils._core.errors import ImageServicesError
+from ansible_collections.xenstack.image_services.plugins.module_utils._core.runner import carry_out
 
 ROLES = Path(__file__).parents[5] / "roles"
+
+
+def prune(paths: list[str], keep: int, check_mode: bool) -> dict[str, Any]:
+    return carry_out(BackupsJob({"paths": paths, "keep": keep}), check_mode)
 
 
 def make(directory: Path, name: str, *stamps: str, mode: int = 0o640) -> list[Path]:

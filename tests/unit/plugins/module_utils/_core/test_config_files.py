@@ -9,8 +9,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from ansible_collections.xenstack.image_services.plugins.module_utils._core.config_files import entries_of, manage
+from ansible_collections.xenstack.image_services.plugins.module_utils._core.config_files import ConfigFilesJob, entries_of
 from ansible_collections.xenstack.image_services.plugins.module_utils._core.errors import ImageServicesError
+from ansible_collections.xenstack.image_services.plugins.module_utils._core.runner import carry_out
 
 COMMON: dict[str, Any] = {"owner": None, "group": None, "mode": None, "backup": None}
 DEFAULTS: dict[str, Any] = {"state": "file", "content": None, "target": None, "replace": True, **COMMON}
@@ -40,8 +41,9 @@ class Recorded:
 
 
 def run(*files: dict[str, Any], attributes: Recorded | None = None, check_mode: bool = False, **common: Any) -> dict[str, Any]:
-    declared = entries_of({**COMMON, "backup": False, "directory": None, **common, "files": [{**DEFAULTS, **file} for file in files]})
-    return manage([(entry, attributes or Recorded(Path(entry.path))) for entry, _given in declared], check_mode)
+    params = {**COMMON, "backup": False, "directory": None, **common, "files": [{**DEFAULTS, **file} for file in files]}
+    paths = iter([entry.path for entry, _given in entries_of(params)])
+    return carry_out(ConfigFilesJob(params, lambda _given: attributes or Recorded(Path(next(paths)))), check_mode)
 
 
 def refusal(*files: dict[str, Any], **common: Any) -> str:

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 import requests
 from ansible_collections.xenstack.image_services.plugins.module_utils._core.errors import ImageServicesError
+from ansible_collections.xenstack.image_services.plugins.module_utils._core.runner import carry_out
 from ansible_collections.xenstack.image_services.plugins.module_utils._glance import service_check
 from ansible_collections.xenstack.image_services.tests.support.clocks import JumpingClock
 
@@ -37,7 +38,7 @@ def check(monkeypatch: pytest.MonkeyPatch, script: Script, check_mode: bool = Fa
     monkeypatch.setattr(service_check, "_token", lambda url, params: "token")
     monkeypatch.setattr(service_check, "_at", lambda url, token: script)
     params = {"url": f"{URL}/", "auth": {}, "ca_cert": None, "round_trip": True}
-    return service_check.check_service(params, check_mode, JumpingClock())
+    return carry_out(service_check.ServiceCheckJob(params, JumpingClock()), check_mode)
 
 
 WORKS: dict[str, tuple[list[tuple[int, bytes]], list[str], bool]] = {
@@ -96,6 +97,6 @@ def test_a_listener_is_asked_without_a_proxy(monkeypatch: pytest.MonkeyPatch) ->
 def test_a_user_that_keystone_refuses_is_named_and_no_secret_is(monkeypatch: pytest.MonkeyPatch) -> None:
     auth = {"auth_url": "http://127.0.0.1:9/v3", "username": "glance", "password": "s3cret", "project_name": "service"}
     with pytest.raises(ImageServicesError) as failed:
-        service_check.check_service({"url": URL, "auth": auth, "ca_cert": None, "round_trip": False}, False)
+        carry_out(service_check.ServiceCheckJob({"url": URL, "auth": auth, "ca_cert": None, "round_trip": False}), False)
     assert "Keystone at http://127.0.0.1:9/v3 gives no token to user 'glance'" in str(failed.value)
     assert "s3cret" not in str(failed.value)

@@ -17,6 +17,7 @@ from typing import Any
 
 import pytest
 from ansible_collections.xenstack.image_services.plugins.module_utils._core.errors import ImageServicesError
+from ansible_collections.xenstack.image_services.plugins.module_utils._core.runner import carry_out
 from ansible_collections.xenstack.image_services.plugins.module_utils._instances import installation_job as nova_installation
 from ansible_collections.xenstack.image_services.tests.support.deployment import ROOT
 
@@ -25,7 +26,7 @@ UUID = "0b5c1c9a-58f3-4b8e-9a6f-6f0d2a3f9c11"
 CONFIG = b"# Nova\n[DEFAULT]\ntransport_url = rabbit://nova:secret@mq\n"
 
 
-class Place:
+class Recorded:
     """What Ansible does with files, without Ansible; its own part is shown by the module's target."""
 
     def move(self, temporary: str, path: str) -> None:
@@ -50,8 +51,8 @@ def options(**given: Any) -> dict[str, Any]:
     }
 
 
-def keep(place: Place | None = None, check_mode: bool = False, **given: Any) -> dict[str, Any]:
-    return nova_installation.manage(options(**given), place or Place(), check_mode)
+def keep(place: Recorded | None = None, check_mode: bool = False, **given: Any) -> dict[str, Any]:
+    return carry_out(nova_installation.InstallationJob(options(**given), place or Recorded()), check_mode)
 
 
 def refusal(**given: Any) -> str:
@@ -232,11 +233,12 @@ def test_a_configuration_keeps_its_owner(conf: Path) -> None:
 def test_a_run_that_is_killed_before_the_move_has_changed_nothing(conf: Path) -> None:
     script = f"""
 import os, signal, sys
+from ansible_collections.xenstack.image_services.plugins.module_utils._core.runner import carry_out
 from ansible_collections.xenstack.image_services.plugins.module_utils._instances import installation_job as nova_installation
-class Place:
+class Recorded:
     def move(self, temporary, path):
         os.kill(os.getpid(), signal.SIGKILL)
-nova_installation.manage({options(config_file=conf)!r}, Place(), False)
+carry_out(nova_installation.InstallationJob({options(config_file=conf)!r}, Recorded()), False)
 """
     killed = subprocess.run([sys.executable, "-c", script], env={**os.environ, "PYTHONPATH": str(ROOT / ".build")}, check=False)
     assert killed.returncode == -signal.SIGKILL
@@ -255,7 +257,7 @@ nova_installation.manage({options(config_file=conf)!r}, Place(), False)
     ],
 )
 def test_a_move_that_fails_leaves_nothing(conf: Path, raised: OSError, sentence: str) -> None:
-    class Failing(Place):
+    class Failing(Recorded):
         def move(self, temporary: str, path: str) -> None:
             # As Ansible's own function does where its way around fails too.
             raise Exception("Could not replace") from raised

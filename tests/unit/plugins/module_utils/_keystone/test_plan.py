@@ -7,7 +7,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from ansible_collections.xenstack.image_services.plugins.module_utils._keystone.plan import Current, plan, unknown_projects
+from ansible_collections.xenstack.image_services.plugins.module_utils._keystone.plan import KeystoneFacts, plan, unknown_projects
 
 PROJECT = {"name": "alpha", "description": "A", "enabled": None}
 GRANT = {"project": "alpha", "role": "member"}
@@ -26,14 +26,14 @@ COMPLETE: dict[str, Any] = {
 
 
 def changes(**different: Any) -> list[tuple[str, str, str, dict[str, Any]]]:
-    planned = plan(DESIRED, "One", Current(**{**COMPLETE, **different}))
+    planned = plan(DESIRED, "One", KeystoneFacts(**{**COMPLETE, **different}))
     assert (planned.before != planned.after) == bool(planned.changes)
     assert "secret" not in str((planned.before, planned.after))
     return [(change.verb, change.kind, change.name, change.values) for change in planned.changes]
 
 
 def test_everything_is_created_in_an_order_that_works() -> None:
-    kinds = [change.kind for change in plan(DESIRED, "One", Current()).changes]
+    kinds = [change.kind for change in plan(DESIRED, "One", KeystoneFacts()).changes]
     assert kinds == ["project", "role", "user", "grant", "service", "endpoint"]
 
 
@@ -58,11 +58,11 @@ def test_only_what_differs_is_changed(different: dict[str, Any], expected: tuple
 
 def test_a_password_that_is_set_on_creation_is_not_compared() -> None:
     desired = {**DESIRED, "users": [{**USER, "update_password": "on_create"}]}
-    assert plan(desired, "One", Current(**{**COMPLETE, "accepted_passwords": frozenset()})).changes == ()
+    assert plan(desired, "One", KeystoneFacts(**{**COMPLETE, "accepted_passwords": frozenset()})).changes == ()
 
 
 def test_projects_that_are_neither_there_nor_declared_are_named() -> None:
     desired = {**DESIRED, "projects": []}
-    assert unknown_projects(desired, Current()) == ["alpha"]
-    assert unknown_projects(desired, Current(**COMPLETE)) == []
-    assert unknown_projects(DESIRED, Current()) == []
+    assert unknown_projects(desired, KeystoneFacts()) == ["alpha"]
+    assert unknown_projects(desired, KeystoneFacts(**COMPLETE)) == []
+    assert unknown_projects(DESIRED, KeystoneFacts()) == []

@@ -9,13 +9,13 @@ from typing import Any
 
 import pytest
 from ansible_collections.xenstack.image_services.plugins.module_utils._core.errors import ImageServicesError
-from ansible_collections.xenstack.image_services.plugins.module_utils._srs.plan import Current, DesiredSr, Pbd, Place, SrPlan, plan
+from ansible_collections.xenstack.image_services.plugins.module_utils._srs.plan import CurrentSr, DesiredSr, Pbd, PoolFacts, SrPlan, plan
 
 UUID = "2f0b5b39-4ad6-4f5e-9b0e-5d7b1a0f1c11"
 EXPORT = {"server": "nfs", "serverpath": "/a"}
-PLACE = Place({"h1": "xen1", "h2": "xen2"}, "h1")
+FACTS = PoolFacts({"h1": "xen1", "h2": "xen2"}, "h1")
 BOTH = (Pbd("p1", "h1", True, EXPORT), Pbd("p2", "h2", True, EXPORT))
-THERE = Current("ref", UUID, "images", "", "nfs", "user", True, False, BOTH)
+THERE = CurrentSr("ref", UUID, "images", "", "nfs", "user", True, False, BOTH)
 WANTED = DesiredSr("images", type="nfs", device_config=EXPORT)
 
 
@@ -34,7 +34,7 @@ def verbs(planned: SrPlan) -> list[str]:
     ],
 )
 def test_what_is_missing_is_created_or_introduced(given: dict[str, Any], steps: list[str]) -> None:
-    planned = plan("present", replace(WANTED, **given), None, PLACE)
+    planned = plan("present", replace(WANTED, **given), None, FACTS)
     assert verbs(planned) == steps
     assert planned.changed
     assert planned.before == {}
@@ -52,7 +52,7 @@ def test_what_is_missing_is_created_or_introduced(given: dict[str, Any], steps: 
     ],
 )
 def test_a_type_brings_its_own_habits(given: dict[str, Any], shared: bool, hosts: tuple[str, ...], content: str) -> None:
-    create, connect = plan("present", replace(WANTED, **given), None, PLACE).steps
+    create, connect = plan("present", replace(WANTED, **given), None, FACTS).steps
     assert (create.values["shared"], create.values["content_type"]) == (shared, content)
     assert connect.values["hosts"] == hosts
     assert create.values["host"] == hosts[0]
@@ -89,43 +89,43 @@ def test_a_type_brings_its_own_habits(given: dict[str, Any], shared: bool, hosts
         (THERE, {"device_config": {"nfsversion": "4"}}, ["reconnect"], {"device_config": (EXPORT, {**EXPORT, "nfsversion": "4"})}),
     ],
 )
-def test_only_what_is_given_and_differs_is_changed(current: Current, given: dict[str, Any], steps: list[str], shown: dict[str, tuple[Any, Any]]) -> None:
-    planned = plan("present", replace(DesiredSr("images", type="nfs"), **given), current, PLACE)
+def test_only_what_is_given_and_differs_is_changed(current: CurrentSr, given: dict[str, Any], steps: list[str], shown: dict[str, tuple[Any, Any]]) -> None:
+    planned = plan("present", replace(DesiredSr("images", type="nfs"), **given), current, FACTS)
     assert verbs(planned) == steps
     assert planned.changed == bool(steps)
     assert {key: (planned.before[key], planned.after[key]) for key in planned.after if planned.before[key] != planned.after[key]} == shown
 
 
 def test_a_scan_alone_changes_nothing_that_is_known_beforehand() -> None:
-    planned = plan("present", replace(WANTED, scan=True), THERE, PLACE)
+    planned = plan("present", replace(WANTED, scan=True), THERE, FACTS)
     assert verbs(planned) == ["scan"]
     assert not planned.changed
 
 
 def test_secrets_are_masked_and_those_that_the_pool_keeps_apart_are_left_alone() -> None:
     config = {"location": "//a/b", "cifspassword": "s3cret"}
-    created = plan("present", DesiredSr("isos", type="iso", device_config=config), None, PLACE)
+    created = plan("present", DesiredSr("isos", type="iso", device_config=config), None, FACTS)
     assert created.after["device_config"] == {"location": "//a/b", "cifspassword": "********"}
     assert created.steps[0].values["device_config"] == config
     apart = replace(THERE, type="iso", content_type="iso", links=(Pbd("p1", "h1", True, {"location": "//a/b", "cifspassword_secret": "a-uuid"}),))
-    assert plan("present", DesiredSr("images", device_config=config), apart, PLACE).steps == ()
+    assert plan("present", DesiredSr("images", device_config=config), apart, FACTS).steps == ()
     plain = replace(apart, links=(Pbd("p1", "h1", True, {**config, "cifspassword": "old"}),))
-    changed = plan("present", DesiredSr("images", device_config=config), plain, PLACE)
+    changed = plan("present", DesiredSr("images", device_config=config), plain, FACTS)
     assert verbs(changed) == ["reconnect"]
     assert "s3cret" not in str((changed.before, changed.after))
 
 
 def test_what_is_not_there_needs_no_forgetting_and_no_removal() -> None:
     for state in ("forgotten", "absent"):
-        planned = plan(state, DesiredSr("images"), None, PLACE)
+        planned = plan(state, DesiredSr("images"), None, FACTS)
         assert (planned.steps, planned.changed, planned.before, planned.after) == ((), False, {}, {})
 
 
 def test_forgetting_and_removing_go_step_by_step() -> None:
-    assert verbs(plan("forgotten", DesiredSr("images"), replace(THERE, disks=("a disk",)), PLACE)) == ["disconnect", "forget"]
+    assert verbs(plan("forgotten", DesiredSr("images"), replace(THERE, disks=("a disk",)), FACTS)) == ["disconnect", "forget"]
     loose = replace(THERE, links=(replace(BOTH[0], attached=False),))
-    assert verbs(plan("forgotten", DesiredSr("images"), loose, PLACE)) == ["forget"]
-    assert verbs(plan("absent", DesiredSr("images", destroy=True), THERE, PLACE)) == ["survey", "disconnect", "destroy"]
+    assert verbs(plan("forgotten", DesiredSr("images"), loose, FACTS)) == ["forget"]
+    assert verbs(plan("absent", DesiredSr("images", destroy=True), THERE, FACTS)) == ["survey", "disconnect", "destroy"]
 
 
 @pytest.mark.parametrize(
@@ -145,15 +145,15 @@ def test_forgetting_and_removing_go_step_by_step() -> None:
         ("absent", {"destroy": True}, replace(THERE, links=()), "no host has a connection to it"),
     ],
 )
-def test_what_cannot_be_done_is_refused_beforehand(state: str, given: dict[str, Any], current: Current | None, words: str) -> None:
+def test_what_cannot_be_done_is_refused_beforehand(state: str, given: dict[str, Any], current: CurrentSr | None, words: str) -> None:
     with pytest.raises(ImageServicesError) as caught:
-        plan(state, replace(WANTED, **given), current, PLACE)
+        plan(state, replace(WANTED, **given), current, FACTS)
     assert words in str(caught.value)
 
 
 def test_a_device_with_another_sr_is_formatted_only_when_told_so() -> None:
     wanted = DesiredSr("local", type="lvm", device_config={"device": "/dev/sdb"})
-    taken = replace(PLACE, found=(UUID,))
+    taken = replace(FACTS, found=(UUID,))
     with pytest.raises(ImageServicesError, match=f"the device holds the SR {UUID} and would be formatted"):
         plan("present", wanted, None, taken)
     assert verbs(plan("present", replace(wanted, overwrite=True), None, taken)) == ["create", "connect"]

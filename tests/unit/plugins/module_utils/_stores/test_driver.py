@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 from ansible_collections.xenstack.image_services.plugins.module_utils._core.errors import ImageServicesError
+from ansible_collections.xenstack.image_services.plugins.module_utils._core.runner import carry_out
 from ansible_collections.xenstack.image_services.plugins.module_utils._glance.http import GlanceError
 from ansible_collections.xenstack.image_services.plugins.module_utils._stores import check as store_check
 from ansible_collections.xenstack.image_services.plugins.module_utils._stores import driver as store_driver
@@ -73,7 +74,7 @@ class BrokenStores:
 def prove(glance: BrokenStores, config_files: list[str]) -> dict[str, Any]:
     stores = [{"id": name, "default": name == "a", "writable": True, "directories": []} for name in "abc"]
     params = {"stores": stores, "size": 10, "timeout": 1, "wait": False, "config_files": config_files}
-    return store_check.verify_stores(params, lambda given: SimpleNamespace(glance=glance), False)  # type: ignore[arg-type, return-value]
+    return carry_out(store_check.StoreCheckJob(params, lambda given: SimpleNamespace(glance=glance)), False)  # type: ignore[arg-type, return-value]
 
 
 def test_every_broken_store_is_named_and_nothing_is_left(monkeypatch: pytest.MonkeyPatch) -> None:

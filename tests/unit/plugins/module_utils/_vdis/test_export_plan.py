@@ -145,7 +145,7 @@ def test_what_differs_from_another_disk_is_another_content() -> None:
 )
 def test_when_a_file_is_written(fingerprint: str | None, kept: Kept, same: bool | None, write: bool, before: str | None) -> None:
     made = plan_file("/srv/disk.vhd", disk(), ExportPlan("vhd"), fingerprint, kept, same)
-    assert made.write == write
+    assert made.moves == write
     assert (made.before == made.after) != write
     assert made.before.get("content", "").startswith(before) if before is not None else made.before == {}
 

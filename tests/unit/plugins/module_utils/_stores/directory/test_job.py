@@ -15,6 +15,7 @@ from typing import Any
 
 import pytest
 from ansible_collections.xenstack.image_services.plugins.module_utils._core.errors import ImageServicesError
+from ansible_collections.xenstack.image_services.plugins.module_utils._core.runner import carry_out
 from ansible_collections.xenstack.image_services.plugins.module_utils._stores.directory import job as store_dir
 from ansible_collections.xenstack.image_services.plugins.module_utils._stores.directory import mounts, owners, paths, selinux, tree
 from ansible_collections.xenstack.image_services.plugins.module_utils._stores.directory.plan import Volume
@@ -49,7 +50,7 @@ def manage(path: Path, check_mode: bool = False, **options: Any) -> dict[str, An
         "probe": True,
         "force": False,
     }
-    return store_dir.manage({**params, **options}, check_mode)
+    return carry_out(store_dir.StoreDirectoryJob({**params, **options}, repair=not check_mode), check_mode)
 
 
 def refusal(path: Path, **options: Any) -> str:
