@@ -94,7 +94,7 @@ check:
       sample: [1, 2]
 """
 
-from ansible_collections.xenstack.image_services.plugins.module_utils._cinder.check import BackendCheckJob
+from ansible_collections.xenstack.image_services.plugins.module_utils._cinder.backend_job import BackendCheckJob
 from ansible_collections.xenstack.image_services.plugins.module_utils._core.argspec import ArgumentSpec
 from ansible_collections.xenstack.image_services.plugins.module_utils._core.runner import run
 from ansible_collections.xenstack.image_services.plugins.module_utils._glance.argspec import CloudModule, create_cloud_argspec

@@ -59,7 +59,7 @@ volumes:
   sample: []
 """
 
-from ansible_collections.xenstack.image_services.plugins.module_utils._cinder.listing import BackendInfoJob
+from ansible_collections.xenstack.image_services.plugins.module_utils._cinder.backend_job import BackendInfoJob
 from ansible_collections.xenstack.image_services.plugins.module_utils._core.argspec import ArgumentSpec
 from ansible_collections.xenstack.image_services.plugins.module_utils._core.runner import run
 from ansible_collections.xenstack.image_services.plugins.module_utils._glance.argspec import CloudModule, create_cloud_argspec

@@ -77,8 +77,7 @@ round_trip:
   sample: true
 """
 
-from ansible_collections.xenstack.image_services.plugins.module_utils._core.argspec import ArgumentSpec
-from ansible_collections.xenstack.image_services.plugins.module_utils._core.module import SecretMaskingModule
+from ansible_collections.xenstack.image_services.plugins.module_utils._core.argspec import ArgumentSpec, SecretMaskingModule
 from ansible_collections.xenstack.image_services.plugins.module_utils._core.runner import run
 from ansible_collections.xenstack.image_services.plugins.module_utils._glance.argspec import cloud_secrets
 from ansible_collections.xenstack.image_services.plugins.module_utils._glance.service_check import ServiceCheckJob

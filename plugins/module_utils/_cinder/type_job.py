@@ -6,8 +6,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from .._core.errors import cannot
 from .._core.runner import Job, Params
@@ -18,14 +17,12 @@ from .type_plan import TypePlan, differing_spec, plan_type
 ADVICE = "Check that the task runs as an administrator, and see Cinder's log"
 
 
-@dataclass(frozen=True)
-class Seen:
+class Seen(NamedTuple):
     cinder: Cinder
     current: Record | None
 
 
-@dataclass(frozen=True)
-class Done:
+class Done(NamedTuple):
     current: Record | None
 
 

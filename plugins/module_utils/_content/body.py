@@ -1,11 +1,11 @@
 # SPDX-FileCopyrightText: 2026 xenstack.image_services contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
 # Private to this collection: no compatibility is promised to other importers.
-"""The body of an upload: bytes with their digests, from the start each time they are sent."""
+"""Bytes on their way, with their digests, count and progress."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 
 from .._core.errors import ImageServicesError
 from .._core.signals import refuse_when_ending
@@ -16,51 +16,89 @@ from .source import Source
 Progress = Callable[[int, "int | None"], None]
 
 
-class UploadBody:
-    """An iterable that requests can send, and send again.
+class HashingSource:
+    """A source whose bytes are counted and hashed when they pass, for an upload or a reader: from the first byte and with fresh digests each time.
 
-    A library that repeats a request with a half-read file sends the rest, or nothing; each iteration here starts anew
-    at the first byte with fresh digests. ``failure`` keeps what went wrong with the source, because urllib3 reports any
-    error below a request as a lost connection.
+    A library that repeats a request with a half-read file sends the rest, or nothing. ``failure`` keeps what went wrong with the source, because
+    urllib3 reports any error below a request as a lost connection.
     """
 
     def __init__(self, source: Source, algorithms: Sequence[str], progress: Progress | None = None) -> None:
-        self._source = source
+        self.origin = source
         self._algorithms = tuple(algorithms)
         self._progress = progress
-        self.digests: dict[str, str] = {}
+        self._blocks: Iterator[bytes] = iter(())
+        self.digests_passed: dict[str, str] = {}
         self.sent = 0
         self.failure: ImageServicesError | None = None
         # The last bytes that were sent.
-        self.tail = b""
+        self.last = b""
+
+    @property
+    def label(self) -> str:
+        return self.origin.label
+
+    @property
+    def size(self) -> int | None:
+        return self.origin.size
+
+    @property
+    def fingerprint(self) -> str | None:
+        return self.origin.fingerprint
+
+    def head(self) -> bytes:
+        return self.origin.head()
+
+    def tail(self) -> bytes:
+        return self.origin.tail()
+
+    def digests(self, algorithms: Iterable[str]) -> dict[str, str]:
+        return self.origin.digests(algorithms)
 
     def __iter__(self) -> Iterator[bytes]:
-        self.digests, self.sent, self.failure, self.tail = {}, 0, None, b""
+        self.digests_passed, self.sent, self.failure, self.last = {}, 0, None, b""
         hashes = Hashes(self._algorithms)
-        # Both hashing and sending leave the interpreter's lock, so a block is hashed while it is on its way.
+        # Both hashing and sending leave the interpreter's lock, so a block is hashed while it is sent.
         with hashing_thread() as hasher:
             try:
-                for block in self._source.blocks():
-                    refuse_when_ending("read", "source", self._source.label)
+                for block in self.origin.blocks():
+                    refuse_when_ending("read", "source", self.origin.label)
                     hashed = hasher.submit(hashes.update, block)
                     yield block
                     hashed.result()
                     self.sent += len(block)
-                    self.tail = bytes(block[-TAIL_SIZE:]) if len(block) >= TAIL_SIZE else (self.tail + block)[-TAIL_SIZE:]
+                    self.last = bytes(block[-TAIL_SIZE:]) if len(block) >= TAIL_SIZE else (self.last + block)[-TAIL_SIZE:]
                     if self._progress is not None:
-                        self._progress(self.sent, self._source.size)
+                        self._progress(self.sent, self.origin.size)
             except ImageServicesError as exc:
                 self.failure = exc
                 raise
-        self.digests = hashes.hexdigests()
+        self.digests_passed = hashes.hexdigests()
+
+    def blocks(self) -> Iterator[bytes]:
+        """The same bytes for a reader, who may leave some of them to rest()."""
+        self.close()
+        self._blocks = iter(self)
+        return self._blocks
+
+    def rest(self) -> dict[str, str]:
+        """Read what a reader had no use for; the digests of all."""
+        for _block in self._blocks:
+            pass
+        return self.digests_passed
+
+    def close(self) -> None:
+        """End a reading whose rest nobody reads, and with it the thread that hashes: left to the garbage collector, it could wait for itself."""
+        if isinstance(self._blocks, Generator):
+            self._blocks.close()
 
 
-class SizedUploadBody(UploadBody):
+class SizedHashingSource(HashingSource):
     """A body of known length: requests sends Content-Length for what has a length, chunks for what has none."""
 
     def __len__(self) -> int:
-        return self._source.size or 0
+        return self.size or 0
 
 
-def upload_body(source: Source, algorithms: Sequence[str], progress: Progress | None = None) -> UploadBody:
-    return (UploadBody if source.size is None else SizedUploadBody)(source, algorithms, progress)
+def upload_body(source: Source, algorithms: Sequence[str], progress: Progress | None = None) -> HashingSource:
+    return (HashingSource if source.size is None else SizedHashingSource)(source, algorithms, progress)

@@ -19,8 +19,7 @@ from .._disk.qcow2_writer import Qcow2Writer
 from .._disk.vhd.tarball_writer import VhdTarWriter
 from .._disk.vhd.writer import VhdWriter
 from .._disk.zero_fill import RawWriter
-from .digest import digests_of
-from .disk_digest import DiskDigest
+from .digest import DiskDigest, digests_of
 from .source import Source
 
 _HEADS = {"vhd": b"conectix", "vhd_tarball": b"\x1f\x8b", "qcow2": b"QFI\xfb"}

@@ -54,9 +54,9 @@ def put(uri: str, source: Source, access: Access, idle_timeout: float, progress:
         raise _failed(uri, f"the transfer broke after {body.sent} bytes ({type(exc).__name__})", _LEFT) from exc
     if 300 <= status < 400:
         raise _failed(uri, f"the server sends the data elsewhere ({status}, to {shown(location)})", "Give that address as uri")
-    if not 200 <= status < 300 or not body.digests:
+    if not 200 <= status < 300 or not body.digests_passed:
         raise _failed(uri, f"the server answered {status} {reason}".rstrip(), _LEFT)
-    return Sent(body.sent, body.digests["sha256"])
+    return Sent(body.sent, body.digests_passed["sha256"])
 
 
 def _failed(uri: str, cause: str, advice: str) -> ImageServicesError:

@@ -6,22 +6,22 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Generator, Iterable, Iterator, Sequence
+import tempfile
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import ExitStack
-from typing import BinaryIO, cast
+from typing import IO, BinaryIO, cast
 
 from .._core.errors import ImageServicesError, cannot
 from .._disk.disk import BlockStream, RawDisk, RawStream, broken
-from .._disk.extents import Block
+from .._disk.extents import Block, is_zero, pieces
 from .._disk.formats import COMPRESSIONS, RAW, TAIL_SIZE, TARBALLS, described, fixed_vhd, sniff, undeclared
 from .._disk.qcow2 import Qcow2File
-from .._disk.spool import fill, spool
 from .._disk.vhd.format import fixed_disk_size, is_footer
 from .._disk.vhd.reader import VhdFile, VhdStream, raw_parent
 from .._disk.vhd.tarball import VhdTarball
 from .._disk.vmdk import VmdkFile
 from .._disk.vmdk_stream import VmdkStream, is_streamable
-from .body import Progress, UploadBody
+from .body import HashingSource, Progress
 from .decompress import DecompressedSource
 from .source import FileSource, Source
 
@@ -31,41 +31,9 @@ TARBALL = "vhd tarball"
 READ_AS_MARKED = frozenset({"vhd", "qcow2", "vmdk"})
 UNREAD = frozenset({"vhdx", "vdi", "ploop"})
 _PACKED = frozenset({"ovf", "ova"})
-
-
-class HashingSource:
-    """A source whose bytes are counted and hashed when they pass."""
-
-    def __init__(self, source: Source, algorithms: Sequence[str], progress: Progress | None) -> None:
-        self.origin: Source = source
-        self.label, self.size, self.fingerprint = source.label, source.size, source.fingerprint
-        self.body = UploadBody(source, algorithms, progress)
-        self._blocks: Iterator[bytes] = iter(())
-
-    def head(self) -> bytes:
-        return self.origin.head()
-
-    def tail(self) -> bytes:
-        return self.origin.tail()
-
-    def blocks(self) -> Iterator[bytes]:
-        self.close()
-        self._blocks = iter(self.body)
-        return self._blocks
-
-    def digests(self, algorithms: Iterable[str]) -> dict[str, str]:
-        return self.origin.digests(algorithms)
-
-    def close(self) -> None:
-        """End a body whose rest nobody reads, and with it the thread that hashes: left to the garbage collector, it could wait for itself."""
-        if isinstance(self._blocks, Generator):
-            self._blocks.close()
-
-    def rest(self) -> dict[str, str]:
-        """Read what a reader had no use for; the digests of all."""
-        for _block in self._blocks:
-            pass
-        return self.body.digests
+_GRAIN = 64 * 1024
+# What the largest disks of Xen pools have (16 TiB as qcow2): more is a way to keep a reader busy.
+MAX_SPOOLED = 16 * 1024**4
 
 
 class ImageDisk:
@@ -91,11 +59,11 @@ class ImageDisk:
         self.needs_extents = False
         self._cleanup = ExitStack()
         found = sniff(source.head(), source.tail())
-        self._plain: Source = cast(Source, self._passing)
+        self._plain: Source = self._passing
         packed = found in COMPRESSIONS
         self.compression = found if packed else None
         if packed:
-            self._plain = DecompressedSource(cast(Source, self._passing), str(found), ())
+            self._plain = DecompressedSource(self._passing, str(found), ())
         try:
             head, tail = self._plain.head(), self._plain.tail()
         finally:
@@ -256,3 +224,32 @@ def _ends_as_fixed(kept: BinaryIO) -> bool:
     tail = kept.read(TAIL_SIZE)
     kept.seek(0)
     return fixed_disk_size(tail) == size - TAIL_SIZE
+
+
+def spool(directory: str | None) -> IO[bytes]:
+    """A file without a name for an image that can only be read at any place: sparse, and gone with the process, however it ends."""
+    return tempfile.TemporaryFile(dir=directory, buffering=0)
+
+
+def fill(kept: IO[bytes], blocks: Iterable[bytes], label: str, directory: str | None) -> None:
+    """Write the blocks and go back to the beginning."""
+    size = 0
+    for block in blocks:
+        view = memoryview(block)
+        if size + len(block) > MAX_SPOOLED:
+            raise broken("image", label, f"it holds more than {MAX_SPOOLED} bytes, which no disk of a pool has")
+        try:
+            for start, length in pieces(0, len(block), _GRAIN):
+                part = view[start : start + length]
+                if is_zero(part):
+                    kept.seek(length, 1)
+                    continue
+                while part:
+                    part = part[kept.write(part) :]
+        except OSError as exc:
+            place = directory or tempfile.gettempdir()
+            cause = f"its format has to be read from a file, and none can be kept in {place} ({exc.strerror})"
+            raise broken("image", label, cause, "Make room there, or name another directory in spool_dir") from exc
+        size += len(block)
+    kept.truncate(size)
+    kept.seek(0)

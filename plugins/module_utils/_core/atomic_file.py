@@ -8,9 +8,11 @@ from __future__ import annotations
 import errno
 import os
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from typing import Any, Protocol
+
+from ansible.module_utils.basic import AnsibleModule
 
 
 class Attributes(Protocol):
@@ -24,6 +26,28 @@ class Attributes(Protocol):
 
     def settle(self, path: str, changed: bool, diff: dict[str, Any] | None) -> bool:
         """Owner, group, mode and the like as the task declares them; whether anything has changed so far."""
+
+
+class FileAttributes:
+    """Owner, group, mode and the like as Ansible's own modules keep them.
+
+    They are those of the options of a module with ``add_file_common_args``, or of other options of the same names.
+    """
+
+    def __init__(self, module: AnsibleModule, given: Mapping[str, Any] | None = None) -> None:
+        self._module = module
+        self._given = module.params if given is None else given
+
+    def move(self, temporary: str, path: str) -> None:
+        self._module.atomic_move(temporary, path, unsafe_writes=bool(self._given.get("unsafe_writes")))
+
+    def keep_copy(self, path: str) -> str:
+        """A copy of the file beside it, with the time in its name; its path."""
+        return str(self._module.backup_local(path))
+
+    def settle(self, path: str, changed: bool, diff: dict[str, Any] | None) -> bool:
+        arguments = self._module.load_file_common_arguments(self._given, path=path)
+        return bool(self._module.set_fs_attributes_if_different(arguments, changed, diff))
 
 
 @contextmanager

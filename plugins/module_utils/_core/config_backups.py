@@ -8,8 +8,7 @@ from __future__ import annotations
 import os
 import re
 import stat
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from .errors import cannot
 from .runner import Job, Params
@@ -35,8 +34,7 @@ def backups_of(path: str) -> list[str]:
     return [place for _date, _changed, place in sorted(found, reverse=True)]
 
 
-@dataclass(frozen=True)
-class Backups:
+class Backups(NamedTuple):
     """The copies of all files, and which of them are removed or closed to other users."""
 
     found: tuple[str, ...]

@@ -9,13 +9,12 @@ import os
 import stat
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from ansible.module_utils.basic import AnsibleModule
 
-from .atomic_file import Attributes, beside, move
+from .atomic_file import Attributes, FileAttributes, beside, move
 from .errors import ImageServicesError, cannot
-from .file_attributes import FileAttributes
 from .runner import Job, Params
 
 STATES = ("file", "directory", "link", "absent")
@@ -119,8 +118,7 @@ def _link(entry: Entry) -> None:
         raise
 
 
-@dataclass(frozen=True)
-class EntryPlan:
+class EntryPlan(NamedTuple):
     """One path: what is declared, what it is now, and whether its content has to be written."""
 
     entry: Entry

@@ -9,15 +9,19 @@ Hosts write imported disks with O_DIRECT, which on some devices takes pieces of 
 from __future__ import annotations
 
 import hashlib
+import struct
 import tempfile
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import closing
 
 from .._core.errors import cannot
-from .disk import BlockStream, Disk
-from .extents import MIB, PIECE, Block, Extent, is_zero, joined, without_zeros
+from .disk import BlockStream
+from .extents import MIB, PIECE, Block, is_zero, joined, without_zeros
 
 PAGE = 4096
+MAX_RECORD = PIECE
+_RECORD_HEAD = struct.Struct("<QI")
+END = bytes(_RECORD_HEAD.size)
 # Parts of pages that are kept in memory; more go to a file without a name.
 _MAX_MEMORY = 8 * MIB
 _MAX_PARTS = 256 * 1024
@@ -107,16 +111,24 @@ def _pages(disk: BlockStream, scattered: bool, spool_dir: str | None) -> Iterato
         yield from parts.beside(-1)
 
 
+def records(pages: Iterable[Block], size: int) -> Iterator[bytes]:
+    """Whole pages in any order as the records in which a Xen host takes a raw disk piece by piece (`format=raw&chunked=true`).
+
+    A record is <offset u64><length u32><data>, little endian, and twelve zero bytes are the end. What is beyond ``size``, which is padding, is left out.
+    """
+    for offset, data in pages:
+        content = data[: size - offset]
+        if content:
+            yield _RECORD_HEAD.pack(offset, len(content))
+            yield content
+    yield END
+
+
 class PageSum:
     """A number that is the same for the same content, whatever the order in which it passes and whichever zeros pass with it."""
 
     def __init__(self) -> None:
         self._sum = 0
-
-    def passing(self, pages: Iterable[Block]) -> Iterator[Block]:
-        for offset, data in pages:
-            self.add(offset, data)
-            yield offset, data
 
     def add(self, offset: int, data: bytes) -> None:
         """Pages, from a multiple of PAGE on."""
@@ -131,17 +143,3 @@ class PageSum:
 
     def __str__(self) -> str:
         return f"{self._sum:064x}"
-
-
-class PagedDisk:
-    """A disk whose blocks are given: the same ones in whole pages, which something else looks at on their way."""
-
-    def __init__(self, disk: Disk, pages: Callable[[], Iterator[Block]]) -> None:
-        self._disk = disk
-        self.blocks = pages
-        self.label = disk.label
-        self.virtual_size = disk.virtual_size
-        self.ordered = disk.ordered
-
-    def extents(self) -> Iterator[Extent]:
-        return self._disk.extents()

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from .._core.errors import ImageServicesError
-from .byte_stream import ByteStream
+from .disk import ByteStream
 
 _BLOCK = 512
 _MAX_HEADER = 64 * 1024

@@ -10,8 +10,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from typing import BinaryIO
 
-from .claims import Claims
-from .clusters import Cluster, runs
+from .clusters import Claims, Cluster, runs
 from .disk import ImageFile
 from .extents import Block, Extent, is_zero, merged, pieces
 from .vmdk_format import (

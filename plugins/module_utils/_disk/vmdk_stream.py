@@ -15,9 +15,8 @@ from collections.abc import Iterable, Iterator
 from itertools import chain
 
 from .._core.errors import ImageServicesError
-from .byte_stream import ByteStream
-from .claims import Claims
-from .disk import broken
+from .clusters import Claims
+from .disk import ByteStream, broken
 from .extents import Block
 from .vmdk_format import (
     DIRECTORY,

@@ -9,8 +9,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from .._core.address import source_secrets
-from .._core.argspec import ArgumentSpec
-from .._core.module import SecretMaskingModule
+from .._core.argspec import ArgumentSpec, SecretMaskingModule
 
 # Every other value of an auth dictionary counts as a secret, those of plugins that we never heard of included.
 HARMLESS_AUTH_KEYS = frozenset(

@@ -9,8 +9,8 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
-from typing import Any
+from dataclasses import dataclass
+from typing import Any, NamedTuple
 
 from ansible.module_utils.basic import AnsibleModule
 
@@ -64,8 +64,7 @@ class Item:
         return [str(current["id"])] if current is not None else []
 
 
-@dataclass(frozen=True)
-class Seen:
+class Seen(NamedTuple):
     """The session and the one listing; what was seen of each item is with it."""
 
     cloud: Cloud
@@ -148,7 +147,7 @@ class CatalogueJob(Job[Seen, Surplus, Pruned]):
         try:
             yield
         except ImageServicesError as exc:
-            exc.result = _told(self._result(replace(pruned, removed=()) if pruned is not None else Pruned(), self._elapsed()))
+            exc.result = _told(self._result(pruned._replace(removed=()) if pruned is not None else Pruned(), self._elapsed()))
             raise
 
     def _elapsed(self) -> float:

@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
-from typing import Any
+from dataclasses import replace
+from typing import Any, NamedTuple
 
 from ansible.module_utils.basic import AnsibleModule
 
@@ -40,8 +40,7 @@ from .source import file_name, look_at, open_source, refuse_format, refuse_unkno
 ATTRIBUTE_OPTIONS = {"is_protected": "protected", "hidden": "os_hidden", "min_disk": "min_disk", "min_ram": "min_ram", "visibility": "visibility"}
 
 
-@dataclass(frozen=True)
-class Content:
+class Content(NamedTuple):
     """What the options name, looked at before the cloud is asked anything."""
 
     source: Source | None
@@ -49,8 +48,7 @@ class Content:
     relation: Relation | None
 
 
-@dataclass(frozen=True)
-class Comparison:
+class Comparison(NamedTuple):
     """The declared content beside that of the image: the source with all that was found out about it; ``same`` is None where there is nothing to compare."""
 
     desired: DesiredImage
@@ -58,8 +56,7 @@ class Comparison:
     same: bool | None
 
 
-@dataclass(frozen=True)
-class Seen:
+class Seen(NamedTuple):
     """All that the plan is made of."""
 
     cloud: Cloud
@@ -76,8 +73,7 @@ class Seen:
         return self.selection.current
 
 
-@dataclass(frozen=True)
-class CheckedPlan:
+class CheckedPlan(NamedTuple):
     """A plan that the service was asked about, and how the content gets into the image."""
 
     image: ImagePlan

@@ -6,8 +6,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from .._core.query import compile_query
 from .._core.runner import Params, ReadJob
@@ -22,8 +21,7 @@ from .selection import UUID
 Filter = tuple[str, str]
 
 
-@dataclass(frozen=True)
-class Seen:
+class Seen(NamedTuple):
     images: list[dict[str, Any]]
     project_id: str | None
 

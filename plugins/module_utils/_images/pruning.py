@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from .._glance.connection import Cloud
 from .._glance.http import glance_errors
@@ -26,8 +26,7 @@ class PruneCandidate:
     item: int | None
 
 
-@dataclass(frozen=True)
-class Pruned:
+class Pruned(NamedTuple):
     """What a run deletes, and what it keeps because it is protected or in use."""
 
     removed: tuple[PruneCandidate, ...] = ()

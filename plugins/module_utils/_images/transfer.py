@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from .._content.body import Progress, UploadBody, upload_body
+from .._content.body import HashingSource, Progress, upload_body
 from .._content.source import Source
 from .._core.errors import ImageServicesError
 from .._core.wait import Stalled, wait_while_moving
@@ -62,22 +62,22 @@ def stage_data(glance: Glance, image_id: str, sending: Sending) -> Sent:
     return _send(glance, image_id, sending, lambda body: glance.stage(image_id, body, size, sending.idle_timeout), done="uploading")
 
 
-def _send(glance: Glance, image_id: str, sending: Sending, put: Callable[[UploadBody], None], done: str) -> Sent:
+def _send(glance: Glance, image_id: str, sending: Sending, put: Callable[[HashingSource], None], done: str) -> Sent:
     total = 0
     for attempt, pause in enumerate(pauses(first=1.0), start=1):
         body = upload_body(sending.source, sending.algorithms, sending.progress)
         try:
             put(body)
-            return Sent(body.digests, body.sent, total + body.sent, tail=body.tail)
+            return Sent(body.digests_passed, body.sent, total + body.sent, tail=body.last)
         except (GlanceError, ImageServicesError) as exc:
             total += body.sent
             if body.failure is not None:
                 raise body.failure from exc
             if not isinstance(exc, GlanceError) or not exc.retryable:
                 raise
-            status = _settled_status(glance, image_id, done, STORING_PATIENCE if body.digests else SETTLE_PATIENCE)
-            if status == done and body.digests:
-                return Sent(body.digests, body.sent, total, tail=body.tail)
+            status = _settled_status(glance, image_id, done, STORING_PATIENCE if body.digests_passed else SETTLE_PATIENCE)
+            if status == done and body.digests_passed:
+                return Sent(body.digests_passed, body.sent, total, tail=body.last)
             if status != "queued":
                 raise Stuck(
                     f"{exc}; after {body.sent} bytes the image is left in status '{status}'", status=exc.status, request_id=exc.request_id, kind="stuck"
@@ -88,7 +88,7 @@ def _send(glance: Glance, image_id: str, sending: Sending, put: Callable[[Upload
     raise AssertionError("pauses() never ends")
 
 
-def _with_progress(exc: GlanceError, body: UploadBody, attempts: int) -> GlanceError:
+def _with_progress(exc: GlanceError, body: HashingSource, attempts: int) -> GlanceError:
     return GlanceError(f"{exc} after {body.sent} bytes, in the last of {attempts} attempts", status=exc.status, request_id=exc.request_id, kind=str(exc.code))
 
 

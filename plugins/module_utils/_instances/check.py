@@ -7,8 +7,7 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from .._core.errors import ImageServicesError, cannot
 from .._core.runner import Job, Params
@@ -25,8 +24,7 @@ SEE_LOG = "See Glance's log"
 INSTANCE = "1"
 
 
-@dataclass(frozen=True)
-class Seen:
+class Seen(NamedTuple):
     check: FilterCheck
     # Of the filter; None where Glance runs without it.
     version: str | None

@@ -16,14 +16,12 @@ import stat
 import uuid
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager, suppress
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from ansible.module_utils.basic import AnsibleModule
 
-from .._core.atomic_file import Attributes, beside, move
+from .._core.atomic_file import Attributes, FileAttributes, beside, move
 from .._core.errors import ImageServicesError
-from .._core.file_attributes import FileAttributes
 from .._core.runner import Job, Params
 from .installation import Option, check_option, check_uuid, choose, find, put, refuse
 
@@ -44,22 +42,19 @@ ADVICE: Mapping[int, str] = {
 }
 
 
-@dataclass(frozen=True)
-class Seen:
+class Seen(NamedTuple):
     existed: bool
     present: str | None
 
 
-@dataclass(frozen=True)
-class InstallationPlan:
+class InstallationPlan(NamedTuple):
     """The UUID that the file has, or is to get; None where a new one is drawn. ``missing`` says that it has none."""
 
     uuid: str | None
     missing: bool
 
 
-@dataclass(frozen=True)
-class Done:
+class Done(NamedTuple):
     """What the file has got; ``written`` is False where another run has just written it."""
 
     uuid: str | None

@@ -8,8 +8,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from .._core.errors import cannot
 from .._core.runner import Job, Params
@@ -19,8 +18,7 @@ from .calls import hosts_of, refuse_long, with_plugins, without
 from .plan import HostFacts, as_arguments
 
 
-@dataclass(frozen=True)
-class Seen:
+class Seen(NamedTuple):
     """The hosts with their plugins where nothing is called, else the host that is called, and what a function that changes nothing answers."""
 
     pool: Pool

@@ -6,8 +6,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from .._core.errors import cannot
 from .._core.runner import Job, Params
@@ -23,16 +22,14 @@ VERBS = {"present": "set up", "forgotten": "forget", "absent": "remove"}
 UNKNOWN = ("uuid", "physical_size", "physical_utilisation", "virtual_allocation", "free")
 
 
-@dataclass(frozen=True)
-class Seen:
+class Seen(NamedTuple):
     pool: Pool
     current: CurrentSr | None
     desired: DesiredSr
     surroundings: PoolFacts
 
 
-@dataclass(frozen=True)
-class Done:
+class Done(NamedTuple):
     changed: bool
     sr: dict[str, Any] | None
 

@@ -6,8 +6,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from .._core.query import compile_query
 from .._core.runner import Params, ReadJob
@@ -24,8 +23,7 @@ NO_DETAILS = (
 )
 
 
-@dataclass(frozen=True)
-class Seen:
+class Seen(NamedTuple):
     """``detailed`` is None where Glance does not describe its stores."""
 
     offered: list[Record]

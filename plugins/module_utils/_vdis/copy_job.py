@@ -6,8 +6,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from .._core.errors import cannot
 from .._core.identifiers import is_blank
@@ -21,8 +20,7 @@ from .lookup import find_disk, look_for
 from .removal import destroy, destroy_half_made, finish_replacing
 
 
-@dataclass(frozen=True)
-class Seen:
+class Seen(NamedTuple):
     """The disk to copy, the SR that the copy is declared in, and the disks of the copy's name there."""
 
     pool: Pool

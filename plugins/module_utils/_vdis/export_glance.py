@@ -6,8 +6,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 from uuid import uuid4
 
 from .._content.body import Progress
@@ -20,14 +19,12 @@ from .._images.options import create_image_argspec
 from .export_plan import GLANCE_FORMATS, Exported, ExportPlan
 
 
-@dataclass(frozen=True)
-class ImageSeen:
+class ImageSeen(NamedTuple):
     job: ImageJob
     image: Seen
 
 
-@dataclass(frozen=True)
-class ImageTargetPlan:
+class ImageTargetPlan(NamedTuple):
     image: CheckedPlan
 
     @property

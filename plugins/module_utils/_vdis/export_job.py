@@ -8,9 +8,8 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, closing, contextmanager
-from dataclasses import dataclass
 from datetime import datetime, timezone
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 from uuid import UUID
 
 from ansible.module_utils.basic import AnsibleModule
@@ -19,9 +18,8 @@ from .._content.body import Progress
 from .._content.disk_image_source import DiskImageSource, ImageEncoding
 from .._content.http_put import check_address
 from .._content.web import access_of
-from .._core.atomic_file import Attributes
+from .._core.atomic_file import Attributes, FileAttributes
 from .._core.errors import ImageServicesError
-from .._core.file_attributes import FileAttributes
 from .._core.progress import ProgressLog, ProgressSink
 from .._core.runner import Job, Params
 from .._core.signals import signals_as_errors
@@ -53,8 +51,7 @@ class Target(Protocol):
         """The part of the module's result that belongs to the target."""
 
 
-@dataclass(frozen=True)
-class Seen:
+class Seen(NamedTuple):
     """The disk, how it is encoded, and what the target was found to hold. ``notes`` are marks that the image is to carry."""
 
     disk: Exported

@@ -6,9 +6,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from functools import partial
-from typing import Any
+from typing import Any, NamedTuple
 
 from .._content.body import Progress
 from .._content.disk_image_source import DiskImageSource
@@ -20,8 +19,7 @@ from .export_file import Written, can_mark, look_at, same_bytes, write
 from .export_plan import Exported, ExportPlan, FilePlan, Kept, plan_file
 
 
-@dataclass(frozen=True)
-class FileSeen:
+class FileSeen(NamedTuple):
     """``same`` says whether the file holds what the source makes, as far as it was read."""
 
     disk: Exported
@@ -69,8 +67,7 @@ class FileTarget:
         return {"changed": changed, "dest": self._path, "checksum": checksum, "diff": diff, "bytes_transferred": sent}
 
 
-@dataclass(frozen=True)
-class AddressPlan:
+class AddressPlan(NamedTuple):
     """What an address holds is not known, so the disk is sent each time."""
 
     source: DiskImageSource

@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
-from typing import Any
+from dataclasses import replace
+from typing import Any, NamedTuple
 
 from ansible.module_utils.basic import AnsibleModule
 
@@ -30,8 +30,7 @@ from .transport import Transport
 from .transport_selector import TransportSelector
 
 
-@dataclass(frozen=True)
-class Seen:
+class Seen(NamedTuple):
     """All that the plan is made of; ``same`` is None where there is nothing to compare."""
 
     pool: Pool
@@ -46,8 +45,7 @@ class Seen:
         return self.selection.current
 
 
-@dataclass(frozen=True)
-class Import:
+class Import(NamedTuple):
     """A plan, with the opened image and its transport where content has to be imported."""
 
     desired: DesiredVdi

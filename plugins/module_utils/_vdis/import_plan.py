@@ -13,7 +13,6 @@ from typing import Any
 from .._core.errors import ImageServicesError, cannot
 from .._images.content import split_digest
 from .._xapi.results import READ_ONLY, is_read_only
-from .choice import is_ours, unfit_disk
 
 Record = Mapping[str, Any]
 
@@ -27,8 +26,10 @@ REPLACES = "image_services_replaces"
 # On a VDI that stands in a name's place while a host pulls the content: the uuid of the VDI that comes of it, and that of the task of the host's call.
 PULLS = "image_services_pulls"
 TASK = "image_services_task"
+# How all our keys in other_config begin.
+OURS = "image_services_"
 MARKS = frozenset({SOURCE, DIGEST, FINGERPRINT, INCOMING, REPLACES, PULLS, TASK, READ_ONLY})
-# The digest of a disk whatever its format; see _content/disk_digest.py.
+# The digest of a disk whatever its format; see DiskDigest in _content/digest.py.
 DISK = "disk"
 
 MIB = 1024 * 1024
@@ -39,6 +40,30 @@ UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
 CHUNKED_SINCE = (2, 7)
 ATTRIBUTES = ("description", "tags", "read_only", "sharable", "size")
 _FIELDS = {"description": "name_description", "tags": "tags", "sharable": "sharable", "size": "virtual_size"}
+
+
+def unfit_disk(record: Record) -> str | None:
+    """What a VDI is instead of a disk of a user, so that no name means it; None for a disk."""
+    if record.get("is_a_snapshot"):
+        return "it is a snapshot"
+    # Hosts before 5.0 do not tell these two.
+    if not record.get("managed", True):
+        return "it is a hidden copy of the storage manager, which disks are based on"
+    if record.get("missing"):
+        return "its data is missing from the storage"
+    kind = str(record.get("type", "user")).lower()
+    return None if kind == "user" else f"it is of type {kind}, and not a disk of a user"
+
+
+def unfit_machine(record: Record) -> str | None:
+    """The same for a VM."""
+    flags = {"is_control_domain": "it is a control domain", "is_a_snapshot": "it is a snapshot", "is_a_template": "it is a template"}
+    return next((cause for flag, cause in flags.items() if record.get(flag)), None)
+
+
+def is_ours(other_config: Mapping[str, str]) -> bool:
+    """Whether this collection has created it: only that is destroyed by its name."""
+    return any(key.startswith(OURS) for key in other_config)
 
 
 @dataclass(frozen=True)

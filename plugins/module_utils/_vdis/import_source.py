@@ -15,7 +15,7 @@ from urllib.parse import unquote
 from .._content.body import Progress
 from .._content.checksum_fetch import CHECKSUM_FILES
 from .._content.checksum_file import reference
-from .._content.disk_digest import DiskDigest
+from .._content.digest import DiskDigest
 from .._content.image_disk import ImageDisk
 from .._content.source import FileSource, HttpSource, Source
 from .._content.web import access_of, checksum_access
@@ -26,8 +26,7 @@ from .._glance.http import glance_errors
 from .._glance.properties import INCOMING
 from .._images.content import service_digest
 from .._images.desired import parse_checksum
-from .._images.download import ImageData
-from .._images.download_endpoints import DownloadAccess
+from .._images.download import DownloadAccess, ImageData
 from .._images.lookup import LiveImageLookup
 from .._images.selection import UUID
 from .import_plan import DISK, Content

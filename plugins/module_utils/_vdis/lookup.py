@@ -11,8 +11,7 @@ from typing import Any
 from .._xapi.failures import XapiFailure
 from .._xapi.session import Pool
 from .._xapi.tasks import UNFINISHED
-from .choice import unfit_disk, unfit_machine
-from .import_plan import DIGEST, INCOMING, PULLS, REPLACES, SOURCE, TASK, UUID, Selection, Vdi, incoming_name, select
+from .import_plan import DIGEST, INCOMING, PULLS, REPLACES, SOURCE, TASK, UUID, Selection, Vdi, incoming_name, select, unfit_disk, unfit_machine
 
 
 def find_disk(pool: Pool, name_or_uuid: str, *, verb: str) -> tuple[str, dict[str, Any]]:

@@ -9,12 +9,11 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, cast
 
-from .._content.disk_digest import DiskDigest
+from .._content.digest import DiskDigest
 from .._content.image_disk import ImageDisk
 from .._disk.disk import Disk
 from .._disk.extents import Block
-from .._disk.pages import PagedDisk, PageSum, whole_pages
-from .._disk.records import records
+from .._disk.pages import PageSum, records, whole_pages
 from .._disk.vhd.writer import VhdWriter
 from .._xapi.session import Pool
 from .._xapi.transfer import put
@@ -42,7 +41,7 @@ class HttpTransport:
             if self.size is not None and self.size < disk.virtual_size:
                 raise refuse_small(self.name, self.size, disk.virtual_size, "image")
             size = rounded(max(disk.virtual_size, self.size or 0))
-            stream = _Sending(image, size, self)
+            stream = _PoolUpload(image, size, self)
             ref = self.pool.run("VDI.create", {**given, "virtual_size": size}, what=f"making of VDI {self.name}", undo="VDI.destroy")
             try:
                 content = self._send(ref, origin, image, stream, size)
@@ -51,7 +50,7 @@ class HttpTransport:
                 raise
         return Filled(ref, content, stream.sent, self.verify)
 
-    def _send(self, ref: str, origin: ImageReference, image: ImageDisk, stream: _Sending, size: int) -> Content:
+    def _send(self, ref: str, origin: ImageReference, image: ImageDisk, stream: _PoolUpload, size: int) -> Content:
         """Send the content, and see by its task, its digests and perhaps the disk itself that it has come."""
         query = {"vdi": ref, "format": "vhd"} if self.upload_format == "vhd" else {"vdi": ref, "format": "raw", "chunked": "true"}
         put(self.pool, "/import_raw_vdi", query, stream, stream.length, f"import of {self.name}")
@@ -64,18 +63,18 @@ class HttpTransport:
         return origin.content if origin.content.digests else replace(origin.content, digests=digests)
 
 
-class _Sending:
+class _PoolUpload:
     """The bytes for an upload format, counted, with what is learned of the content. A disk that the format cannot hold is refused at once."""
 
-    def __init__(self, image: ImageDisk, size: int, way: HttpTransport) -> None:
+    def __init__(self, image: ImageDisk, size: int, transport: HttpTransport) -> None:
         self._image = image
         self.sent = 0
         self.digest = DiskDigest(image.disk.virtual_size) if image.at_any_place else None
-        self.total = PageSum() if way.verify else None
+        self.total = PageSum() if transport.verify else None
         self.length: int | None = None
         self._stream: Iterable[bytes] = records(self._pages(), size)
-        if way.upload_format == "vhd":
-            writer = VhdWriter(PagedDisk(cast(Disk, image.disk), self._pages), size)
+        if transport.upload_format == "vhd":
+            writer = VhdWriter(cast(Disk, image.disk), size, blocks=self._pages)
             self._stream, self.length = writer, len(writer)
 
     def __iter__(self) -> Iterator[bytes]:
@@ -91,4 +90,7 @@ class _Sending:
         pages = whole_pages(self._image.disk, self._image.scattered, self._image.spool_dir)
         if self.digest is not None:
             pages = self.digest.passing(pages)
-        return pages if self.total is None else self.total.passing(pages)
+        for page in pages:
+            if self.total is not None:
+                self.total.add(*page)
+            yield page

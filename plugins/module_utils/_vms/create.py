@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from .._core.errors import ImageServicesError, cannot
-from .._vdis.choice import OURS
+from .._vdis.import_plan import OURS
 from .._xapi.failures import XapiFailure
 from .._xapi.session import Pool
 from .devices import Devices

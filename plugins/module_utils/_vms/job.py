@@ -7,8 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from .._core.errors import cannot
 from .._core.runner import Job, Params
@@ -27,15 +26,13 @@ from .predicted import predicted
 from .reader import Machines
 
 
-@dataclass(frozen=True)
-class Seen:
+class Seen(NamedTuple):
     pool: Pool
     current: Machine | None
     desired: DesiredVm
 
 
-@dataclass(frozen=True)
-class Done:
+class Done(NamedTuple):
     vm: dict[str, Any] | None
 
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from .._core.errors import cannot
-from .._vdis.choice import unfit_machine
+from .._vdis.import_plan import unfit_machine
 
 Record = Mapping[str, Any]
 Records = Mapping[str, Record]  # by reference

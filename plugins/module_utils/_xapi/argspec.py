@@ -11,8 +11,7 @@ from typing import Any
 from ansible.module_utils.basic import env_fallback
 
 from .._core.address import source_secrets
-from .._core.argspec import ArgumentSpec
-from .._core.module import SecretMaskingModule
+from .._core.argspec import ArgumentSpec, SecretMaskingModule
 from .._glance.argspec import cloud_secrets, create_cloud_argspec
 from .results import is_secret
 

@@ -13,8 +13,7 @@ from collections.abc import Iterable, Iterator
 from typing import BinaryIO
 
 from ..._core.errors import ImageServicesError
-from ..byte_stream import ByteStream
-from ..disk import ImageFile, RawDisk, broken
+from ..disk import ByteStream, ImageFile, RawDisk, broken
 from ..extents import MIB, PIECE, Block, Extent, merged, pieces
 from .format import DIFFERENCING, FIXED, HEADER_SIZE, SECTOR, BlockTable, Broken, Footer, Header, is_footer, parse_footer, parse_header
 

@@ -17,9 +17,8 @@ from typing import IO
 from uuid import UUID
 
 from ..._core.errors import ImageServicesError
-from ..byte_stream import ByteStream
 from ..decoders import BrokenStream, decoder
-from ..disk import broken
+from ..disk import ByteStream, broken
 from ..extents import MIB, Block, Extent, is_zero
 from ..formats import COMPRESSIONS, HEAD_SIZE, sniff
 from ..tar_stream import Entry, TarStream

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import time
 from array import array
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from uuid import UUID, uuid4
 
 from ..._core.errors import cannot
@@ -27,14 +27,25 @@ _ALIGNMENT = 4096
 class VhdWriter:
     """The bytes of a VHD. Their number is known before the first; each iteration gives the same ones."""
 
-    def __init__(self, disk: Disk, virtual_size: int | None = None, uuid: UUID | None = None, timestamp: int | None = None, parent: UUID | None = None) -> None:
+    def __init__(
+        self,
+        disk: Disk,
+        virtual_size: int | None = None,
+        uuid: UUID | None = None,
+        timestamp: int | None = None,
+        parent: UUID | None = None,
+        blocks: Callable[[], Iterator[Block]] | None = None,
+    ) -> None:
         """``virtual_size`` is that of the VDI, where it is larger than the disk; ``timestamp`` is in seconds since 1970.
+
+        ``blocks`` are those of the disk where its reader passes them on in another form, such as whole pages.
 
         With the id of a ``parent`` it is a differencing VHD: what the disk gives hides the parent's, zeros included, and what it does not give
         is the parent's. As the parent's file it names the one of its id in the same directory; receivers set another, which Xen's tools do only
         where there is one.
         """
         self._disk = disk
+        self._blocks = blocks or disk.blocks
         self._parent = parent
         size = max(disk.virtual_size, virtual_size or 0)
         self.virtual_size = max(SECTOR, -(-size // SECTOR) * SECTOR)
@@ -72,7 +83,7 @@ class VhdWriter:
         yield pack_table(self._table)
         yield self._batmap + self._ways
         place = self._place
-        for bitmap, data in self._whole(self._cut(self._disk.blocks())):
+        for bitmap, data in self._whole(self._cut(self._blocks())):
             bitmap_at = _bitmap_after(place)
             yield bytes(bitmap_at - place) + bitmap
             yield data

@@ -10,8 +10,7 @@ import shutil
 import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from ansible.module_utils.basic import AnsibleModule
 
@@ -41,8 +40,7 @@ from .tree import Ownership, Pass
 ABSENT = Attributes(exists=False)
 
 
-@dataclass(frozen=True)
-class Seen:
+class Seen(NamedTuple):
     """``desired`` is None where the directory is to be absent."""
 
     path: str

@@ -16,7 +16,7 @@ from typing import cast
 
 import pytest
 from ansible_collections.xenstack.image_services.plugins.module_utils._content import digest
-from ansible_collections.xenstack.image_services.plugins.module_utils._content.body import SizedUploadBody, upload_body
+from ansible_collections.xenstack.image_services.plugins.module_utils._content.body import SizedHashingSource, upload_body
 from ansible_collections.xenstack.image_services.plugins.module_utils._content.digest import DigestCache
 from ansible_collections.xenstack.image_services.plugins.module_utils._content.source import FileSource, HttpSource
 from ansible_collections.xenstack.image_services.plugins.module_utils._core.errors import ImageServicesError
@@ -58,13 +58,13 @@ def test_a_body_that_is_abandoned_may_be_closed_by_its_own_thread(path: Path, tm
 
 def test_a_body_starts_anew_each_time_it_is_sent(path: Path, tmp_path: Path) -> None:
     body = upload_body(FileSource(str(path), cached(tmp_path)), ["sha512", "md5"])
-    assert isinstance(body, SizedUploadBody)
+    assert isinstance(body, SizedHashingSource)
     assert len(body) == len(CONTENT)
     half = iter(body)
     next(half)
     assert b"".join(body) == CONTENT
     assert body.sent == len(CONTENT)
-    assert body.digests == {name: hashlib.new(name, CONTENT).hexdigest() for name in ("sha512", "md5")}
+    assert body.digests_passed == {name: hashlib.new(name, CONTENT).hexdigest() for name in ("sha512", "md5")}
     assert b"".join(body) == CONTENT
 
 
@@ -77,7 +77,7 @@ def test_a_file_that_changes_while_it_is_sent_is_not_taken_for_whole(path: Path,
     with pytest.raises(ImageServicesError, match="it changed while it was read"):
         list(blocks)
     assert body.failure is not None
-    assert body.digests == {}
+    assert body.digests_passed == {}
 
 
 @pytest.mark.parametrize(

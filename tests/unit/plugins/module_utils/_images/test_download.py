@@ -10,7 +10,7 @@ from typing import Any, cast
 import pytest
 from ansible_collections.xenstack.image_services.plugins.module_utils._core.errors import ImageServicesError
 from ansible_collections.xenstack.image_services.plugins.module_utils._glance.connection import Cloud
-from ansible_collections.xenstack.image_services.plugins.module_utils._images.download_endpoints import DownloadAccess, base_of, only_certificates
+from ansible_collections.xenstack.image_services.plugins.module_utils._images.download import DownloadAccess, base_of, only_certificates
 
 CERTIFICATE = "-----BEGIN CERTIFICATE-----\nMIIB\n-----END CERTIFICATE-----\n"
 KEY = "-----BEGIN PRIVATE KEY-----\nsecret\n-----END PRIVATE KEY-----\n"

@@ -1,17 +1,16 @@
 # SPDX-FileCopyrightText: 2026 xenstack.image_services contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
 # Private to this collection: no compatibility is promised to other importers.
-"""The work of the module cinder_backend_check: a volume of a backend lives through its life."""
+"""The work of the modules cinder_backend_info and cinder_backend_check: what a backend tells of itself, and whether a volume of it works."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from .._core.errors import ImageServicesError, cannot
-from .._core.runner import Job, Params
+from .._core.runner import Job, Params, ReadJob
 from .._core.signals import signals_as_errors
 from .._core.wait import Clock, Stalled, wait_while_moving
 from .._glance.http import GlanceError, glance_errors
@@ -19,10 +18,35 @@ from .api import Cinder, Record
 from .type_plan import on_backend
 
 SEE_LOG = "See the log of cinder-volume"
+ADVICE = "Check that the task runs as an administrator"
+SERVICE = ("host", "zone", "status", "state", "updated_at")
 
 
-@dataclass(frozen=True)
-class Seen:
+class BackendInfoJob(ReadJob[dict[str, Any]]):
+    """The work of the module cinder_backend_info."""
+
+    def __init__(self, params: Params, connect: Callable[[Params], Cinder] = Cinder.connect) -> None:
+        super().__init__(params)
+        self._connect = connect
+
+    def look(self) -> dict[str, Any]:
+        backend = self.params["backend"]
+        cinder = self._connect(self.params)
+        with glance_errors("look at", "backend", backend, ADVICE):
+            return {
+                "services": [{key: each.get(key) for key in SERVICE} for each in cinder.services(backend)],
+                "pools": [{"name": each["name"], "capabilities": each.get("capabilities", {})} for each in cinder.pools(backend)],
+                "volumes": [
+                    {"id": each["id"], "name": each["name"], "size": each["size"], "status": each["status"], "host": each["os-vol-host-attr:host"]}
+                    for each in cinder.volumes(backend)
+                ],
+            }
+
+    def shown(self, seen: dict[str, Any]) -> dict[str, Any]:
+        return seen
+
+
+class Seen(NamedTuple):
     check: BackendCheck
     service: dict[str, Any]
 
@@ -38,7 +62,7 @@ class BackendCheckJob(Job[Seen, None, dict[str, Any]]):
     def look(self) -> Seen:
         backend = self.params["backend"]
         self.opened.enter_context(signals_as_errors("verify", "backend", backend))
-        self.opened.enter_context(glance_errors("verify", "backend", backend, "Check that the task runs as an administrator"))
+        self.opened.enter_context(glance_errors("verify", "backend", backend, ADVICE))
         check = BackendCheck(self._connect(self.params), self.params, self._clock)
         return Seen(check, check.await_service())
 

@@ -11,7 +11,6 @@ from typing import Any
 import pytest
 from ansible_collections.xenstack.image_services.plugins.module_utils._core.errors import ImageServicesError
 from ansible_collections.xenstack.image_services.plugins.module_utils._vdis import copy_plan as vdi_copy
-from ansible_collections.xenstack.image_services.plugins.module_utils._vdis.choice import is_ours, unfit_disk, unfit_machine
 from ansible_collections.xenstack.image_services.plugins.module_utils._vdis.import_plan import (
     DIGEST,
     INCOMING,
@@ -21,9 +20,12 @@ from ansible_collections.xenstack.image_services.plugins.module_utils._vdis.impo
     Selection,
     Vdi,
     incoming_name,
+    is_ours,
     marks_of,
     plan,
     select,
+    unfit_disk,
+    unfit_machine,
 )
 from hypothesis import given
 from hypothesis import strategies as st
