@@ -1,7 +1,7 @@
 # SPDX-FileCopyrightText: 2026 xenstack.image_services contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
 # Private to this collection: no compatibility is promised to other importers.
-"""One executable file out of a directory of Python modules, for a host whose Python nobody knows beforehand."""
+"""One executable file out of a directory of Python modules, for a host whose Python is not known beforehand."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from collections.abc import Iterator, Sequence
 
 # The first of them that the host has runs the modules.
 INTERPRETERS = ("python3", "python2", "python", "python2.7")
-# In one of the first lines of a plugin of ours, before its name and, where its modules tell one, its version.
+# In one of the first lines of a plugin of this collection, before its name and, where its modules tell one, its version.
 MARKER = "# xenstack.image_services dom0 plugin "
 VERSION = re.compile(rb'^VERSION = "([0-9A-Za-z.+-]+)"$', re.MULTILINE)
 PREAMBLE = """#!/bin/sh

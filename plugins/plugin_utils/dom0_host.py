@@ -118,10 +118,10 @@ class Dom0Host:
         if code == scripts.NOT_WHOLE:
             return self._cannot("the file did not arrive whole", AGAIN, code="not_whole")
         if code == scripts.CHANGED_MEANWHILE:
-            return self._cannot(f"somebody else changed {place.path} meanwhile", AGAIN, code="changed_meanwhile")
+            return self._cannot(f"another process changed {place.path} meanwhile", AGAIN, code="changed_meanwhile")
         doing = {
             scripts.NO_OWNER: f"set owner and mode of {place.path}",
-            scripts.NO_BACKUP: f"keep the foreign file as {plan.backup_file}",
+            scripts.NO_BACKUP: f"keep the other file as {plan.backup_file}",
             scripts.NO_RECORD: f"note its digest in {place.record}",
             scripts.NOT_MOVED: f"put the new file in the place of {place.path}",
             scripts.NOT_REMOVED: f"remove {place.path}",

@@ -20,7 +20,7 @@ MARKED_LINES = 5
 
 @dataclass(frozen=True)
 class PluginPaths:
-    """A file that we keep on the host, what notes its digest there, and where a foreign one of its name is kept."""
+    """A file that is kept on the host, the record of its digest there, and where another file of its name is kept."""
 
     path: str
     record: str
@@ -40,7 +40,7 @@ class PluginPaths:
 
 
 def places(path: str, name: str) -> tuple[PluginPaths, PluginPaths]:
-    """Of the plugin and of its settings. Backups and records lie beside the directory, so that XAPI finds nothing of them in it."""
+    """Of the plugin and of its settings. Backups and records are beside the directory, so that XAPI finds nothing of them in it."""
     records, backups = f"{path}.installed", f"{path}.backup"
     plugin = PluginPaths(f"{path}/{name}", f"{records}/{name}.plugin", backups)
     return plugin, PluginPaths(f"{posixpath.dirname(path)}/{name}.json", f"{records}/{name}.config", backups)
@@ -55,12 +55,12 @@ class Seen:
     mode: str = ""
     uid: int = -1
     gid: int = -1
-    # What stands behind the marker.
+    # What follows the marker.
     told: str = ""
     # The digest of what was installed last.
     recorded: str = ""
 
-    def ours(self, name: str) -> bool:
+    def is_own(self, name: str) -> bool:
         if self.recorded:
             return self.recorded == self.digest
         return self.told.partition(" ")[0] == name
@@ -104,11 +104,11 @@ def version_of(told: str) -> str | None:
 
 
 def plan_present(place: PluginPaths, seen: Seen, wanted: Wanted, name: str, *, backup: bool) -> FilePlan:
-    """A foreign file goes to the backups before it is replaced."""
+    """A file of others is moved to the backups before it is replaced."""
     _refuse_other(place, seen, "install")
     before, after = _shown(seen), _wanted(wanted)
     if seen.kind == "missing" or seen.digest != wanted.digest:
-        kept = place.backup(seen.digest) if backup and seen.kind == "file" and not seen.ours(name) else None
+        kept = place.backup(seen.digest) if backup and seen.kind == "file" and not seen.is_own(name) else None
         return FilePlan("install", kept, before, after)
     if (seen.mode, seen.uid, seen.gid) != (wanted.mode, wanted.uid, wanted.gid):
         return FilePlan("adjust", None, before, after)
@@ -116,19 +116,19 @@ def plan_present(place: PluginPaths, seen: Seen, wanted: Wanted, name: str, *, b
 
 
 def plan_absent(place: PluginPaths, seen: Seen, name: str, *, backup: bool, force: bool) -> FilePlan:
-    """A foreign file is removed only where that is asked for."""
+    """A file of others is removed only where that is requested."""
     _refuse_other(place, seen, "remove")
     if seen.kind == "missing":
         return FilePlan()
-    ours = seen.ours(name)
-    if not ours and not force:
+    own = seen.is_own(name)
+    if not own and not force:
         cause = "it was changed after this module had installed it" if seen.recorded else "this module did not install it"
-        raise cannot("remove", "file", place.path, cause, "Set force: true to remove it all the same", code="foreign")
-    return FilePlan("remove", place.backup(seen.digest) if backup and not ours else None, _shown(seen), {})
+        raise cannot("remove", "file", place.path, cause, "Set force: true to remove it all the same", code="unmanaged")
+    return FilePlan("remove", place.backup(seen.digest) if backup and not own else None, _shown(seen), {})
 
 
 def plan_settings_absent(place: PluginPaths, seen: Seen, name: str, *, backup: bool) -> FilePlan:
-    """Settings go with their plugin if they were written by us; what somebody has made of them since is kept."""
+    """Settings go with their plugin if they were written by us; what others have changed in them since is kept."""
     return plan_absent(place, seen, name, backup=backup, force=True) if seen.recorded else FilePlan()
 
 
@@ -141,7 +141,7 @@ def mode_of(listed: str) -> str:
 
 
 def is_name(name: str) -> bool:
-    """XAPI finds a plugin by the name of its file; a hidden one is an incomplete one of ours."""
+    """XAPI finds a plugin by the name of its file; a hidden one is an incomplete one of this collection."""
     return re.fullmatch(r"[A-Za-z0-9_][A-Za-z0-9_.-]*", name) is not None
 
 

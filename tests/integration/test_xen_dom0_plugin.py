@@ -143,7 +143,7 @@ def test_a_foreign_plugin_is_kept_where_xapi_finds_none(bare: Dom0, source: Call
     assert predicted["backup_file"] == done["backup_file"] == f"{Path(bare.directory).parent}/{kept}"
     assert (again["changed"], again["backup_file"]) == (False, None)
     assert refused["msg"] == (f"Cannot remove file '{bare.directory}/other': this module did not install it. Set force: true to remove it all the same.")
-    assert (refused["error"]["code"], removed["changed"]) == ("foreign", True)
+    assert (refused["error"]["code"], removed["changed"]) == ("unmanaged", True)
     files = bare.files()
     assert files.keys() == {"plugins/glance", "plugins.installed/glance.plugin", kept}
     assert files[kept] == owned(bare, "0600", foreign)

@@ -171,7 +171,7 @@ def test_what_cannot_be_called(pool: PoolUnderTest, write: Write) -> None:
     assert ask(pool, function="echo").values["msg"] == "parameters are required together: name, function"
     assert ask(pool, arguments={"a": "b"}).values["msg"] == "missing parameter(s) required by 'arguments': function"
     twice = ask(pool, name=NAME, function="echo", arguments={"a": "1"}, secret_arguments={"a": "another"}).sentence()
-    assert "a stands in arguments and in secret_arguments" in twice
+    assert "a is in arguments and in secret_arguments" in twice
 
 
 def test_arguments_that_linux_would_not_pass_on_are_refused_before_the_call(pool: PoolUnderTest, write: Write) -> None:

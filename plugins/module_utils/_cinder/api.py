@@ -68,7 +68,7 @@ class Cinder:
     # Volumes and snapshots
 
     def volumes(self, backend: str) -> Iterator[Record]:
-        """Those of all projects that lie on a backend, page by page."""
+        """Those of all projects that are on a backend, page by page."""
         params: dict[str, Any] = {"all_tenants": 1, "limit": PAGE_SIZE, "sort": "id"}
         while True:
             page = self._read("/volumes/detail", params)["volumes"]

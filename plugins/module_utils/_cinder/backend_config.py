@@ -12,10 +12,10 @@ from typing import Any
 
 from .._core.ini import Unwritable, escape, lines_of, parse, scalar
 
-MARK = "# Ansible managed: the role xenstack.image_services.cinder_xenapinfs writes these lines anew."
+MARK = "# Ansible managed: the role xenstack.image_services.cinder_xenapinfs writes these lines."
 PACKAGE = "cinder_xenapinfs."
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*")
-# Sections that every Cinder has; a backend of this name would mix its options with theirs.
+# Sections that every Cinder has; a backend of this name would mix its options with those.
 TAKEN = frozenset(
     "DEFAULT backend backend_defaults barbican brcd_fabric_example coordination cors database fc-zone-manager healthcheck key_manager "
     "keystone_authtoken nova oslo_concurrency oslo_messaging_notifications oslo_messaging_rabbit oslo_middleware oslo_policy oslo_reports "
@@ -37,7 +37,7 @@ class Edited:
 
 
 def edit(text: str, backend: str, options: Mapping[str, Any] | None) -> Edited:
-    """Declare a backend and enable it; without options remove both, where they are ours."""
+    """Declare a backend and enable it; without options remove both, where the role has written them."""
     findings = tuple(_findings(text, backend, options))
     if findings:
         return _edited(text, text, findings)
@@ -69,12 +69,12 @@ def _findings(text: str, backend: str, options: Mapping[str, Any] | None) -> Ite
     if len(spans) > 1:
         yield f"Cannot {verb} backend '{backend}': the section stands {len(spans)} times in the file. Join them by hand."
     elif spans and not _is_ours(lines, spans[0]):
-        foreign = sorted(set(sections.get(backend, {})) - set(_given(options or {})))
+        unknown = sorted(set(sections.get(backend, {})) - set(_given(options or {})))
         if options is None:
             yield f"Cannot remove backend '{backend}': this role has not written its section. Remove it by hand."
-        elif foreign:
+        elif unknown:
             yield (
-                f"Cannot configure backend '{backend}': its section was written by somebody else and holds {', '.join(foreign)} too. "
+                f"Cannot configure backend '{backend}': its section was written by others and holds {', '.join(unknown)} too. "
                 "Say these in cinder_xenapinfs_extra_config, or choose another cinder_xenapinfs_backend."
             )
     for name, value in _given(options or {}).items():
@@ -131,7 +131,7 @@ def _is_of_option(line: str) -> bool:
 
 
 def _block_end(lines: Sequence[str], span: tuple[int, int]) -> int:
-    """Where the lines end that we have written: others may have added theirs after a blank line or a comment."""
+    """Where the lines of the role end: others may have added lines after a blank line or a comment."""
     at = span[0] + 1
     while at < span[1] and _is_of_option(lines[at]):
         at += 1
@@ -148,7 +148,7 @@ def _with_section(lines: Sequence[str], section: str, wanted: Sequence[str]) -> 
         rest = list(lines[_block_end(lines, spans[0]) : end])
     else:
         rest = [line for line in lines[start:end] if not _is_of_option(line)]
-        # What was written right above the options must not become part of ours.
+        # What was written right above the options must not become part of the block.
         rest = ["", *rest] if rest and rest[0].strip() else rest
     return [*lines[:start], MARK, *wanted, *rest, *lines[end:]]
 
@@ -177,7 +177,7 @@ def _with_enabled(lines: Sequence[str], names: Sequence[str]) -> list[str]:
     wanted = [f"enabled_backends = {','.join(names)}"] if names else []
     found = [number for start, end in _spans(lines, "DEFAULT") for number in range(start, end) if _option(lines[number]) == "enabled_backends"]
     if found:
-        # The last one counts.
+        # The last one is used.
         after = found[-1] + 1
         while after < len(lines) and lines[after].strip() and lines[after][0] in " \t":
             after += 1

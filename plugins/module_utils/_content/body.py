@@ -88,7 +88,7 @@ class HashingSource:
         return self.digests_passed
 
     def close(self) -> None:
-        """End a reading whose rest nobody reads, and with it the thread that hashes: left to the garbage collector, it could wait for itself."""
+        """End a reading whose rest is not needed, and with it the thread that hashes: left to the garbage collector, it could wait for itself."""
         if isinstance(self._blocks, Generator):
             self._blocks.close()
 

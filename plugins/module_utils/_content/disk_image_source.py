@@ -1,7 +1,7 @@
 # SPDX-FileCopyrightText: 2026 xenstack.image_services contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
 # Private to this collection: no compatibility is promised to other importers.
-"""An image that is made of a disk while it is sent: nothing of it lies anywhere."""
+"""An image that is encoded from a disk while it is sent: no part of it is stored here."""
 
 from __future__ import annotations
 
@@ -81,7 +81,7 @@ class DigestedDisk:
 
 
 class DiskImageSource:
-    """A source for an upload, as `source.FileSource` is one: from the start each time it is read, by opening the disk anew.
+    """A source for an upload, as `source.FileSource` is one: from the start each time it is read, by opening the disk again.
 
     It is known again by ``identity`` where the disk can never change, else by what it holds, which is known when it was read once.
     """
@@ -141,7 +141,7 @@ class DiskImageSource:
         return digests_of(self.blocks(), algorithms)
 
     def read(self) -> None:
-        """Read the disk for its fingerprint alone: nothing is made of it."""
+        """Read the disk for its fingerprint alone: nothing is encoded."""
         with self._open_disk() as disk:
             digested = DigestedDisk(disk)
             for _block in digested.blocks():
@@ -149,7 +149,7 @@ class DiskImageSource:
         self._digest = digested.digest
 
     def close(self) -> None:
-        """Let go of the disk, also where nobody has read it to its end."""
+        """Release the disk, also where it was not read to its end."""
         opened, self._open = self._open, None
         if opened is not None:
             # To leave well would be to read the rest.

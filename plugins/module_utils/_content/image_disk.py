@@ -77,7 +77,7 @@ class ImageDisk:
 
     @property
     def at_any_place(self) -> bool:
-        """Whether it is read at any place of a file, so that its bytes never pass as a whole."""
+        """Whether it is read at any place of a file, so that its bytes never all pass."""
         return isinstance(self._source, FileSource) and self._plain is self._passing and self.format != TARBALL
 
     @property
@@ -111,7 +111,7 @@ class ImageDisk:
         self._cleanup.close()
 
     def finish(self) -> dict[str, str]:
-        """Once all blocks were read: the digests of the source's bytes, none where they did not pass as a whole."""
+        """Once all blocks were read: the digests of the source's bytes, none where not all of them passed."""
         if not self.at_any_place:
             return self._passing.rest()
         source = cast(FileSource, self._source)
@@ -124,7 +124,7 @@ class ImageDisk:
 
     def _kind(self, declared: str | None, container: str | None, compression: str | None, inner: str | None, hidden: bool) -> str:
         if declared is not None and declared not in DISK_FORMATS:
-            raise self._mismatch(f"disk_format is '{declared}', and {', '.join(DISK_FORMATS)} are what disks are made of", None, "Convert the image")
+            raise self._mismatch(f"disk_format is '{declared}', and {', '.join(DISK_FORMATS)} are the formats of disks", None, "Convert the image")
         if container == "bare" and compression is not None:
             raise self._mismatch(f"container_format is 'bare', and the data is compressed with {compression}", compression)
         if container == "compressed" and compression is None:
@@ -197,7 +197,7 @@ class ImageDisk:
     def _whole(self, vhd: VhdFile | VhdStream) -> BlockStream:
         if raw_parent(vhd):
             cause = "it holds only what differs from its parent, which is a raw disk"
-            raise broken("VHD", self.label, cause, "Export the disk as a whole, for example with xen_vdi_export")
+            raise broken("VHD", self.label, cause, "Export the complete disk, for example with xen_vdi_export")
         if vhd.parent:
             raise broken(
                 "VHD", self.label, "it holds only what differs from its parent", "Give a tarball of the whole chain: 0.vhd, its parent 1.vhd, and so on"

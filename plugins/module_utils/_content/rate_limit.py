@@ -40,7 +40,7 @@ class RateLimiter:
             nonlocal before
             if progress is not None:
                 progress(sent, size)
-            # An upload that starts anew counts from zero again.
+            # An upload that starts again counts from zero.
             count, before = sent - before if sent > before else sent, sent
             self.step(count)
 

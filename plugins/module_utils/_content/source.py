@@ -48,7 +48,7 @@ class Source(Protocol):
 
     @property
     def origin(self) -> Source:
-        """The source as it lies where it comes from: itself, unless its bytes are changed on the way."""
+        """The source before any change on the way: itself, unless its bytes are changed."""
 
     def head(self) -> bytes:
         """The first HEAD_SIZE bytes, or all there are."""
@@ -148,13 +148,13 @@ class _Beginning:
 
 
 class HttpSource:
-    """An image behind http(s), streamed; a broken transfer goes on where it stopped if it is certain that the same bytes follow.
+    """An image behind http(s), streamed; a broken transfer continues where it stopped if it is certain that the same bytes follow.
 
     The server is asked when first something has to be known.
     """
 
     def __init__(self, uri: str, clock: Clock | None = None, access: Access | None = None, checked: bool = False) -> None:
-        """``checked`` says that who reads compares a digest afterwards, so that a server without a strong validator may go on in the middle."""
+        """``checked`` says that who reads compares a digest afterwards, so that a server without a strong validator may continue in the middle."""
         self._uri = uri
         self._clock = clock or Clock()
         self._access = access or Access()
@@ -284,11 +284,11 @@ class HttpSource:
             return None if answer.status_code == 200 else f"the server answered {answer.status_code} {answer.reason} where all of it was asked for"
         begun = self._beginning
         if answer.status_code != 206:
-            return "the transfer broke, and the content changed or the server cannot go on in the middle"
+            return "the transfer broke, and the content changed or the server cannot continue in the middle"
         told = content_range(answer)
         if told is None or told[0] != start or (begun.size is not None and told[2] not in (None, begun.size)) or (begun.size or told[1] + 1) <= told[1]:
             said = " ".join(answer.headers.get("Content-Range", "no Content-Range").split())[:60]
-            return f"the transfer broke, and the server goes on with another part of it than the one from byte {start} that was asked for ({said})"
+            return f"the transfer broke, and the server continues with another part of it than the one from byte {start} that was asked for ({said})"
         if begun.strong is not None and validator(answer) not in (begun.strong, begun.validator, None):
             return "the transfer broke, and the content changed"
         return None

@@ -62,7 +62,7 @@ class Access:
         raise requests.TooManyRedirects(f"more than {MAX_REDIRECTS} redirects")
 
     def _without_userinfo(self, uri: str) -> tuple[str, tuple[str, str] | None]:
-        """The address to ask, and the credentials: the options', else those that stand in it."""
+        """The address to ask, and the credentials: the options', else those that are in it."""
         parts = urlsplit(uri)
         before, _at, netloc = parts.netloc.rpartition("@")
         user, _colon, password = before.partition(":")

@@ -21,7 +21,7 @@ _ADDRESS = re.compile(r"https?://.*", re.IGNORECASE | re.DOTALL)
 
 
 def shown(uri: str) -> str:
-    """The address as everybody may read it: without what stands before the host and behind the path."""
+    """The address as everyone may read it: without what is before the host and behind the path."""
     try:
         parts = urlsplit(uri)
     except ValueError:

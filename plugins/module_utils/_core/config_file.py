@@ -1,7 +1,7 @@
 # SPDX-FileCopyrightText: 2026 xenstack.image_services contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
 # Private to this collection: no compatibility is promised to other importers.
-"""Whole configuration files from sections and options, and single values for files that are templates. Every value is literal. No I/O."""
+"""Complete configuration files from sections and options, and single values for files that are templates. Every value is literal. No I/O."""
 
 from __future__ import annotations
 
@@ -138,7 +138,7 @@ class ConfigFile:
 
 
 def config_file(sections: Mapping[str, Any], header: str) -> ConfigFile:
-    """A whole file for oslo.config; an option that is null or empty is left to the program's own default."""
+    """A complete file for oslo.config; an option that is null or empty is left to the program's own default."""
     findings: list[str] = []
     lines: dict[str, list[tuple[str, str]]] = {}
     for name in sorted(sections, key=str):
@@ -165,7 +165,7 @@ def _option(name: Any) -> str:
 
 
 def _values(value: Any) -> Iterator[str]:
-    """What stands behind the option in each of its lines."""
+    """What follows the option in each of its lines."""
     if isinstance(value, Mapping):
         if value:
             yield escape(_pairs(value))

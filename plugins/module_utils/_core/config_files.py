@@ -64,7 +64,7 @@ def differs(entry: Entry, found: Found) -> bool:
     """Whether something has to be written; what a path must not turn into is refused."""
     if entry.state == ABSENT:
         if found.state == "directory":
-            raise _cannot("remove", entry, "it is a directory", "Remove it by hand if nobody needs it")
+            raise _cannot("remove", entry, "it is a directory", "Remove it by hand if it is not needed")
         return found.state != ABSENT
     if found.state == ABSENT:
         return True
@@ -100,7 +100,7 @@ def _file(entry: Entry, found: Found, attributes: Attributes) -> None:
             stream.write(entry.content)
         os.fsync(descriptor)
         if found.state == ABSENT:
-            # Nobody reads a new file before it belongs to whom it must.
+            # No one can read a new file before it has its owner and mode.
             attributes.settle(temporary, False, None)
             os.rename(temporary, entry.path)
         else:

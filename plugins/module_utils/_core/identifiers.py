@@ -14,7 +14,7 @@ from .errors import cannot
 
 Options = Mapping[str, Mapping[str, Any]]
 
-# Options that tell one object from others, by their names, in every module and at every depth. A list of them is judged by its items.
+# Options that tell one object from others, by their names, in every module and at every depth. Of a list of them each item is checked.
 IDENTIFYING = frozenset(
     {
         "backend",

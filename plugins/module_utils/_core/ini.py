@@ -84,5 +84,5 @@ def section(name: str, options: Sequence[tuple[str, str]]) -> str:
 
 
 def document(header: str, sections: Mapping[str, Sequence[tuple[str, str]]]) -> str:
-    """A whole file; sections without options are left out."""
+    """A complete file; sections without options are left out."""
     return "\n".join([*([header.rstrip("\n") + "\n"] if header else []), *(section(name, options) for name, options in sections.items() if options)])

@@ -1,9 +1,9 @@
 # SPDX-FileCopyrightText: 2026 xenstack.image_services contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
 # Private to this collection: no compatibility is promised to other importers.
-"""Notice that nobody waits for the result any more: ansible-playbook was killed or interrupted, or its connection has ended.
+"""Notice that the result is no longer waited for: ansible-playbook was killed or interrupted, or its connection has ended.
 
-A module that goes on unseen would hold its transfer for hours, beside the next run of the same task.
+A module that continues unseen would hold its transfer for hours, beside the next run of the same task.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ def ending_with_parent(interval: float = INTERVAL) -> Iterator[None]:
 
 
 class ParentWatch:
-    """Whether the processes between this one and ansible-playbook, or sshd, are those of the beginning, and somebody reads our output."""
+    """Whether the processes between this one and ansible-playbook, or sshd, are those of the beginning, and the output is read."""
 
     def __init__(self, output: int = 1) -> None:
         self._output = output
@@ -58,7 +58,7 @@ class ParentWatch:
 def _ancestors() -> list[tuple[int, str | None]]:
     """Process ids and start times up to the leader of our session and its parent: ansible-playbook gives each worker a session of its own, sshd each login.
 
-    What is above them may end, as a shell does whose job goes on. Empty where there is no /proc.
+    What is above them may end, as a shell does whose job continues. Empty where there is no /proc.
     """
     found: list[tuple[int, str | None]] = []
     session, pid = os.getsid(0), os.getppid()

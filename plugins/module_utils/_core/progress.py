@@ -34,7 +34,7 @@ class ProgressSink:
 
     def _append(self, data: bytes) -> None:
         try:
-            # The action plugin has made the file; nothing is made in its place.
+            # The action plugin has created the file; no other is created in its place.
             descriptor = os.open(self._path or "", os.O_WRONLY | os.O_APPEND | os.O_NOFOLLOW | os.O_CLOEXEC)
             try:
                 os.write(descriptor, data)
@@ -62,9 +62,9 @@ class ProgressLog:
         now = self._clock.now()
         tenth = sent * 10 // size if size else 0
         with self._lock:
-            anew, self._sent = self._sent < 0 or sent < self._sent, sent
-            if anew:
-                # A transfer that starts anew counts anew.
+            again, self._sent = self._sent < 0 or sent < self._sent, sent
+            if again:
+                # A transfer that starts again counts from zero.
                 self._mark = (now, sent, tenth)
                 return
             since, sent_before, tenth_before = self._mark

@@ -26,7 +26,7 @@ Done = TypeVar("Done")
 class Job(ABC, Generic[Seen, Plan, Done]):
     """The work of one module in four steps, each of which gets what those before it have returned.
 
-    ``__init__`` checks the options and asks nobody anything. Only ``apply`` changes something.
+    ``__init__`` checks the options and sends no request. Only ``apply`` changes something.
     """
 
     def __init__(self, params: Params) -> None:

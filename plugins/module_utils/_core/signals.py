@@ -29,7 +29,7 @@ def refuse_when_ending(verb: str, kind: str, name: str) -> None:
 
 @contextmanager
 def signals_as_errors(verb: str, kind: str, name: str) -> Iterator[None]:
-    """Make SIGTERM, SIGHUP and SIGINT an exception inside, so that what was half made goes; the task ends with a sentence."""
+    """Make SIGTERM, SIGHUP and SIGINT an exception inside, so that what is incomplete is removed; the task ends with an error."""
 
     def interrupt(number: int, frame: Any) -> None:
         _asked.set()

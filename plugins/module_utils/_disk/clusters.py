@@ -1,7 +1,7 @@
 # SPDX-FileCopyrightText: 2026 xenstack.image_services contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
 # Private to this collection: no compatibility is promised to other importers.
-"""Clusters of a disk, wherever the tables of an image say that they lie in its file."""
+"""Clusters of a disk, wherever the tables of an image place them in its file."""
 
 from __future__ import annotations
 

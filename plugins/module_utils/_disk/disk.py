@@ -64,7 +64,7 @@ class ImageFile:
     def read(self, offset: int, length: int, what: str) -> bytes:
         """``length`` bytes at ``offset``; ``what`` they are is said where the file ends before."""
         if offset + length > self.size:
-            raise self.broken(f"{what} lies at {offset}, beyond its end at {self.size}: it is cut off or damaged")
+            raise self.broken(f"{what} is at {offset}, beyond its end at {self.size}: it is cut off or damaged")
         data = b""
         try:
             self._stream.seek(offset)

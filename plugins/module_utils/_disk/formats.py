@@ -110,7 +110,7 @@ _RAW_DISKS: tuple[tuple[int, bytes], ...] = (
 )
 _WEB_PAGE = re.compile(rb"(\xef\xbb\xbf)?\s*<(!doctype|html|head|body|title|\?xml|!--|script)", re.IGNORECASE)
 _CONTROLS = tuple(bytes([code]) for code in range(0x20) if bytes([code]) not in b"\t\n\r\f") + (b"\x7f",)
-# No mark lies behind this many of the first bytes.
+# No mark is behind this many of the first bytes.
 MARKS_END = 0x10048
 COMPRESSIONS = frozenset({"gzip", "xz", "zstd", "bzip2"})
 _TEXTS = frozenset({"a JSON document", "a text file"})

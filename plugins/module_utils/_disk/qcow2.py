@@ -37,7 +37,7 @@ _MAX_WINDOW = 8 * MIB
 _LEAST_COMPRESSED = 8
 _CONVERT = "Convert it with: qemu-img convert -O qcow2"
 # To convert such an image would read whatever file it names.
-_WHOLE = "Ask its owner for one image that holds the whole disk"
+_WHOLE = "Ask its owner for one image that holds the complete disk"
 
 
 class Qcow2File:
@@ -69,9 +69,9 @@ class Qcow2File:
         if entries * 8 > _MAX_TABLE or entries < self._entries:
             raise self._file.broken(f"it gives a size of {size} bytes, and a table of {entries} entries for it")
         if table % self._cluster:
-            raise self._file.broken(f"its first table lies at {table}, between its clusters")
+            raise self._file.broken(f"its first table is at {table}, between its clusters")
         if table + self._entries * 8 > self._file.size:
-            raise self._file.broken(f"its first table lies at {table}, beyond its end at {self._file.size}: it is cut off or damaged")
+            raise self._file.broken(f"its first table is at {table}, beyond its end at {self._file.size}: it is cut off or damaged")
 
     def _features(self, bits: int) -> bool:
         """Whether compressed clusters are zstandard's."""
@@ -79,7 +79,7 @@ class Qcow2File:
         features, header_length = int.from_bytes(data[:8], "big"), int.from_bytes(data[28:], "big")
         if header_length < 104 or header_length % 8 or header_length > 1 << bits:
             raise self._file.broken(f"its header gives its own length as {header_length} bytes")
-        # First, so that nobody is told to convert what names another file.
+        # First, so that no user is told to convert what names another file.
         if features & _EXTERNAL:
             raise self._file.broken("its data is in another file", _WHOLE)
         if features & ~_KNOWN_FEATURES:
@@ -168,12 +168,12 @@ class Qcow2File:
 
     def _check_place(self, place: int, length: int, offset: int) -> None:
         if place % self._cluster:
-            raise self._file.broken(f"its tables are damaged: offset {offset} is said to lie at {place}, between two clusters")
+            raise self._file.broken(f"its tables are damaged: offset {offset} is said to be at {place}, between two clusters")
         if place + length > self._file.size:
             raise self._beyond(place, offset)
 
     def _beyond(self, place: int, offset: int) -> ImageServicesError:
-        return self._file.broken(f"the data of offset {offset} lies at {place}, beyond its end at {self._file.size}: it is cut off or damaged")
+        return self._file.broken(f"the data of offset {offset} is at {place}, beyond its end at {self._file.size}: it is cut off or damaged")
 
     def _spend(self, left: int, amount: int) -> int:
         if amount > left:

@@ -34,7 +34,7 @@ from .vmdk_format import (
 
 
 class VmdkFile:
-    """A VMDK that holds its whole disk, in a seekable file."""
+    """A VMDK that holds its complete disk, in a seekable file."""
 
     ordered = True
 
@@ -51,7 +51,7 @@ class VmdkFile:
         self.virtual_size = header.virtual_size
         for place in (self._header.directory, self._header.redundant):
             if place and (place + self._header.directory_sectors) * SECTOR > self._file.size:
-                raise self._file.broken(f"its directory of {header.tables} tables lies at sector {place}, beyond its end at {self._file.size}: it is cut off")
+                raise self._file.broken(f"its directory of {header.tables} tables is at sector {place}, beyond its end at {self._file.size}: it is cut off")
         if not self._header.directory:
             raise self._file.broken("it does not say where its tables are")
 
@@ -106,15 +106,15 @@ class VmdkFile:
         head = self._file.read(place * SECTOR, GRAIN_HEAD.size, f"the data of offset {offset}")
         sector, size = GRAIN_HEAD.unpack(head)
         if sector * SECTOR != offset or not 0 < size <= most_packed(self._header):
-            raise self._file.broken(f"its tables are damaged: the data of offset {offset} is said to lie at {place * SECTOR}, where something else is")
+            raise self._file.broken(f"its tables are damaged: the data of offset {offset} is said to be at {place * SECTOR}, where something else is")
         self._claim(claims, place, -(-(len(head) + size) // SECTOR), f"the data of offset {offset}")
         return Cluster(offset, min(self._header.grain_size, self.virtual_size - offset), place * SECTOR + len(head), size)
 
     def _claim(self, claims: Claims, place: int, count: int, what: str) -> None:
         if place + count > self._sectors:
-            raise self._file.broken(f"{what} lies at {place * SECTOR}, beyond its end at {self._file.size}: it is cut off or damaged")
+            raise self._file.broken(f"{what} is at {place * SECTOR}, beyond its end at {self._file.size}: it is cut off or damaged")
         if not claims.claim(place, count):
-            raise self._file.broken(f"its tables are damaged: {what} is said to lie at {place * SECTOR}, where something else lies already")
+            raise self._file.broken(f"its tables are damaged: {what} is said to be at {place * SECTOR}, where something else is already")
 
     def _entries(self, place: int, count: int) -> Iterator[tuple[int, int]]:
         """(number, entry) of those that are not zero."""

@@ -41,8 +41,8 @@ _OTHER_MAGIC = {
     b"# Di": "it is only a description of a disk whose data is in other files",
 }
 _WHOLE = frozenset({"monolithicsparse", "streamoptimized"})
-CONVERT = "Ask its owner for one image that holds the whole disk"
-ANEW = "Export it anew where it was created"
+CONVERT = "Ask its owner for one image that holds the complete disk"
+AGAIN = "Export it again where it was created"
 
 Broken = Callable[..., ImageServicesError]
 
@@ -89,19 +89,19 @@ def parse_header(data: bytes, broken: Broken) -> Header:
     version, flags, capacity, grain, description, length, entries, redundant, directory, overhead = fields[1:]
     _unclean, marks, method = _END.unpack(data[_HEADER.size : _HEADER.size + _END.size])
     if not 1 <= version <= 3:
-        raise broken(f"it is of version {version}; 1 to 3 are read", ANEW)
+        raise broken(f"it is of version {version}; 1 to 3 are read", AGAIN)
     if flags & ~(_NEW_LINES | _REDUNDANT | _ZEROED | _PACKED | _MARKERS):
-        raise broken(f"it uses unknown features (flags {flags:#x})", ANEW)
+        raise broken(f"it uses unknown features (flags {flags:#x})", AGAIN)
     if flags & _NEW_LINES and marks != b"\n \r\n":
         raise broken("its line ends were changed, as by a transfer as text", "Get it again, as binary data")
     if method > 1 or bool(flags & _PACKED) != bool(method) or bool(flags & _MARKERS) != bool(method):
-        raise broken(f"its flags ({flags:#x}) and its compression ({method}) contradict each other", ANEW)
+        raise broken(f"its flags ({flags:#x}) and its compression ({method}) contradict each other", AGAIN)
     if not 1 <= capacity <= MAX_SECTORS:
-        raise broken(f"it gives a size of {capacity * SECTOR} bytes; 512 to {MAX_SECTORS * SECTOR} are read", ANEW)
+        raise broken(f"it gives a size of {capacity * SECTOR} bytes; 512 to {MAX_SECTORS * SECTOR} are read", AGAIN)
     if grain & (grain - 1) or not LEAST_GRAIN <= grain <= MAX_GRAIN:
-        raise broken(f"its grains are of {grain} sectors; powers of two from {LEAST_GRAIN} to {MAX_GRAIN} are read", ANEW)
+        raise broken(f"its grains are of {grain} sectors; powers of two from {LEAST_GRAIN} to {MAX_GRAIN} are read", AGAIN)
     if entries != ENTRIES:
-        raise broken(f"its grain tables have {entries} entries; {ENTRIES} is what the format has", ANEW)
+        raise broken(f"its grain tables have {entries} entries; {ENTRIES} is what the format has", AGAIN)
     return Header(capacity, grain, description, length, redundant if flags & _REDUNDANT else 0, directory, overhead, bool(method), bool(flags & _ZEROED))
 
 
@@ -111,11 +111,11 @@ def check_description_place(header: Header, end: int, broken: Broken) -> None:
         raise broken("it does not describe the disk that it holds, as a part of a larger disk does not", CONVERT)
     if header.description_length > MAX_DESCRIPTION or header.description + header.description_length > end:
         what = f"{header.description_length} sectors from sector {header.description} on"
-        raise broken(f"its header gives its description as {what}, which it does not have", ANEW)
+        raise broken(f"its header gives its description as {what}, which it does not have", AGAIN)
 
 
 def check_description(named: bytes, fixed: bytes, broken: Broken) -> None:
-    """Of the description that the header names and of what lies where others look for one: neither may tell of data elsewhere."""
+    """Of the description that the header names and of what is where others look for one: neither may tell of data elsewhere."""
     text = named.partition(b"\0")[0].decode("utf-8", "replace")
     kind = re.search(r'^\s*createType\s*=\s*"?([^"\n]*)', text, re.MULTILINE | re.IGNORECASE)
     if kind is None or kind[1].strip().lower() not in _WHOLE:

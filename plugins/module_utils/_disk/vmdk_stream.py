@@ -53,7 +53,7 @@ def is_streamable(head: bytes, label: str) -> bool:
 
 
 class _Sum:
-    """Of pairs (grain, sector), in whatever order they come; nobody outside can make two that are the same, for lack of the key."""
+    """Of pairs (grain, sector), in whatever order they come; no one outside can find two that are the same, for lack of the key."""
 
     def __init__(self) -> None:
         self._key = os.urandom(16)
@@ -184,7 +184,7 @@ class VmdkStream:
 
     def _forward(self, sector: int, what: str) -> None:
         if sector < self._place():
-            raise self._broken(f"{what} lies at sector {sector}, before or in something else: as a stream it is not readable", _AS_FILE)
+            raise self._broken(f"{what} is at sector {sector}, before or in something else: as a stream it is not readable", _AS_FILE)
         self._stream.skip((sector - self._place()) * SECTOR)
 
     def _broken(self, cause: str, *advice: str) -> ImageServicesError:

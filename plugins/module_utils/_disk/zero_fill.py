@@ -20,7 +20,7 @@ def out_of_order(kind: str, label: str) -> ImageServicesError:
 
 
 def filled(blocks: Iterable[Block], ranges: Iterable[Extent], kind: str, label: str) -> Iterator[bytes]:
-    """Every byte of the ranges, which are ascending as the blocks are; no block may lie outside of them."""
+    """Every byte of the ranges, which are ascending as the blocks are; no block may be outside of them."""
     coming = iter(blocks)
     held = _next(coming)
     for offset, length in ranges:

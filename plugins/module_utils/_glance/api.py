@@ -139,7 +139,7 @@ class Glance:
         self.http.request("PUT", f"/v2/images/{image_id}/stage", data=body, headers=_data_headers(size), timeout=timeout)
 
     def import_image(self, image_id: str, method: Mapping[str, Any], stores: Sequence[str] | None, all_or_none: bool = True) -> None:
-        """Start an import; it goes on in Glance after the answer. ``all_or_none`` takes the data out of every store again where one of them fails."""
+        """Start an import; it continues in Glance after the answer. ``all_or_none`` takes the data out of every store again where one of them fails."""
         body: Record = {"method": dict(method)}
         if stores is not None:
             body.update(stores=list(stores), all_stores_must_succeed=all_or_none)

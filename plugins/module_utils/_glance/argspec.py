@@ -11,7 +11,7 @@ from typing import Any
 from .._core.address import source_secrets
 from .._core.argspec import ArgumentSpec, SecretMaskingModule
 
-# Every other value of an auth dictionary counts as a secret, those of plugins that we never heard of included.
+# Every other value of an auth dictionary is treated as a secret, those of unknown plugins included.
 HARMLESS_AUTH_KEYS = frozenset(
     {
         "application_credential_id",

@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from .._core.wait import Clock
 
 NO_ENDPOINT = "no_endpoint"
-# Option of ours -> keyword of openstack.config.get_cloud_region, as openstack.cloud maps them.
+# Option of the module -> keyword of openstack.config.get_cloud_region, as openstack.cloud maps them.
 SDK_KEYWORDS = {
     "auth": "auth",
     "auth_type": "auth_type",
@@ -103,7 +103,7 @@ class Cloud:
 
     @property
     def trust(self) -> bool | str:
-        """By what services prove themselves: the system's authorities, those of the file of this path, or not at all."""
+        """By what services are verified: the system's authorities, those of the file of this path, or not at all."""
         verify: bool | str = self._session.verify
         return verify
 

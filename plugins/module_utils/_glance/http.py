@@ -59,7 +59,7 @@ ADVICE: Mapping[object, str] = {
 }
 
 
-# Exception stands here again for checkers that do not follow the import of its base.
+# Exception is repeated for checkers that do not follow the import of its base.
 class GlanceError(ImageServicesError, Exception):
     """Glance, or the way to it, refused; ``status`` is None where no answer came."""
 

@@ -13,7 +13,7 @@ from .._core.errors import ImageServicesError
 
 Record = Mapping[str, Any]
 
-# Properties of ours. They are Glance properties like any other, but never the operator's.
+# Properties of this collection. They are Glance properties like any other, but never the operator's.
 INCOMING = "image_services_incoming"
 REPLACES = "image_services_replaces"
 SOURCE_DIGEST = "image_services_source_digest"

@@ -77,7 +77,7 @@ def _token(url: str, params: Params) -> str:
 
 
 def _at(url: str, token: str) -> Session:
-    """A session with this very service: no proxy stands before the host's own address, and its certificate is made for the public name."""
+    """A session with this very service: no proxy is used for the host's own address, and its certificate is for the public name."""
     connection = requests.Session()
     connection.trust_env = False
     return Session(auth=Token(url, token), session=connection, verify=False)

@@ -1,7 +1,7 @@
 # SPDX-FileCopyrightText: 2026 xenstack.image_services contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
 # Private to this collection: no compatibility is promised to other importers.
-"""Which images lie in which stores, counted from Glance's listing."""
+"""Which images are in which stores, counted from Glance's listing."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 # SPDX-FileCopyrightText: 2026 xenstack.image_services contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
 # Private to this collection: no compatibility is promised to other importers.
-"""Carry out a plan for one image. What exists stays as it is until its successor is verified; what was half made goes."""
+"""Carry out a plan for one image. What exists stays as it is until its successor is verified; what is incomplete is removed."""
 
 from __future__ import annotations
 
@@ -84,7 +84,7 @@ class ImageApplier:
         hidden = bool(body.get("os_hidden", False))
         with glance_errors("upload", "image", self._name):
             if not self._filling.complete:
-                # Nobody stays to reveal it, so it is what it shall be from the start.
+                # No task waits to reveal it, so it has its final attributes from the start.
                 return str(self._filling.fill(self._glance.create(self._identified(body), plan.relation))["id"])
             image = self._create_filled(body, plan.relation)
             self._reveal(image, hidden, plan.replaces)

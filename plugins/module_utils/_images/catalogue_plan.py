@@ -92,7 +92,7 @@ def base_name(image: Record) -> str | None:
 def past_rotation(name: str, owner: str | None, keep: int, records: Iterable[Record], retiring: Record | None) -> list[Record]:
     """Replaced images of a name beyond the newest ``keep``, of which the declared image itself is the first.
 
-    ``retiring`` is an image that this run replaces and that goes on under another name.
+    ``retiring`` is an image that this run replaces and that stays under another name.
     """
     former = [image for image in records if base_name(image) == name and image.get("owner") == owner and INCOMING not in image]
     former.sort(key=lambda image: (str(image.get("created_at")), str(image["id"])), reverse=True)

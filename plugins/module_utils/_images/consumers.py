@@ -16,7 +16,7 @@ Record = dict[str, Any]
 
 
 class Consumers:
-    """Servers that were made from an image and volumes that hold one."""
+    """Servers that were created from an image and volumes that hold one."""
 
     def __init__(self, cloud: Cloud) -> None:
         self._cloud = cloud

@@ -1,7 +1,7 @@
 # SPDX-FileCopyrightText: 2026 xenstack.image_services contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
 # Private to this collection: no compatibility is promised to other importers.
-"""Content into an image by the way that the task and the service allow, and the proof that it arrived."""
+"""Content into an image by the transport that the task and the service allow, and the check that it arrived."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ class ContentUpload:
 
     @property
     def complete(self) -> bool:
-        """False while an import goes on that the task does not wait for."""
+        """False while an import runs that the task does not wait for."""
         return self._wait or self._import_method is None
 
     def fill(self, image: Record) -> Record:

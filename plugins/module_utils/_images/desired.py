@@ -21,8 +21,8 @@ MADE = "made"
 class SourceFacts:
     """What is known of the content that a task names, as far as it has been looked at.
 
-    ``seen`` is false where nothing has been asked of an address yet. ``decompressed`` says that Glance gets other bytes than lie there,
-    or may get, while the source is not seen; ``checksum`` is that of the bytes that lie there.
+    ``seen`` is false where nothing has been asked of an address yet. ``decompressed`` says that Glance gets other bytes than the source holds,
+    or may get, while the source is not seen; ``checksum`` is that of the bytes that the source holds.
     """
 
     kind: str

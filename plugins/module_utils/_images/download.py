@@ -24,7 +24,7 @@ PEM = "-----BEGIN CERTIFICATE-----"
 
 
 class ImageData(HttpSource):
-    """As what lies behind an address; an image's data never changes, so a broken transfer always goes on where it stopped."""
+    """Read as an address is; an image's data never changes, so a broken transfer always continues where it stopped."""
 
     def __init__(self, glance: Glance, image: Record) -> None:
         super().__init__(str(image.get("name") or image["id"]), glance.http.clock)

@@ -57,7 +57,7 @@ class Comparison(NamedTuple):
 
 
 class Seen(NamedTuple):
-    """All that the plan is made of."""
+    """All that the plan is computed from."""
 
     cloud: Cloud
     desired: DesiredImage
@@ -331,7 +331,7 @@ class ImageJob(Job[Seen, CheckedPlan, Outcome]):
         )
 
     def _stores(self, cloud: Cloud, desired: DesiredImage, made: ImagePlan) -> tuple[str, ...] | None:
-        """Declared stores must exist and take data; undeclared, new content goes where the old one is."""
+        """Declared stores must exist and take data; undeclared, new content is stored where the old one is."""
         wanted = desired.stores if desired.stores is not None else tuple(stores_of(made.replaces or {}))
         if not wanted:
             return None

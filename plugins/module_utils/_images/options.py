@@ -65,7 +65,7 @@ def create_image_argspec() -> ArgumentSpec:
 
 
 def refuse_content_of_reserved(label: str, params: Mapping[str, Any]) -> None:
-    """A reserved image waits for the data of somebody else."""
+    """A reserved image waits for data that someone else uploads."""
     if params.get("state") != "reserved":
         return
     for option in ("filename", "uri", "import_method"):

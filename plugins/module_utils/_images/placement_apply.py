@@ -1,7 +1,7 @@
 # SPDX-FileCopyrightText: 2026 xenstack.image_services contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
 # Private to this collection: no compatibility is promised to other importers.
-"""Copy an image into stores and take it out of others. A copy goes only after those that stay have been seen, and while Glance leaves the image alone."""
+"""Copy an image into stores and take it out of others. A copy is deleted only after those that stay have been seen, and while Glance leaves the image alone."""
 
 from __future__ import annotations
 
@@ -102,7 +102,7 @@ class Placer:
                 # Each store for itself: what has arrived in one is not given up because another fails.
                 start_import(self._glance, image_id, {"name": COPY_METHOD}, missing, all_or_none=False)
             except GlanceError as exc:
-                # Where our answer was lost, or somebody else asked first, the import may be running or done.
+                # Where the answer was lost, or another request came first, the import may be running or done.
                 begun = exc.retryable or (exc.status == 400 and set(missing).intersection(stores_of(self.idle(image_id))))
                 if not begun or attempt == UPLOAD_ATTEMPTS:
                     raise
@@ -122,7 +122,7 @@ class Placer:
         self._glance.delete_from_store(store, image_id)
 
     def idle(self, image_id: str) -> Record:
-        """The image once no import holds it, whoever began that. An import that died holds it until somebody asks for the next one."""
+        """The image once no import holds it, whoever began that. An import that died holds it until the next one is requested."""
         image = self._glance.image(image_id) or {}
         placed = stores_of(image)
         if image.get(LOCK) and image.get("status") == "active" and placed:

@@ -120,11 +120,11 @@ def refuse_image(name: str, image: Record, made: Placement, declared: Iterable[s
     """Refuse what cannot be done to this image, before anything is."""
     placed = stores_of(image)
     if made.copy and not stores.known.intersection(placed):
-        cause = f"its content lies only in {', '.join(placed)}, which the service does not offer, so there is nothing to copy"
+        cause = f"its content is only in {', '.join(placed)}, which the service does not offer, so there is nothing to copy"
         raise cannot("place", "image", name, cause, "Have the service offer that store again", code="unknown_store")
     gone = [store for store in made.remove if store not in stores.known]
     if gone:
-        cause = f"it also lies in {', '.join(gone)}, which the service does not offer, and Glance deletes only from stores that it offers"
+        cause = f"it is also in {', '.join(gone)}, which the service does not offer, and Glance deletes only from stores that it offers"
         raise cannot("place", "image", name, cause, "Have the service offer that store again, or choose stores_mode: at_least", code="unknown_store")
     lost = [store for store in declared if made.remove and store not in stores.known]
     if lost:

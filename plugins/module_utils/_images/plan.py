@@ -119,7 +119,7 @@ def plan(
         raise _refusal(
             desired,
             mislabelled(desired, current),
-            "Glance cannot change it: remove the option, or give filename or uri so that the content is uploaded anew",
+            "Glance cannot change it: remove the option, or give filename or uri so that the content is uploaded again",
             "immutable",
         )
     return _with(_plan_update(desired, current, members, own_status, relation or {}), leftovers, finishing, selection.superseded)
@@ -290,7 +290,7 @@ def _placement(desired: DesiredImage, current: Record) -> Placement:
 
 
 def left_to_glance(made: ImagePlan) -> ImagePlan:
-    """The plan without moves, for an image that Glance is still copying while nobody waits: the next run judges it."""
+    """The plan without moves, for an image that Glance is still copying while no task waits: the next run checks it."""
     if not made.placement:
         return made
     return replace(made, placement=Placement(), after={**made.after, "stores": made.before["stores"]})

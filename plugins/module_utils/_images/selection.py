@@ -83,7 +83,8 @@ def in_the_way(others: Sequence[Record], absent: bool, creates: bool, administra
     """The images of others for which a task that names no owner is refused, where the own project has none of the name.
 
     Who sees the images of all projects may have meant any of them. An ordinary project cannot have meant to delete another's image. A task that names
-    content, or reserves, creates an image of the own project whatever others call theirs, so that none of them can stop it; but not beside a public one.
+    content, or reserves, creates an image of the own project whatever the names of other images are, so that none of them can prevent it; but not
+    beside a public one.
     """
     sees_all = administrator or any(record.get("visibility") == "private" for record in others)
     if absent:
@@ -92,7 +93,7 @@ def in_the_way(others: Sequence[Record], absent: bool, creates: bool, administra
 
 
 def retired_name(image: Record) -> str:
-    """The name that a replaced image goes on under: its own and the time of its making, so that no two are alike; once given, it stays."""
+    """The name of a replaced image: its own and the time of its creation, so that no two are alike; once given, it stays."""
     made = str(image.get("created_at", "")).replace("-", "").replace(":", "")
     suffix = f"-{made or str(image['id'])[:8]}"
     name = str(image["name"])

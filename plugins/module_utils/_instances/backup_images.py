@@ -1,7 +1,7 @@
 # SPDX-FileCopyrightText: 2026 xenstack.image_services contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
 # Private to this collection: no compatibility is promised to other importers.
-"""Which images are backups that playbooks/instance_backup.yml has made, and which of them belong together. No I/O."""
+"""Which images are backups that playbooks/instance_backup.yml has created, and which of them belong together. No I/O."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ class Backup:
 
     @property
     def withheld(self) -> bool:
-        """Whether somebody keeps an image of it from being used, or deleted: that is not a matter of rotation."""
+        """Whether an image of it is kept from being used, or deleted: that is not a matter of rotation."""
         return any(image.get("is_protected") or not (_usable(image) or image.get("status") in UNFINISHED) for image in self.images)
 
     @property

@@ -81,7 +81,7 @@ def chosen(vm: str, disks: Sequence[Record], wanted: object) -> tuple[str, ...]:
 
 
 def _left(vm: Record, devices: Sequence[str], wanted: object, leave: Iterable[str]) -> str:
-    """What of the VM is in no image, in words; what nobody has agreed to leave behind is refused. Who names disks leaves the others."""
+    """What of the VM is in no image, in words; what the task has not agreed to leave behind is refused. A task that names disks leaves the others."""
     left = left_behind(vm, devices)
     what, kinds = unaccepted(left, (*leave, *((DISKS,) if wanted is not None else ())))
     if kinds:
@@ -95,8 +95,8 @@ def plan_backup(night: Night, backups: Sequence[Backup], vm: Record, wanted: obj
     """``vm`` is what the module xen_vm returns. A snapshot that an interrupted run has left is gone on with: disks of one backup are of one moment."""
     devices = chosen(str(vm["name"]), vm["disks"], wanted)
     left = _left(vm, devices, wanted, leave)
-    ours = [each for each in vm["snapshots"] if _SNAPSHOT.fullmatch(str(each["name"]))]
-    of_this_run = [each for each in ours if each["name"] == night.snapshot_name]
+    own = [each for each in vm["snapshots"] if _SNAPSHOT.fullmatch(str(each["name"]))]
+    of_this_run = [each for each in own if each["name"] == night.snapshot_name]
     snapshot = str(of_this_run[-1]["uuid"]) if of_this_run else None
     done = next((each for each in backups if each.run == night.run and each.complete and set(each.devices) >= set(devices)), None)
     begun = next((each for each in backups if each.run == night.run and each.snapshot == snapshot and each.devices == devices), None)
@@ -115,7 +115,7 @@ def plan_backup(night: Night, backups: Sequence[Backup], vm: Record, wanted: obj
         "left_behind": left,
         "snapshot": snapshot,
         "snapshot_name": night.snapshot_name,
-        "snapshots": [str(each["uuid"]) for each in ours],
+        "snapshots": [str(each["uuid"]) for each in own],
         "delete": surplus(backups, night),
         "predicted_delete": surplus(predicted, night),
     }

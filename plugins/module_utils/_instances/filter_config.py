@@ -22,7 +22,7 @@ SECTION, PASTE = "glance_instance_aware", "paste_deploy"
 FILTER = Filter("instance_aware", "glance_instance_aware.filter:factory", "# The role xenstack.image_services.glance_instance_aware adds this filter.")
 BASE_PASTE = "glance-api-paste.ini"
 ANY = "any"
-AROUND = ("# BEGIN of the images' instances: the role xenstack.image_services.glance_instance_aware writes this block anew.", "# END of the images' instances")
+AROUND = ("# BEGIN of the images' instances: the role xenstack.image_services.glance_instance_aware writes this block.", "# END of the images' instances")
 
 
 @dataclass(frozen=True)
@@ -38,7 +38,7 @@ class Base:
 
 
 def base(files: Mapping[str, str], config_dir: str, drop_in: str, paste_file: str, merged: str = "") -> Base:
-    """``drop_in`` is the path of ours among the files, ``paste_file`` the one that we derive; in the file ``merged`` ours are mixed with the others."""
+    """``drop_in`` is the path of the role's own file, ``paste_file`` the one that it derives; in the file ``merged`` its lines are mixed with the others."""
     flavor = found = connection = ""
     findings: list[str] = []
     for path in sorted(files, key=_reading_order):
@@ -97,10 +97,10 @@ def drop_in(header: str, paste_file: str, settings: Mapping[str, Any]) -> str:
 @dataclass(frozen=True)
 class Overriding:
     text: str
-    # The operator's lines and ours as they are now.
+    # The operator's lines and those of the role as they are now.
     own: str
     block: str
-    # Why nobody can tell which lines are ours.
+    # Why the lines of the role cannot be told from others.
     fault: str = ""
 
 
@@ -114,7 +114,7 @@ def override(text: str, body: str) -> Overriding:
 
 
 def shown_changes(before: str, after: str) -> list[str]:
-    """Which lines come and go, without the database's password."""
+    """Which lines are added and removed, without the database's password."""
     return [line for line in ndiff(_shown(before), _shown(after)) if line.startswith(("+ ", "- "))]
 
 

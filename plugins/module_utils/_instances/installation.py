@@ -78,7 +78,7 @@ def find(path: str, content: bytes | None, option: Option | None) -> str | None:
 
 
 def choose(path: str, present: str | None, given: str | None) -> str | None:
-    """What is to be there; None is for one that is still to be made."""
+    """What the file is to hold; None is for one that is still to be drawn."""
     if present is not None and given is not None and present != given:
         raise refuse(
             path,
@@ -130,13 +130,13 @@ def _find_option(path: str, text: str, option: Option) -> str | None:
 def _parsed(path: str, value: str, line: int) -> str:
     found = parse_uuid(value)
     if found is None:
-        # What stands there is not shown: it may be anything.
+        # What the file holds is not shown: it may be anything.
         raise refuse(path, f"line {line} holds no UUID", "Correct it by hand, or remove it to have one made", "malformed")
     return found
 
 
 def _addition(path: str, text: str, option: Option, line: str) -> tuple[int, str]:
-    """Where to add what; first thing in the section, for there it can be in nobody's way."""
+    """Where to add what; first thing in the section, where it is in the way of no other line."""
     header = next((item for item in _read(path, text) if isinstance(item, Header) and item.section == option.section), None)
     if header is None:
         ending = _usual_ending(text)

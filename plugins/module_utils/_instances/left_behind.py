@@ -13,7 +13,7 @@ KINDS = (DISKS, NVRAM, VTPM)
 
 
 def unaccepted(left: Iterable[Mapping[str, str]], accepted: Iterable[str]) -> tuple[str, list[str]]:
-    """What nobody has agreed to leave behind, in words, and its kinds."""
+    """What the task has not agreed to leave behind, in words, and its kinds."""
     lost = [each for each in left if each["kind"] not in set(accepted)]
     return " and ".join(each["what"] for each in lost), [each["kind"] for each in lost]
 

@@ -15,7 +15,7 @@ PIPELINE_FACTORY = "glance.api:pipeline_factory"
 
 
 class NotDerivable(Exception):
-    """Why nobody can tell where the filter belongs; the message is the cause."""
+    """Why it cannot be told where the filter belongs; the message is the cause."""
 
 
 @dataclass(frozen=True)
@@ -34,7 +34,7 @@ class Filter:
 class Option:
     section: str
     name: str
-    # Where the words of the value stand in the text.
+    # Where the words of the value are in the text.
     words: tuple[tuple[int, int], ...]
 
     def values(self, text: str) -> list[str]:
@@ -44,7 +44,7 @@ class Option:
 def derive(text: str, flavor: str | None, added: Filter) -> str:
     """The file with the filter in the pipeline that Glance takes for this flavor, and in those of the others, so that it holds when the flavor changes.
 
-    Where nobody tells the flavor, in those of all flavors that can have it.
+    Where the flavor is not configured, in those of all flavors that can have it.
     """
     options = list(_options(text))
     sections = set(re.findall(r"^\[([^\]\r\n]+)\]", text, re.MULTILINE))
@@ -54,7 +54,7 @@ def derive(text: str, flavor: str | None, added: Filter) -> str:
         try:
             ends.add(_place(_pipeline(text, sections, options, other), text, options))
         except NotDerivable:
-            # A flavor that is not in use may be without a context, like the one that asks nobody who he is.
+            # A flavor that is not in use may be without a context, like the one that authenticates no user.
             continue
     filtered = text
     for end in sorted(ends, reverse=True):

@@ -34,7 +34,7 @@ class PluginJob(Job[Seen, bool, str]):
         given, secret = as_arguments(params["arguments"] or {}), as_arguments(params["secret_arguments"] or {})
         twice = sorted(set(given) & set(secret))
         if twice:
-            cause = f"{', '.join(twice)} stands in arguments and in secret_arguments"
+            cause = f"{', '.join(twice)} is in arguments and in secret_arguments"
             raise cannot("call", "plugin", str(params["name"]), cause, "Give each argument once", code="bad_option")
         self._arguments = {**given, **secret}
         self._secrets = list(secret.values())

@@ -152,7 +152,7 @@ def unfit_sharable(sharable: bool) -> Unfit | None:
 
 
 def unfit_hosts(hosts: Sequence[HostFacts], needed: Iterable[str]) -> Unfit | None:
-    """Every host that sees the SR must have the same plugin, since each may be the one to use the disk or to go on with it."""
+    """Every host that sees the SR must have the same plugin, since each may be the one to use the disk or to continue the import."""
     found = [(host, host.plugin(PULLER)) for host in hosts]
     asked = [(host, plugin) for host, plugin in found if plugin.present is not None]
     if not asked:

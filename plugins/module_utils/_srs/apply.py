@@ -1,7 +1,7 @@
 # SPDX-FileCopyrightText: 2026 xenstack.image_services contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
 # Private to this collection: no compatibility is promised to other importers.
-"""Carry out a plan for an SR; what was half made when it fails is taken back."""
+"""Carry out a plan for an SR; what is incomplete when it fails is taken back."""
 
 from __future__ import annotations
 

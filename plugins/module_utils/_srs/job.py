@@ -143,7 +143,7 @@ def _surroundings(pool: Pool, desired: DesiredSr, current: CurrentSr | None, sta
 
 
 def _probe(pool: Pool, desired: DesiredSr) -> tuple[str, ...]:
-    """SRs that lie on the device, of any type that would: each driver knows only its own."""
+    """SRs that are on the device, of any type that would: each driver knows only its own."""
     found: set[str] = set()
     for kind in sorted(FORMATTING):
         answer = pool.run(

@@ -80,7 +80,7 @@ class PoolFacts:
 
     hosts: Mapping[str, str]
     coordinator: str
-    # Uuids of SRs that lie on the device that is to be formatted.
+    # Uuids of SRs that are on the device that is to be formatted.
     found: tuple[str, ...] = ()
 
 
@@ -100,7 +100,7 @@ class SrPlan:
 
     @property
     def changed(self) -> bool:
-        """A scan alone is judged by what it finds."""
+        """A scan alone changes something where it finds something."""
         return any(step.verb != "scan" for step in self.steps)
 
 
@@ -211,7 +211,7 @@ def _present(desired: DesiredSr, current: CurrentSr, place: PoolFacts) -> SrPlan
 
 
 def _connections(desired: DesiredSr, current: CurrentSr, place: PoolFacts, steps: list[Step], after: dict[str, Any]) -> None:
-    """PBDs that say something else are made anew; those that are missing are made like the others."""
+    """PBDs that say something else are replaced; those that are missing are created like the others."""
     changed = [link for link in current.links if differs(desired.device_config, link.device_config)]
     if changed:
         steps.append(

@@ -108,7 +108,7 @@ class _Run:
         self._placer = Placer(glance, float(params["timeout"]))
         # Set once a refusal would meet every other image as well.
         self._stop = threading.Event()
-        self.advice = "See to that, then run the task again: it goes on from here"
+        self.advice = "Remove the cause, then run the task again: it continues from here"
 
     def plan(self) -> Evacuation:
         """Look at everything, and refuse what cannot be done; nothing is changed."""

@@ -1,7 +1,7 @@
 # SPDX-FileCopyrightText: 2026 xenstack.image_services contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
 # Private to this collection: no compatibility is promised to other importers.
-"""What has to be done so that no image lies in a store any more, and none is lost. Pure: no I/O."""
+"""What has to be done so that no image is in a store any more, and none is lost. Pure: no I/O."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ class Move:
 
     @property
     def busy(self) -> bool:
-        """Somebody else is at it: an upload or a deletion."""
+        """An upload or a deletion is at work on it."""
         return self.status not in HAS_DATA
 
     def shown(self, status: str, error: str | None = None) -> dict[str, Any]:
@@ -60,7 +60,7 @@ class Move:
 
 @dataclass(frozen=True)
 class Evacuation:
-    """Everything that lies in the store, what needs no copy first, and images that an interrupted run has left active."""
+    """Everything that is in the store, what needs no copy first, and images that an interrupted run has left active."""
 
     moves: tuple[Move, ...] = ()
     unfinished: tuple[str, ...] = ()
@@ -75,7 +75,7 @@ class Evacuation:
 
 
 def targets(store: str, to: Sequence[str] | None, stores: Offer) -> tuple[str, ...]:
-    """Where images go that lie only in the store."""
+    """Where images are copied that are only in the store."""
     if to is None:
         if stores.default is None or stores.default == store:
             raise cannot("evacuate", "store", store, "it is the service's default store", "Give to: with the stores that its images go to", code="no_target")

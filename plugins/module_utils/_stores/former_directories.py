@@ -1,7 +1,7 @@
 # SPDX-FileCopyrightText: 2026 xenstack.image_services contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
 # Private to this collection: no compatibility is promised to other importers.
-"""Directories that file stores have left: Glance goes on reading and deleting the images that lie there. No I/O."""
+"""Directories that file stores have left: Glance still reads and deletes the images that are there. No I/O."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ WRITABLE = re.compile(r"^ReadWritePaths=([\"'])-(.*)\1$", re.MULTILINE)
 def former_directories(current: Collection[str], deployed: str, unit: str) -> list[str]:
     """What the deployed configuration or the unit names and the new configuration does not.
 
-    The unit remembers directories of earlier configurations, because the role keeps them there until nothing lies in them.
+    The unit remembers directories of earlier configurations, because the role keeps them there until they are empty.
     """
     kept = {normal(path) for path in current}
     named = [*_configured(deployed), *(path.replace("%%", "%") for _quote, path in WRITABLE.findall(unit))]

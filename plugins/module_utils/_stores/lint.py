@@ -38,10 +38,10 @@ PLACES = {
 
 def lint_deployed(declaration: Declaration, path: str, deployed: str) -> list[str]:
     """Whether the file that is to be written holds anything that the declaration does not know about."""
-    foreign = foreign_sections(declaration, deployed)
-    if not foreign:
+    unknown = unknown_sections(declaration, deployed)
+    if not unknown:
         return []
-    cause = f"it holds {', '.join(foreign)}, which the stores would replace"
+    cause = f"it holds {', '.join(unknown)}, which the stores would replace"
     return [_refuse(f"file {path}", cause, "Move them to another file of the service, or to glance_stores_extra_config")]
 
 
@@ -74,14 +74,14 @@ def _refuse_all(declaration: Declaration, cause: str, advice: str) -> str:
     return str(cannot("configure", "stores", ", ".join(str(store.get("name")) for store in declaration.stores), cause, advice))
 
 
-def foreign_sections(declaration: Declaration, deployed: str) -> list[str]:
-    """Sections of a file that somebody else wrote, and that would be gone after it was written anew."""
-    ours = {"default", "glance_store", "backend_defaults", *RESERVED_STORES.values(), *(str(name).lower() for name in declaration.extra_config)}
-    ours |= {name.lower() for name in backends(deployed)} | {store["name"].lower() for store in declaration.stores}
+def unknown_sections(declaration: Declaration, deployed: str) -> list[str]:
+    """Sections of a file that others wrote, and that would be gone after it was replaced."""
+    own = {"default", "glance_store", "backend_defaults", *RESERVED_STORES.values(), *(str(name).lower() for name in declaration.extra_config)}
+    own |= {name.lower() for name in backends(deployed)} | {store["name"].lower() for store in declaration.stores}
     found = parse(deployed)
-    foreign = [name for name in found if name.lower() not in ours]
+    unknown = [name for name in found if name.lower() not in own]
     extra = set(found.get("DEFAULT", {})) - {"enabled_backends"} - set(declaration.extra_config.get("DEFAULT", {}))
-    return foreign + [f"DEFAULT/{option}" for option in sorted(extra)]
+    return unknown + [f"DEFAULT/{option}" for option in sorted(extra)]
 
 
 def _shape(declaration: Declaration) -> Iterator[str]:
@@ -367,7 +367,7 @@ def _single_store(option: str, where: str) -> tuple[str, str]:
 
 
 def _other_config(declaration: Declaration) -> Iterator[str]:
-    """What the other files of the same service say about stores would be mixed with ours, in an order that nobody sees."""
+    """What the other files of the same service say about stores would be mixed with those of the role, in an order that no one sees."""
     names = {store["name"].lower(): store["name"] for store in declaration.stores}
     for path, text in declaration.other_config.items():
         label = f"file {path}"

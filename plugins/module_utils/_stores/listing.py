@@ -63,7 +63,7 @@ class StoreInfoJob(ReadJob[Seen]):
 
 
 def described(glance: Glance) -> list[Record] | None:
-    """Stores with their settings; None where Glance allows that and then stumbles over one of them (500, which a repetition does not mend)."""
+    """Stores with their settings; None where Glance allows that and then stumbles over one of them (500, which a repetition does not change)."""
 
     def once() -> list[Record] | None:
         try:

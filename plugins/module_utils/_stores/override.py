@@ -17,10 +17,10 @@ from typing import Any
 from .declaration import Declaration, given
 from .options import BACKENDS, SWIFT_ACCOUNT, Option
 
-BEGIN = "# BEGIN of the stores: the role xenstack.image_services.glance_stores writes this block anew."
+BEGIN = "# BEGIN of the stores: the role xenstack.image_services.glance_stores writes this block."
 END = "# END of the stores"
 MASK = "********"
-# Options whose values may be shown; what nobody knows may be a secret.
+# Options whose values may be shown; what is unknown may be a secret.
 SHOWN_KINDS = ("str", "int", "bool")
 SHOWN = {name for options in BACKENDS.values() for name, option in options.items() if option.kind in SHOWN_KINDS and not option.secret}
 SHOWN |= {"enabled_backends", "default_backend", "store_description", "weight", "filesystem_store_datadirs"}
@@ -47,7 +47,7 @@ class Override:
 
 
 class Unclear(Exception):
-    """Why nobody can tell which lines are ours; the message is the cause."""
+    """Why the lines of the role cannot be told from others; the message is the cause."""
 
 
 def split(text: str, around: tuple[str, str] = (BEGIN, END)) -> Override:
@@ -80,7 +80,7 @@ def merge(text: str, body: str, around: tuple[str, str] = (BEGIN, END)) -> str:
 
 
 def for_merge(text: str) -> str:
-    """A text of ours that comes out of merge_configs as it is: quotes are taken off once more there, and braces begin a template."""
+    """A text of the role that comes out of merge_configs as it is: quotes are taken off once more there, and braces begin a template."""
     return re.sub(r"\{(?=[{%#])", "{{ '{' }}", "".join(_quoted_again(line) for line in _lines(text)))
 
 
@@ -97,7 +97,7 @@ def _lines(text: str) -> list[str]:
 
 
 def _first_option(text: str) -> str | None:
-    """An option that stands before the first section of a text."""
+    """An option that is before the first section of a text."""
     for line in _lines(text):
         if line.startswith("["):
             return None
@@ -107,7 +107,7 @@ def _first_option(text: str) -> str | None:
 
 
 def shown_diff(before: str, after: str) -> list[str]:
-    """Which of our lines come and go, without their secrets. The operator's lines are never in it."""
+    """Which lines of the role are added and removed, without their secrets. The operator's lines are never in it."""
     changes = ndiff(_shown_lines(before), _shown_lines(after))
     return [line for line in changes if line.startswith(("+ ", "- "))]
 
@@ -149,7 +149,7 @@ def _texts(options: object) -> Iterator[str]:
 
 
 def masked(text: str, values: Iterable[str], limit: int) -> str:
-    """The end of a foreign program's output without our secrets."""
+    """The end of another program's output without the role's secrets."""
     for value in values:
         text = text.replace(value, MASK)
     text = text.strip()

@@ -33,7 +33,7 @@ def fault(path: str) -> str | None:
 
 
 def within(path: str, parent: str) -> bool:
-    """Whether a path is the parent or lies below it."""
+    """Whether a path is the parent or is below it."""
     path, parent = normal(path), normal(parent)
     return path == parent or path.startswith(parent.rstrip("/") + "/")
 

@@ -115,7 +115,7 @@ def _power_of_two(value: Any) -> Finding | None:
 def _url(value: Any) -> Finding | None:
     if re.match(r"https?://[^/\s]", str(value)):
         return None
-    return "has no scheme", "Write it as a URL with http:// or https://, so that nobody has to guess whether TLS is used"
+    return "has no scheme", "Write it as a URL with http:// or https://, so that it is clear whether TLS is used"
 
 
 def _identity_url(value: Any) -> Finding | None:
@@ -170,7 +170,7 @@ FORMS: dict[str, Callable[[Any], Finding | None]] = {
 
 
 def unknown(name: str, known: Mapping[str, Any], others: Mapping[str, str] | None = None) -> Finding:
-    """An option that nobody reads, with the option that was probably meant."""
+    """An option that Glance does not read, with the option that was probably meant."""
     if others and name in others:
         return f"{name} is an option of type {others[name]}", "Remove it, or change the type"
     close = get_close_matches(name, [*known, *(others or {})], n=1, cutoff=0.6)

@@ -15,7 +15,7 @@ from .._core.signals import signals_as_errors
 from .._xapi.failures import xapi_errors
 from .._xapi.session import NULL, Pool
 from .copy_plan import CopyPlan, marks_of_copy, plan
-from .import_plan import Selection, Vdi, foreign, incoming_record
+from .import_plan import Selection, Vdi, incoming_record, unmanaged_keys
 from .lookup import find_disk, look_for
 from .removal import destroy, destroy_half_made, finish_replacing
 
@@ -94,7 +94,7 @@ class CopyJob(Job[Seen, CopyPlan, "dict[str, Any] | None"]):
             pool.run("VDI.copy", seen.ref, NULL, NULL, ref, what=f"copy of {seen.name}")
             pool.call("VDI.set_name_label", ref, seen.name)
             # The last step marks it as complete. The mark names what it replaces, so that the next run can finish what this one may not.
-            pool.call("VDI.set_other_config", ref, {**foreign(record["other_config"]), **marks_of_copy(record, replaced)})
+            pool.call("VDI.set_other_config", ref, {**unmanaged_keys(record["other_config"]), **marks_of_copy(record, replaced)})
         except BaseException:
             destroy_half_made(pool, ref)
             raise

@@ -13,7 +13,7 @@ from .._core.errors import cannot
 from .._xapi.results import READ_ONLY, is_read_only
 from .import_plan import DIGEST, FINGERPRINT, INCOMING, REPLACES, SOURCE, Record, Selection, Vdi
 
-# On a copy: the uuid of the VDI that it was made of.
+# On a copy: the uuid of the VDI that it is a copy of.
 COPIED_FROM = "image_services_copied_from"
 
 
@@ -44,7 +44,7 @@ def marks_of_copy(source: Record, replaces: Vdi | None = None) -> dict[str, str]
 
 
 def plan(source: Record, name: str, selection: Selection) -> CopyPlan:
-    """The source itself counts as its copy where it is in the SR under this name."""
+    """The source itself is taken for its copy where it is in the SR under this name."""
     current = selection.current
     if INCOMING in source["other_config"]:
         cause = "its content is not complete"

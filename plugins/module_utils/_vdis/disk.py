@@ -18,7 +18,7 @@ from .._xapi.transfer import get
 from . import lookup
 from .export_plan import Exported, disk_of, exported
 
-# The key in other_config of a snapshot of ours: the session that it was taken in.
+# The key in other_config of a snapshot of this collection: the session that it was taken in.
 MARK = "image_services_export"
 # Seconds in which the pool lets go of a disk whose reader has gone, and pauses between two looks.
 RELEASE = 30.0
@@ -128,7 +128,7 @@ class VdiReader:
             self._pool.clock.sleep(LOOK)
 
     def _remove_left(self) -> None:
-        """Snapshots of this disk that a run could not remove because it was killed; those of a run that goes on stay."""
+        """Snapshots of this disk that a run could not remove because it was killed; those of a run that is still at work stay."""
         with xapi_errors("read", "snapshots of VDI", self._disk.name):
             for ref in self._pool.call("VDI.get_snapshots", self._disk.ref):
                 with _gone():
@@ -153,7 +153,7 @@ class VdiReader:
 
 @contextmanager
 def _gone() -> Iterator[None]:
-    """Somebody else may remove the same, or read it at this moment."""
+    """Another run may remove the same, or read it at this moment."""
     try:
         yield
     except XapiFailure as exc:

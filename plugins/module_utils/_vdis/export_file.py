@@ -19,7 +19,7 @@ from .._core.errors import ImageServicesError, cannot
 from .._disk.extents import is_zero, pieces
 from .export_plan import Kept
 
-# On the file itself, so that it goes where the file goes and ends with it.
+# On the file itself, so that it is moved and removed with the file.
 MARK = "user.image_services.source"
 _GRAIN = 64 * 1024
 

@@ -100,7 +100,7 @@ class ExportJob(Job[Seen, TargetPlan, Any]):
         with self._telling(seen), ExitStack() as taken:
             if seen.how.snapshot and plan.moves:
                 seen.notes[SOURCE_VDI_TIME] = taken.enter_context(seen.reader.snapshot())
-            # The pool lets go of the snapshot only when nobody reads it any more.
+            # The pool releases the snapshot only when it is no longer read.
             taken.callback(seen.source.close)
             return self._target.apply(seen.target, plan)
 

@@ -26,7 +26,7 @@ GLANCE_FORMATS = {TARBALL: ("vhd", "ovf"), VHD: ("vhd", "bare"), RAW: ("raw", "b
 
 @dataclass(frozen=True)
 class Exported:
-    """The disk as it stands in the pool. ``writers`` are the VMs that may write to it at this moment."""
+    """The disk as it is in the pool. ``writers`` are the VMs that may write to it at this moment."""
 
     ref: str
     uuid: str
@@ -119,7 +119,7 @@ def plan_export(disk: Exported, format: str, base: Exported | None, snapshot: bo
     if not 1 <= compression_level <= 9:
         raise _refusal(disk, f"compression_level is {compression_level}", "Give a number from 1 to 9", "bad_option")
     if disk.size > MAX_XEN_SIZE and format != RAW:
-        cause = f"it has {disk.size / GIB:.0f} GiB, and {format} is made of a VHD, which holds {MAX_XEN_SIZE // GIB} GiB at most"
+        cause = f"it has {disk.size / GIB:.0f} GiB, and {format} contains a VHD, which holds {MAX_XEN_SIZE // GIB} GiB at most"
         raise _refusal(disk, cause, "Export it with format: raw", "too_large")
     if base is not None:
         _check_base(disk, format, base)

@@ -1,7 +1,7 @@
 # SPDX-FileCopyrightText: 2026 xenstack.image_services contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
 # Private to this collection: no compatibility is promised to other importers.
-"""Carry out the plan of an import. A VDI gets its name when its content is complete; what was half made goes, what was there stays."""
+"""Carry out the plan of an import. A VDI gets its name when its content is complete; what is incomplete is removed, what was there stays."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ from .._xapi.failures import XapiFailure, xapi_errors
 from .._xapi.results import READ_ONLY, is_read_only
 from .._xapi.session import Pool
 from .._xapi.tasks import drop_by_uuid
-from .import_plan import TASK, Content, DesiredVdi, ImportPlan, Selection, Vdi, foreign, incoming_record, marks_of, same_content
+from .import_plan import TASK, Content, DesiredVdi, ImportPlan, Selection, Vdi, incoming_record, marks_of, same_content, unmanaged_keys
 from .import_source import ImageReference
 from .removal import destroy, destroy_half_made, finish_replacing
 from .transport import Transport
 
 LOCK = "image_services_lock"
-# Seconds for which nobody needs to be alone: who keeps the lock longer is gone.
+# Seconds for which a task needs the lock: who keeps it longer is gone.
 LOCK_PATIENCE = 10.0
 
 
@@ -112,8 +112,8 @@ class VdiImporter:
             self._pool.call("VDI.set_tags", ref, self._wanted("tags", kept.get("tags", [])))
             self._pool.call("VDI.set_name_label", ref, name)
             marks = marks_of(content, others, bool(self._wanted("read_only", is_read_only(kept))))
-            # The last step, by which it counts as complete.
-            self._pool.call("VDI.set_other_config", ref, {**foreign(kept.get("other_config", {})), **marks})
+            # The last step, which marks it as complete.
+            self._pool.call("VDI.set_other_config", ref, {**unmanaged_keys(kept.get("other_config", {})), **marks})
         return None
 
     def _wanted(self, attribute: str, otherwise: Any) -> Any:

@@ -31,7 +31,7 @@ from .transport_selector import TransportSelector
 
 
 class Seen(NamedTuple):
-    """All that the plan is made of; ``same`` is None where there is nothing to compare."""
+    """All that the plan is computed from; ``same`` is None where there is nothing to compare."""
 
     pool: Pool
     sr: str

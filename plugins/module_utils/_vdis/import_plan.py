@@ -16,18 +16,18 @@ from .._xapi.results import READ_ONLY, is_read_only
 
 Record = Mapping[str, Any]
 
-# Marks of ours in other_config: where the content is from, its digest as «algorithm:hex», and what changes when the source does.
+# Marks of this collection in other_config: where the content is from, its digest as «algorithm:hex», and what changes when the source does.
 SOURCE = "image_services_source"
 DIGEST = "image_services_digest"
 FINGERPRINT = "image_services_fingerprint"
 # On a VDI whose content is not complete, and on one whose predecessors, by their uuids, are still to be treated.
 INCOMING = "image_services_incoming"
 REPLACES = "image_services_replaces"
-# On a VDI that stands in a name's place while a host pulls the content: the uuid of the VDI that comes of it, and that of the task of the host's call.
+# On a VDI that holds a name while a host pulls the content: the uuid of the VDI that comes of it, and that of the task of the host's call.
 PULLS = "image_services_pulls"
 TASK = "image_services_task"
 # How all our keys in other_config begin.
-OURS = "image_services_"
+KEY_PREFIX = "image_services_"
 MARKS = frozenset({SOURCE, DIGEST, FINGERPRINT, INCOMING, REPLACES, PULLS, TASK, READ_ONLY})
 # The digest of a disk whatever its format; see DiskDigest in _content/digest.py.
 DISK = "disk"
@@ -63,7 +63,7 @@ def unfit_machine(record: Record) -> str | None:
 
 def is_ours(other_config: Mapping[str, str]) -> bool:
     """Whether this collection has created it: only that is destroyed by its name."""
-    return any(key.startswith(OURS) for key in other_config)
+    return any(key.startswith(KEY_PREFIX) for key in other_config)
 
 
 @dataclass(frozen=True)
@@ -152,8 +152,8 @@ class ImportPlan:
         return bool(self.remove or self.upload or self.patch or self.retire or self.successor)
 
 
-def foreign(other_config: Mapping[str, str]) -> dict[str, str]:
-    """What is not ours in other_config, which a successor or a copy takes along."""
+def unmanaged_keys(other_config: Mapping[str, str]) -> dict[str, str]:
+    """What others have set in other_config, which a successor or a copy takes along."""
     return {key: value for key, value in other_config.items() if key not in MARKS}
 
 
@@ -171,7 +171,7 @@ def incoming_record(name: str, sr: str, description: str, *, sharable: bool, oth
         "type": "user",
         "sharable": sharable,
         "read_only": False,
-        "other_config": {**foreign(other_config), INCOMING: name},
+        "other_config": {**unmanaged_keys(other_config), INCOMING: name},
         "xenstore_data": {},
         "sm_config": {},
         "tags": list(tags),
@@ -179,7 +179,7 @@ def incoming_record(name: str, sr: str, description: str, *, sharable: bool, oth
 
 
 def retired_name(vdi: Vdi) -> str:
-    """The name that a replaced VDI goes on under, so that no two are alike; the same when an interrupted run has given it already."""
+    """The name of a replaced VDI, so that no two are alike; the same when an interrupted run has given it already."""
     name, ending = str(vdi.record["name_label"]), f"-{vdi.uuid[:8]}"
     return name if name.endswith(ending) else name + ending
 
@@ -190,15 +190,15 @@ def rounded(size: int) -> int:
 
 def select(name: str, vdis: Iterable[Vdi]) -> Selection:
     """Choose among the VDIs of one SR: those of the name, of its incoming_name(), and those that a successor's mark names."""
-    ours = []
+    own = []
     for vdi in vdis:
         cause = unfit_disk(vdi.record)
         if cause is None:
-            ours.append(vdi)
+            own.append(vdi)
         elif vdi.uuid == name.lower():
             raise cannot("manage", "VDI", name, cause, "Give the name or uuid of a disk", code="no_disk")
-    incoming = tuple(vdi for vdi in ours if vdi.marks.get(INCOMING) == name)
-    complete = [vdi for vdi in ours if INCOMING not in vdi.marks]
+    incoming = tuple(vdi for vdi in own if vdi.marks.get(INCOMING) == name)
+    complete = [vdi for vdi in own if INCOMING not in vdi.marks]
     named = [vdi for vdi in complete if vdi.record["name_label"] == name or vdi.uuid == name.lower()]
     superseded: tuple[Vdi, ...] = ()
     successors = [vdi for vdi in named if REPLACES in vdi.marks]
@@ -214,7 +214,7 @@ def select(name: str, vdis: Iterable[Vdi]) -> Selection:
 
 
 def same_content(vdi: Vdi, content: Content) -> bool | None:
-    """Whether the VDI was made of this content; None where what is known does not tell."""
+    """Whether the VDI holds this content; None where what is known does not tell."""
     algorithm, value = _digest_mark(vdi)
     if algorithm and algorithm in content.digests:
         return content.digests[algorithm] == value
@@ -246,7 +246,7 @@ def marks_of(content: Content, replaces: Iterable[Vdi] = (), read_only: bool = F
 
 
 def plan(desired: DesiredVdi, selection: Selection, same: bool | None) -> ImportPlan:
-    """From what stands to what is declared; ``same`` is same_content() of the current VDI, decided."""
+    """From what exists to what is declared; ``same`` is same_content() of the current VDI, decided."""
     if desired.state == "absent":
         return _absent(desired, selection)
     current = selection.current
@@ -280,7 +280,7 @@ def _absent(desired: DesiredVdi, selection: Selection) -> ImportPlan:
         gone.append(current)
     before: dict[str, Any] = {} if current is None else {"name": current.record["name_label"], "state": "present"}
     after: dict[str, Any] = {} if current is None else {"name": current.record["name_label"], "state": "absent"}
-    # A predecessor that is in use, or that somebody else has created, goes on under a name of its own.
+    # A predecessor that is in use, or that others have created, gets a name of its own.
     used = tuple(vdi for vdi in selection.superseded if vdi.used or not vdi.is_ours)
     return ImportPlan(retire=used, remove=tuple(vdi for vdi in gone if not vdi.used), before=before, after=after)
 
@@ -332,7 +332,7 @@ def _refuse_size(name: str, current: Vdi, patch: Mapping[str, Any]) -> None:
 
 
 def _refuse_fixed(name: str, current: Vdi, patch: Mapping[str, Any]) -> None:
-    """What XAPI lets nobody change who is not a storage manager."""
+    """What XAPI lets only a storage manager change."""
     if "sharable" in patch:
         cause = f"sharable of VDI {current.uuid} is {str(current.attribute('sharable')).lower()}, and a pool takes it only when a VDI is created"
         raise cannot("change", "VDI", name, cause, "Remove the VDI and import the image again, or leave sharable out", code="not_changeable")

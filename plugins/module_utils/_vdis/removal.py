@@ -1,7 +1,7 @@
 # SPDX-FileCopyrightText: 2026 xenstack.image_services contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
 # Private to this collection: no compatibility is promised to other importers.
-"""VDIs that go: half made ones, those that have a complete successor, and those of which a host still holds the disk for a moment."""
+"""VDIs to be removed: incomplete ones, those that have a complete successor, and those of which a host still holds the disk for a moment."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from .import_plan import REPLACES, Vdi, retired_name
 
 # Seconds that a host may take to let go of a disk whose import has failed.
 RELEASE_PATIENCE = 15.0
-# What a pool says of a VDI whose disk somebody has taken away behind its back.
+# What a pool says of a VDI whose disk was removed from the storage behind its back.
 MISSING = frozenset({"VDI_LOCATION_MISSING", "VDI_MISSING", "VDI_NOT_AVAILABLE"})
 
 

@@ -23,7 +23,7 @@ from .import_source import ImageReference
 
 @dataclass(frozen=True)
 class Filled:
-    """A VDI with the whole content, still under the name and with the mark of one that is not complete."""
+    """A VDI with the complete content, still under the name and with the mark of one that is not complete."""
 
     ref: str
     content: Content

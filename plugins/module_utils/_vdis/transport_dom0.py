@@ -85,7 +85,7 @@ class Dom0Transport:
             try:
                 with defer_signals():
                     self._call = start(self.pool, self.host.ref, PULLER, "download", self._request(leaf, watched.ref, origin, image))
-                # By its task the next run sees that this one still goes on.
+                # By its task the next run sees that this one is still at work.
                 self.pool.call("VDI.add_to_other_config", stand_in, TASK, self.pool.call("task.get_uuid", self._call))
                 said = follow(self.pool, self._call, f"import of {self.name} by host {self.host.name}", share=lambda: self._share(watched.ref, image))
                 done = json.loads(said)

@@ -65,8 +65,8 @@ class TransportSelector:
         self._note_obstacle(unfit_source(self._params) or unfit_image(origin.disk_format, origin.container_format, next(iter(origin.expected), None)))
 
     def choose(self, pool: Pool, sr: Mapping[str, Any], origin: ImageReference, image: ImageDisk, size: int | None, sharable: bool) -> Transport:
-        """The way of an import that has to be made; nothing is changed here."""
-        name, proved = str(self._params["name"]), bool(self._params["verify"])
+        """The transport of an import that is necessary; nothing in the pool is changed here."""
+        name, verify = str(self._params["name"]), bool(self._params["verify"])
         if self._wanted != "http" and self._unfit is None:
             self._note_obstacle(unfit_sharable(sharable))
         if self._wanted != "http":
@@ -76,7 +76,7 @@ class TransportSelector:
                 return HostFirst(way, (lambda reason: self._fall_back(reason, upload_format)) if self._wanted == "auto" else None)
         self.transport, self.reason = "http", None if self._unfit is None else self._unfit.cause
         self.upload_format = choose_upload_format(self._params["upload_format"], pool.version)
-        return HttpTransport(pool, name, self.upload_format, proved, size)
+        return HttpTransport(pool, name, self.upload_format, verify, size)
 
     def _fall_back(self, reason: str, upload_format: str) -> str:
         """What the plugin has refused is sent by the module, in this upload format."""
@@ -95,8 +95,8 @@ class TransportSelector:
         host = choose_host(hosts)
         try:
             sources = origin.direct.sources()
-            name, proved = str(self._params["name"]), bool(self._params["verify"])
-            way = Dom0Transport(pool, name, sr["uuid"], host, sources, origin.direct.secrets, proved, size)
+            name, verify = str(self._params["name"]), bool(self._params["verify"])
+            way = Dom0Transport(pool, name, sr["uuid"], host, sources, origin.direct.secrets, verify, size)
             way.check(origin, image)
         except ImageServicesError as exc:
             if self._wanted == "dom0":

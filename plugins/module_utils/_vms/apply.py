@@ -57,7 +57,7 @@ class MachineApplier:
                 self._devices.change(current.ref, plan.changes, current)
         except (XapiFailure, ImageServicesError):
             if stopped and plan.up:
-                # It ran before; the failure that counts is the first one.
+                # It ran before; the failure to tell is the first one.
                 with suppress(XapiFailure, ImageServicesError):
                     self._start(current.ref)
             raise

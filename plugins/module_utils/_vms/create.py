@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from .._core.errors import ImageServicesError, cannot
-from .._vdis.import_plan import OURS
+from .._vdis.import_plan import KEY_PREFIX
 from .._xapi.failures import XapiFailure
 from .._xapi.session import Pool
 from .devices import Devices
@@ -44,7 +44,7 @@ EMPTY = {
 
 @dataclass(frozen=True)
 class Origin:
-    """What a VM is made from: a template, or boot parameters alone; and the disk that is cloned for it."""
+    """What a VM is created from: a template, or boot parameters alone; and the disk that is cloned for it."""
 
     template: str | None = None
     boot: Mapping[str, str] | None = None
@@ -63,7 +63,7 @@ class MachineMaker:
         self._devices = devices
         self.ref = ""
         self._cloned = ""
-        # Nobody else looks for it by this name, and an operator sees what it is.
+        # No other task looks for it by this name, and an operator sees what it is.
         self._working_name = f"{label} (being made, {uuid.uuid4()})"
 
     def make(self, changes: Mapping[str, Any]) -> str:
@@ -71,7 +71,7 @@ class MachineMaker:
         self.ref = self._shell()
         provisioned = self._origin.template is not None or self._origin.boot is None
         config = dict(self._pool.call("VM.get_other_config", self.ref))
-        # The disks that the template describes; ours stand in their place.
+        # The disks that the template describes; those of the task replace them.
         config.pop("disks", None)
         if self._origin.source is not None:
             config[CLONED_FROM] = self._origin.source
@@ -96,7 +96,7 @@ class MachineMaker:
         return ""
 
     def _remove(self) -> None:
-        """By reference, or by the working name when nobody knows how far the call came."""
+        """By reference, or by the working name when it is unknown how far the call came."""
         refs = {self.ref} if self.ref else set(self._pool.call("VM.get_by_name_label", self._working_name))
         for ref in refs:
             if self._gone("VM.get_uuid", ref):
@@ -166,7 +166,7 @@ class MachineMaker:
         vdi = origin.boot_disk
         if origin.source_ref is not None:
             vdi = self._cloned = self._pool.run("VDI.clone", origin.source_ref, undo="VDI.destroy")
-            config = {key: value for key, value in self._pool.call("VDI.get_other_config", vdi).items() if not key.startswith(OURS)}
+            config = {key: value for key, value in self._pool.call("VDI.get_other_config", vdi).items() if not key.startswith(KEY_PREFIX)}
             # What marks the source as an image is not true of a disk that a VM writes to.
             self._pool.call("VDI.set_other_config", vdi, {**config, MADE_FOR: self._pool.call("VM.get_uuid", self.ref)})
             self._pool.call("VDI.set_name_label", vdi, f"{self.label} boot")

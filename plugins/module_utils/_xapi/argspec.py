@@ -20,7 +20,7 @@ LEFT_TO_THE_POOL = frozenset({"timeout", "wait"})
 
 
 def create_pool_argspec(timeout: int = 600) -> ArgumentSpec:
-    """The options of community.general's xenserver modules, under the same names, and ours for certificates."""
+    """The options of community.general's xenserver modules, under the same names, and those for certificates."""
     return ArgumentSpec(
         options={
             "hostname": {"type": "str", "required": True, "fallback": (env_fallback, ["XENSERVER_HOST"])},

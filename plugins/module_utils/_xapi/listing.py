@@ -69,7 +69,7 @@ class VdiInfoJob(ReadJob["list[dict[str, Any]]"]):
         pool = self.opened.enter_context(self._pool)
         vdis, srs = pool.records("VDI"), pool.records("SR")
         wanted = {ref: record for ref, record in vdis.items() if _fits_vdi(record, srs, self.params)}
-        # Most disks are in use by nobody, and the records of all VMs are large.
+        # Most disks are not in use, and the records of all VMs are large.
         vbds = pool.records("VBD") if any(record["VBDs"] for record in wanted.values()) else {}
         machines = pool.records("VM") if vbds else {}
         return sorted((present_vdi(record, vdis, srs, vbds, machines) for record in wanted.values()), key=by_name)

@@ -127,5 +127,5 @@ def masked(config: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def is_read_only(record: Record) -> bool:
-    """Whether VMs are not to write to a VDI: by a mark of ours, or because the pool says so itself."""
+    """Whether VMs are not to write to a VDI: by a mark of this collection, or because the pool says so itself."""
     return bool(record.get("read_only")) or record.get("other_config", {}).get(READ_ONLY) == "true"

@@ -1,7 +1,7 @@
 # SPDX-FileCopyrightText: 2026 xenstack.image_services contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
 # Private to this collection: no compatibility is promised to other importers.
-"""XML-RPC as XAPI wants it: over connections of ours, and with its spelling of numbers and times."""
+"""XML-RPC as XAPI wants it: over its own connections, and with XAPI's spelling of numbers and times."""
 
 from __future__ import annotations
 

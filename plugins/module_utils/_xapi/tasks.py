@@ -1,7 +1,7 @@
 # SPDX-FileCopyrightText: 2026 xenstack.image_services contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
 # Private to this collection: no compatibility is promised to other importers.
-"""Tasks of a pool: those of asynchronous calls, and those by which transfers are judged. None is left behind."""
+"""Tasks of a pool: those of asynchronous calls, and those that tell how transfers ended. None is left behind."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ Undo = Union[str, Callable[[str], object], None]
 
 
 class TaskFailed(XapiFailure):
-    """The task itself says that it has failed: nothing of it goes on."""
+    """The task itself says that it has failed: nothing of it continues."""
 
 
 class Caller(Protocol):
@@ -40,7 +40,7 @@ class Caller(Protocol):
 
 
 class Task:
-    """A task of ours around one transfer."""
+    """A task that this session creates around one transfer."""
 
     def __init__(self, pool: Caller, label: str, description: str = "") -> None:
         self._pool = pool
@@ -88,7 +88,7 @@ def follow(pool: Caller, ref: str, what: str, idle_timeout: float | None = None,
         status, _share, record = wait_while_moving(probe, lambda seen: seen[0] not in UNFINISHED, idle_timeout, pool.clock, interval=0.05, longest_interval=2.0)
     except Stalled as exc:
         seen: Any = exc.state
-        cause = f"it has stood at {seen[1]} ({seen[0]}) for {idle_timeout:g} seconds"
+        cause = f"its progress has been {seen[1]} ({seen[0]}) for {idle_timeout:g} seconds"
         raise cannot("finish", "task", what, cause, "See what the pool is busy with, or raise timeout", code="stalled") from exc
     if status == "success":
         return result_text(record["result"])
@@ -130,7 +130,7 @@ def drop_by_uuid(pool: Caller, uuid: str) -> None:
 
 
 def give_up(pool: Caller, ref: str, undo: Undo) -> None:
-    """End a task that nobody waits for any more; what it has made all the same goes by ``undo``, a call or a function of the reference."""
+    """End a task that is no longer waited for; what it has created all the same is removed by ``undo``, a call or a function of the reference."""
     try:
         with suppress(XapiFailure, ImageServicesError):
             if pool.call("task.get_status", ref) in UNFINISHED:

@@ -1,7 +1,7 @@
 # SPDX-FileCopyrightText: 2026 xenstack.image_services contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
 # Private to this collection: no compatibility is promised to other importers.
-"""Connections to a pool's hosts, used alike by calls and by transfers: no byte is sent to a host that is not proved."""
+"""Connections to a pool's hosts, used alike by calls and by transfers: no byte is sent to a host that is not verified."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 # SPDX-FileCopyrightText: 2026 xenstack.image_services contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
 # Private to this collection: no compatibility is promised to other importers.
-"""Disks over XAPI's HTTP handlers: one task for each request, and its word is what counts.
+"""Disks over XAPI's HTTP handlers: one task for each request, whose status is the result.
 
 The host answers 200 before it reads the body, and says by its task alone, sometimes in a second answer as well, what became of it.
 """
@@ -83,7 +83,7 @@ def get(pool: Pool, path: str, query: Mapping[str, str], what: str) -> Iterator[
             while download.read(MAX_READ):
                 pass
         except (Ended, ImageServicesError) as exc:
-            # The task of a host that is merely silent goes on until the connection is closed.
+            # The task of a host that is merely silent runs until the connection is closed.
             if download.ended and not isinstance(exc, Silent):
                 # What came was cut short, and the task knows why.
                 follow(pool, task.ref, what, GRACE)

@@ -4,7 +4,7 @@
 
 Of the files that the service runs with, two records are kept beside this program. `<this file>.started` tells with which of them the service was started last,
 so that `apply` restarts it where others are there now, whoever wrote them and whether or not he lived to ask for the restart. `<this file>.verified` holds the
-last ones that somebody has seen the service work with: `settle` records them, `verified` tells whether the present ones are the same, and `restore` brings them
+last ones that the service was seen to work with: `settle` records them, `verified` tells whether the present ones are the same, and `restore` brings them
 back, to be followed by `apply`.
 """
 
@@ -36,7 +36,7 @@ NOTHING_VERIFIED = 4
 
 
 class ControlError(Exception):
-    """What stands in the way, as a sentence."""
+    """What prevents it, as a sentence."""
 
 
 def wait_until(predicate: Callable[[], bool], timeout: float) -> bool:
@@ -235,7 +235,7 @@ def _kept(path: str) -> dict[str, Any] | None:
 
 
 def _replace(path: Path, content: bytes, mode: int, owner: list[int] | None = None) -> None:
-    """The whole file or none of it, and nobody reads it meanwhile who may not read it afterwards."""
+    """The complete file or none of it, and no user reads it meanwhile who may not read it afterwards."""
     new = path.with_name(f".{path.name}.new")
     new.unlink(missing_ok=True)
     with open(os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as stream:

@@ -136,9 +136,9 @@ class BlockTable:
         last = -1
         for index, sector in self:
             if sector * SECTOR < begin:
-                raise broken(f"block {index} lies at {sector * SECTOR}, in the tables")
+                raise broken(f"block {index} is at {sector * SECTOR}, in the tables")
             if end is not None and (sector + self._stride) * SECTOR > end:
-                raise broken(f"block {index} lies at {sector * SECTOR}, beyond the end of the data at {end}: it is cut off or damaged")
+                raise broken(f"block {index} is at {sector * SECTOR}, beyond the end of the data at {end}: it is cut off or damaged")
             last = max(last, sector)
         self._slots = self._sort(last, broken)
 
@@ -147,13 +147,13 @@ class BlockTable:
         slots = array("I", bytes(4 * (last // self._stride + 1)))
         for index, sector in self:
             if slots[sector // self._stride]:
-                raise broken(f"blocks {slots[sector // self._stride] - 1} and {index} lie in the same place")
+                raise broken(f"blocks {slots[sector // self._stride] - 1} and {index} are in the same place")
             slots[sector // self._stride] = index + 1
         end = 0
         for number in slots:
             if number:
                 if self._entries[number - 1] < end:
-                    raise broken(f"block {number - 1} lies in the place of another")
+                    raise broken(f"block {number - 1} is in the place of another")
                 end = self._entries[number - 1] + self._stride
         return slots
 

@@ -198,9 +198,9 @@ class VhdStream:
 
     def _forward(self, place: int, what: str) -> None:
         if place < self._stream.position:
-            raise self._broken(f"{what} lies at {place}, before what came already: its parts are not in the order of a stream", _AS_FILE)
+            raise self._broken(f"{what} is at {place}, before what came already: its parts are not in the order of a stream", _AS_FILE)
         if place > self._limit:
-            raise self._broken(f"{what} lies at {place}, further than a VHD of {self.virtual_size} bytes goes")
+            raise self._broken(f"{what} is at {place}, further than a VHD of {self.virtual_size} bytes goes")
         self._stream.skip(place - self._stream.position)
 
     def _last(self) -> bytes:

@@ -3,7 +3,7 @@
 # Private to this collection: no compatibility is promised to other importers.
 """A tarball of VHDs, as OpenStack's images of Xen are: `0.vhd` is the disk, `1.vhd` its parent, and so on; read once, as one disk.
 
-Members that come before their turn are kept in files without a name until it is theirs.
+Members that come before their turn are kept in files without a name until then.
 """
 
 from __future__ import annotations
@@ -110,7 +110,7 @@ class VhdTarball:
             number += 1
             member = self._member(number)
             if member is not None and named is None:
-                raise self._broken(f"{number - 1}.vhd is a whole disk, and yet {number}.vhd follows")
+                raise self._broken(f"{number - 1}.vhd is a complete disk, and yet {number}.vhd follows")
         if self._waiting:
             raise self._broken(f"the chain has a gap: there is {min(self._waiting)}.vhd, but no {number}.vhd")
         if named is not None:

@@ -65,7 +65,7 @@ class VhdWriter:
         for index in self._used():
             bitmap_at = _bitmap_after(end)
             self._table[index] = bitmap_at // SECTOR
-            # Of a differencing VHD it is known too late which blocks are there as a whole; that a block is not marked does no harm.
+            # Of a differencing VHD it is known too late which blocks are complete; a block that is not marked does no harm.
             bits[index // 8] |= 0x80 >> index % 8 if parent is None else 0
             self._order.append(index)
             end = bitmap_at + SECTOR + BLOCK
@@ -137,7 +137,7 @@ class VhdWriter:
         if self._parent is None:
             return 0
         if start % SECTOR or length % SECTOR:
-            raise cannot("write", "VHD", self._disk.label, "what differs from its parent is not whole sectors", "Give the whole disk", code="bad_source")
+            raise cannot("write", "VHD", self._disk.label, "what differs from its parent is not whole sectors", "Give the complete disk", code="bad_source")
         return ((1 << length // SECTOR) - 1) << (BLOCK - start - length) // SECTOR
 
     def _inside(self, extent: Extent) -> None:

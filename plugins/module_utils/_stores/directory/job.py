@@ -140,7 +140,7 @@ def check_mount_point(path: str, mount_point: str | None) -> str | None:
     if mount_point is None:
         return None
     if not within(path, mount_point):
-        raise refuse(path, f"it does not lie at or below mount_point '{mount_point}'", "Correct one of the two", "bad_mount_point")
+        raise refuse(path, f"it is not at or below mount_point '{mount_point}'", "Correct one of the two", "bad_mount_point")
     return os.path.normpath(mount_point)
 
 
@@ -226,6 +226,6 @@ def _result(path: str, shown: Attributes, contents: Contents, volume: Volume, pl
     return {
         "changed": plan.changed,
         "diff": {"before": plan.before, "after": plan.after},
-        "repaired": contents.foreign,
+        "repaired": contents.strays,
         "directory": summary(path, shown, contents, volume, owners.names(shown.uid, shown.gid)),
     }

@@ -17,7 +17,7 @@ MOUNTINFO = Path("/proc/self/mountinfo")
 
 
 def volume(directory: str) -> Volume:
-    """The mount that an existing directory lies on, and its space for an ordinary user."""
+    """The mount that an existing directory is on, and its space for an ordinary user."""
     mount_point, filesystem = holder(_mountinfo(), os.path.realpath(directory))
     space = os.statvfs(directory)
     return Volume(

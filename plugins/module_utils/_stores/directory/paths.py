@@ -1,7 +1,7 @@
 # SPDX-FileCopyrightText: 2026 xenstack.image_services contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
 # Private to this collection: no compatibility is promised to other importers.
-"""Walk to a directory without following a link that somebody else could have put there."""
+"""Walk to a directory without following a link that another user could have put there."""
 
 from __future__ import annotations
 

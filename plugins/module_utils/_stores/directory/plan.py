@@ -25,7 +25,7 @@ IMAGE_NAME = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-
 
 @dataclass(frozen=True)
 class Attributes:
-    """What is managed of a directory; None stands for what nobody declared, or what is not there."""
+    """What is managed of a directory; None is for what is not declared, or not there."""
 
     exists: bool
     uid: int | None = None
@@ -61,13 +61,13 @@ class Requirements:
 
 @dataclass(frozen=True)
 class Contents:
-    """What lies in a directory and below it."""
+    """What is in a directory and below it."""
 
     images: int = 0
     image_bytes: int = 0
     others: int = 0
     # Entries below whose owner, group or SELinux type is not the declared one; only counted with `recurse`.
-    foreign: int = 0
+    strays: int = 0
 
 
 @dataclass(frozen=True)
@@ -107,7 +107,7 @@ def check_neighbours(path: str, others: Sequence[str]) -> None:
 def check_volume(path: str, volume: Volume, wanted: Requirements) -> None:
     """Refuse to fill the wrong file system, or one that is too small or cannot be written."""
     if wanted.mount_point is not None and volume.mount_point != wanted.mount_point:
-        cause = f"nothing is mounted at '{wanted.mount_point}': it would lie on the file system at '{volume.mount_point}'"
+        cause = f"nothing is mounted at '{wanted.mount_point}': it would be on the file system at '{volume.mount_point}'"
         raise refuse(path, cause, "Mount the volume, then run the task again", "not_mounted")
     if wanted.require_mount and volume.mount_point == "/":
         raise refuse(path, "its volume is not mounted, and images would fill the root file system", "Mount the volume, then run the task again", "not_mounted")
@@ -136,7 +136,7 @@ def plan_present(path: str, desired: Attributes, current: Attributes, contents: 
         chown=(target.uid, target.gid) != (current.uid, current.gid),
         chmod=target.mode != current.mode,
         relabel=target.setype != current.setype,
-        before=_shown(path, current, contents.foreign),
+        before=_shown(path, current, contents.strays),
         after=_shown(path, target, 0),
     )
 
@@ -154,12 +154,12 @@ def plan_absent(path: str, current: Attributes, contents: Contents, is_mount: bo
     return DirectoryPlan(False, current.exists, False, False, False, before=shown, after={"path": path, "state": "absent"})
 
 
-def _shown(path: str, attributes: Attributes, foreign: int) -> dict[str, Any]:
+def _shown(path: str, attributes: Attributes, strays: int) -> dict[str, Any]:
     if not attributes.exists:
         return {"path": path, "state": "absent"}
     shown: dict[str, Any] = {"path": path, "state": "present", "uid": attributes.uid, "gid": attributes.gid}
     shown["mode"] = None if attributes.mode is None else f"{attributes.mode:04o}"
-    shown["foreign_below"] = foreign
+    shown["foreign_below"] = strays
     if attributes.setype is not None:
         shown["setype"] = attributes.setype
     return shown

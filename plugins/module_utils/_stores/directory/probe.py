@@ -47,7 +47,7 @@ def _access(path: str) -> None:
 def _as_user(uid: int, gid: int, attempt: Callable[[], None]) -> None:
     """Run in a child with that user's ids; it reports by the error number that is its exit status."""
     if os.geteuid() != 0:
-        # Only root can be somebody else; the caller has made sure that the user is ours.
+        # Only root can take on another user; the caller has checked that the user is this one.
         attempt()
         return
     groups = supplementary_groups(uid, gid)

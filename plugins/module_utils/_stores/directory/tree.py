@@ -1,9 +1,9 @@
 # SPDX-FileCopyrightText: 2026 xenstack.image_services contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
 # Private to this collection: no compatibility is promised to other importers.
-"""One pass over everything in a store's directory: count the images, find or repair what belongs to somebody else.
+"""One pass over everything in a store's directory: count the images, find or repair what belongs to another user.
 
-The walk goes from one open directory to the next and never follows a link, so that nobody who may write there can
+The walk goes from one open directory to the next and never follows a link, so that no user who may write there can
 lead a pass of root somewhere else.
 """
 
@@ -47,7 +47,7 @@ class Tally:
     images: int = 0
     image_bytes: int = 0
     others: int = 0
-    foreign: int = 0
+    strays: int = 0
     subdirectories: list[str] = field(default_factory=list)
 
 
@@ -68,10 +68,10 @@ class Pass:
             total.images += tally.images
             total.image_bytes += tally.image_bytes
             total.others += tally.others
-            total.foreign += tally.foreign
+            total.strays += tally.strays
             subdirectories += tally.subdirectories
-        total.foreign += self._descend(top, path, subdirectories, 1)
-        return Contents(total.images, total.image_bytes, total.others, total.foreign)
+        total.strays += self._descend(top, path, subdirectories, 1)
+        return Contents(total.images, total.image_bytes, total.others, total.strays)
 
     def _shares(self, names: Sequence[str], work: Callable[[Sequence[str]], Result], smallest: int) -> list[Result]:
         """Share work among the processors once: what one of them is given, it does alone."""
@@ -87,7 +87,7 @@ class Pass:
         return results
 
     def _descend(self, directory: int, path: str, names: Sequence[str], depth: int) -> int:
-        """Foreign entries below some subdirectories. Where there are several, all of the processors get some; a single one is shared at its own level."""
+        """Entries of other owners below some subdirectories. Where there are several, all processors get some; a single one is shared at its own level."""
 
         def enter(share: Sequence[str]) -> int:
             return sum(self._enter(directory, path, name, depth) for name in share)
@@ -103,12 +103,12 @@ class Pass:
         except OSError as exc:
             raise OSError(exc.errno, exc.strerror, path) from exc
         try:
-            # What is mounted below is another volume, or a snapshot that nobody can change.
+            # What is mounted below is another volume, or a snapshot that cannot be changed.
             if os.fstat(inner).st_dev != self._device:
                 return 0
             tallies = self._shares(os.listdir(inner), lambda names: self._examine(inner, path, names, counting=False), WORTH_A_PROCESS)
             subdirectories = [subdirectory for tally in tallies for subdirectory in tally.subdirectories]
-            return sum(tally.foreign for tally in tallies) + self._descend(inner, path, subdirectories, depth + 1)
+            return sum(tally.strays for tally in tallies) + self._descend(inner, path, subdirectories, depth + 1)
         finally:
             os.close(inner)
 
@@ -128,11 +128,11 @@ class Pass:
                     if not recurse:
                         continue
                 if not ((any_uid or status.st_uid == uid) and (any_gid or status.st_gid == gid)) and status.st_dev == self._device:
-                    tally.foreign += 1
+                    tally.strays += 1
                     if self._repair:
                         os.chown(name, -1 if uid is None else uid, -1 if gid is None else gid, dir_fd=directory, follow_symlinks=False)
                 if label and status.st_dev == self._device:
-                    tally.foreign += self._relabel(f"/proc/self/fd/{directory}/{name}")
+                    tally.strays += self._relabel(f"/proc/self/fd/{directory}/{name}")
                 if kind == S_IFDIR:
                     tally.subdirectories.append(name)
             except FileNotFoundError:

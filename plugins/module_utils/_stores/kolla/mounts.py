@@ -42,7 +42,7 @@ def plan_mounts(
     where = origin.get(variable, globals_file)
     advice = f"Write this line to {where} and run this again: {line}"
     if is_template(entries) or any(is_template(entry) for entry in kept):
-        advice = f"{name} is a template, so nobody but you can extend it: have it mount what this line would: {line}"
+        advice = f"{name} is a template, so only you can extend it: have it mount what this line would: {line}"
     cause = f"nothing mounts {' and '.join(repr(source) for source, _inside in missing)} of the host into it"
     # A colon ends the sentence, so that the line can be copied without a full stop behind it.
     return Mounting((str(cannot("use", "container", container, cause, advice)).removesuffix("."),))

@@ -1,7 +1,7 @@
 # SPDX-FileCopyrightText: 2026 xenstack.image_services contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
 # Private to this collection: no compatibility is promised to other importers.
-"""A Kolla-style site: which host directory stands behind a path in Glance's container, and what has to be said in globals.yml."""
+"""A Kolla-style site: which host directory is mounted at a path in Glance's container, and what has to be said in globals.yml."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from ..._core.errors import cannot
 from ..paths import normal, within
 from .globals_file import Load, NotEditable, Value, line_of, set_variable
 
-# What the site mounts here is named by one variable, a named volume when nobody sets it.
+# What the site mounts here is named by one variable, a named volume when it is not set.
 STATE_DIR = "/var/lib/glance"
 DATADIR_VOLUME, NAMED_VOLUME = "glance_file_datadir_volume", "glance"
 # Further volumes: the first one that is set decides, the later ones are only its defaults.
@@ -110,7 +110,7 @@ def holding(path: str, mounts: Iterable[Mount]) -> Mount | None:
 
 
 def plan_site(site: Site, needed: Sequence[Mapping[str, Any]], load: Load) -> SitePlan:
-    """Where the stores' directories lie on the host, and why not."""
+    """Where the stores' directories are on the host, and why not."""
     plan = SitePlan(globals_text=site.files.get(site.globals_file, ""))
     try:
         values, origin = variables(site.files, load)
@@ -171,7 +171,7 @@ def _want(site: Site, values: Mapping[str, Any], origin: Mapping[str, str], name
     advice = f"Write this line to {where}, or set glance_stores_manage_globals to true: {line}"
     template = is_template(values.get(name)) or (name != DATADIR_VOLUME and is_template(values.get(extra_variable(values) or "")))
     if template:
-        advice = f"{name} is a template, so nobody but you can extend it: have it mount what this line would: {line}"
+        advice = f"{name} is a template, so only you can extend it: have it mount what this line would: {line}"
     if site.manage_globals and not template:
         try:
             if where != site.globals_file:
@@ -204,7 +204,7 @@ def _place(site: Site, entry: Mapping[str, Any], mounts: Sequence[Mount], plan: 
         return
     host = mount.host_path(inside)
     if host is None:
-        plan.notes.append(f"The directory of store '{entry['name']}' lies in the volume '{mount.source}', which the container creates when it starts.")
+        plan.notes.append(f"The directory of store '{entry['name']}' is in the volume '{mount.source}', which the container creates when it starts.")
     else:
         plan.directories.append({**entry, "path": host, "inside": inside})
     if site.mounts is not None and (present is None or (later is not None and present.host_path(inside) != host)):
@@ -212,6 +212,6 @@ def _place(site: Site, entry: Mapping[str, Any], mounts: Sequence[Mount], plan: 
 
 
 def directories_of_stores(directories: Iterable[Mapping[str, Any]], stores: Iterable[str]) -> list[Mapping[str, Any]]:
-    """Directories that are ours to keep: what Glance needs for itself below its state directory the container makes."""
+    """Directories that the role keeps: what Glance needs for itself below its state directory the container makes."""
     names = set(stores)
     return [entry for entry in directories if entry["name"] in names or not within(str(entry["path"]), STATE_DIR)]

@@ -40,7 +40,7 @@ def parser() -> argparse.ArgumentParser:
     made.add_argument("--sr-size", type=int, default=1 << 40, metavar="BYTES", help="size of an SR that is made without one (%(default)s)")
     made.add_argument("--detach", action="store_true", help="run in the background; starts again when an option or the program has changed")
     made.add_argument("--stop", action="store_true", help="end the server of --state that runs in the background")
-    made.add_argument("--verbose", action="store_true", help="log what goes on inside")
+    made.add_argument("--verbose", action="store_true", help="log what happens inside")
     return made
 
 

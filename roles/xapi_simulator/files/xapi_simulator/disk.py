@@ -238,7 +238,7 @@ def create(path: Path, size: int, identity: str) -> None:
         file.write(end + vhd.header(entries, 1536) + table([vhd.UNUSED] * entries) + end)
 
 
-class Foreign(Exception):
+class NotCreatedByXen(Exception):
     """A VHD that the host's own tool does not resize."""
 
 
@@ -256,7 +256,7 @@ def grown(path: Path, size: int) -> int:
         file.seek(at)
         dummy, entries, block = vhd.read_header(file.read(1024))
     if not vhd.creator(footer).startswith(b"tap"):
-        raise Foreign(f"{path} not created by xen; resize not supported")
+        raise NotCreatedByXen(f"{path} not created by xen; resize not supported")
     return old if size == old else (entries + -(-(size - old) // block)) * block
 
 

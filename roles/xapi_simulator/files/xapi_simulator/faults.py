@@ -67,7 +67,7 @@ class Faults:
             fault.struck += 1
 
     def take(self, kind: str, method: str = "", later: bool = False) -> Fault | None:
-        """The first fault of the kind that fits, counted as used; later: it strikes, if at all, when the caller says so."""
+        """The first fault of the kind that fits, marked as used; later: it strikes, if at all, when the caller says so."""
         with self.lock:
             for fault in self.wanted:
                 if fault.kind != kind or fault.method not in ("", method):

@@ -69,7 +69,7 @@ class Client:
         while b"\r\n\r\n" not in self.buffer:
             if len(self.buffer) > HEADER_LIMIT:
                 raise transfer.Answer("431 Request Header Fields Too Large")
-            # A connection that is kept may stay idle; once a request began it has to go on.
+            # A connection that is kept may stay idle; once a request began it has to continue.
             self.sock.settimeout(min(HEADER_READ, max(0.1, until - time.monotonic())) if self.buffer else None)
             try:
                 data = self.sock.recv(4096)

@@ -91,7 +91,7 @@ def import_vhd(source: Source, disk: Disk, length: int, progress: Progress) -> N
         raise Refused("Out_of_memory")
     stream.go_to(table)
     places = struct.unpack(f">{entries}I", stream.take(4 * entries))
-    # Two entries for one place: the later one counts.
+    # Two entries for one place: the later one is used.
     blocks = {place: index for index, place in enumerate(places) if place != vhd.UNUSED}
     for done, place in enumerate(sorted(blocks)):
         stream.go_to(place * vhd.SECTOR)

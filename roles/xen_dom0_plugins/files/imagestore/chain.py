@@ -53,7 +53,7 @@ def check(members):
         seen.add(tables.footer.uuid)
         child = tables.footer.kind == DIFFERENCING
         if not child and number + 1 < count:
-            raise bad_image("%d.vhd is a whole disk, and yet %d.vhd follows." % (number, number + 1))
+            raise bad_image("%d.vhd is a complete disk, and yet %d.vhd follows." % (number, number + 1))
         if tables.raw_parent:
             raise bad_image("%s is the child of a raw disk, and a tarball holds VHDs only." % tables.what)
         if child and number + 1 == count:
@@ -72,7 +72,7 @@ def refuse_uncovering(chain, size):
 
 
 def locators(parent, at):
-    """Their entries in the header, and what lies at the place: the ways to the parent as Xen's tools write them."""
+    """Their entries in the header, and what is at the place: the paths to the parent as Xen's tools write them."""
     relative = "./" + parent
     texts = (
         (b"MacX", ("file://" + relative).encode("ascii")),
@@ -143,7 +143,7 @@ def make_room(stream, places, needed, end):
 
 
 def clear_behind(stream, at, offset):
-    """What lies behind the end of the disk in its last block becomes zeros, since the disk will reach over it."""
+    """What is behind the end of the disk in its last block becomes zeros, since the disk will reach over it."""
     stream.seek(at)
     bitmap = bytearray(stream.read(SECTOR))
     for sector in range(offset // SECTOR, BLOCK // SECTOR):

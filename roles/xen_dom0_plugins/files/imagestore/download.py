@@ -156,7 +156,7 @@ class Job(object):
                 output = process.communicate()[0]
             if process.returncode:
                 said = " ".join(output.decode("ascii", "replace").split())[:200]
-                raise bad_image("vhd-util refuses what was made of the image: %s." % said)
+                raise bad_image("vhd-util refuses what was written of the image: %s." % said)
 
     def _commit(self, names):
         """From here the files are the SR's; whatever fails takes them away again."""

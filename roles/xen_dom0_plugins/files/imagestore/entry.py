@@ -79,7 +79,7 @@ def call_json(function):
 
 
 def describe(error):
-    """What an exception that nobody foresaw says of itself: its kind and text, never its surroundings."""
+    """What an unforeseen exception says of itself: its kind and text, never its surroundings."""
     text = text_type(error) if not isinstance(error, EnvironmentError) else "%s" % (error.strerror or error.__class__.__name__)
     return "%s: %s" % (error.__class__.__name__, text)
 
@@ -101,7 +101,7 @@ def answer(functions, argument):
         return failed(FAILED, "XAPI refuses: %s." % ", ".join(error.details))
     except Terminated:
         return failed(FAILED, "The plugin was told to end.")
-    except Exception as error:  # noqa: BLE001 a traceback helps nobody behind XAPI
+    except Exception as error:  # noqa: BLE001 a traceback is of no use behind XAPI
         return failed(FAILED, describe(error))
 
 

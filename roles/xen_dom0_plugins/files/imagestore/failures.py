@@ -23,7 +23,7 @@ class Failure(Exception):
 
 
 class Terminated(BaseException):
-    """The host wants this process to end: what is staged goes first."""
+    """The host wants this process to end: what is staged is removed first."""
 
 
 def bad_image(sentence):

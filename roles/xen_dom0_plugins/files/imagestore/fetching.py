@@ -11,7 +11,7 @@ from servers import Refused, Untrusted, cause, place, request
 # Read in one go. Python 2 collects that much, and loses it when the connection breaks meanwhile.
 PIECE = 1 << 16
 PIECE_COLLECTED = 1 << 14
-# So much has to come for a try to count as progress.
+# So much has to come for a try to be progress.
 PROGRESS = 1 << 16
 # So many tries of each source without progress are made.
 TRIES = 3

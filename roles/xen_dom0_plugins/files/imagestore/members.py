@@ -16,7 +16,7 @@ NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 
 class More(Exception):
-    """The tables are not there as a whole yet."""
+    """The tables are not complete yet."""
 
 
 def no_room(path, needed=None):
@@ -112,6 +112,6 @@ def inspect(path, what):
 
         tables = Tables(read, what)
         if length % SECTOR:
-            raise bad_image("%s is not made of whole sectors: it is cut off." % what)
+            raise bad_image("%s does not consist of whole sectors: it is cut off." % what)
         tables.ended = check_end(tables, read(length - SECTOR, SECTOR), length)
     return tables

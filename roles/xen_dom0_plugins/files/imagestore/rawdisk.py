@@ -11,7 +11,7 @@ ZEROS = b"\0" * BLOCK
 
 
 def write(read, path, size, virtual_size, uuid):
-    """The whole of a disk of that size; gives the virtual size."""
+    """All of a disk of that size; gives the virtual size."""
     wanted = rounded(max(size, virtual_size or 0))
     if wanted > MAX_SIZE:
         raise bad_image("The disk of %d bytes is larger than the 2040 GiB that a VHD of Xen holds." % size)

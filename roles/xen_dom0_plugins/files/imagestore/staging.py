@@ -99,7 +99,7 @@ class Staging(object):
 
 
 def take(descriptor):
-    """Whether the lock is ours now. A file system without locks has none to give, and nobody holds one there."""
+    """Whether this process has the lock now. A file system without locks has none to give, and no process holds one there."""
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except EnvironmentError as error:
@@ -165,7 +165,7 @@ def orphans(directory, staging, pool):
     except (EnvironmentError, ValueError):
         return []
     files = [name for name in names if re.match(r"[0-9a-f-]{36}\.vhd\Z", name)] if isinstance(names, list) else []
-    # The leaf is the first: where the pool knows it, the chain is whole and somebody's.
+    # The leaf is the first: where the pool knows it, the chain is complete and in use.
     if not files or pool.record("VDI", files[0][:-4])[0] is not None:
         return []
     return [name for name in files if unlink(os.path.join(directory, name))]

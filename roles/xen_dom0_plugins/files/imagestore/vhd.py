@@ -19,7 +19,7 @@ UNUSED = 0xFFFFFFFF
 DYNAMIC, DIFFERENCING = 3, 4
 EPOCH = 946684800  # 2000-01-01
 MAX_SIZE = 2040 << 30
-# Tables lie at the beginning; further ones are nobody's.
+# Tables are at the beginning; further ones are ignored.
 MAX_TABLES = 16 << 20
 FOOTER = struct.Struct(">8sIIQI4sI4sQQHBBII16sBB426x")
 HEADER = struct.Struct(">8sQQIIII16sII512s192s256x")
@@ -116,7 +116,7 @@ class Tables(object):
             raise bad_image("The header of %s is of an unknown version." % what)
         if block != BLOCK:
             raise bad_image("%s has blocks of %d bytes; Xen reads blocks of 2 MiB." % (what, block))
-        # More entries than the disk has blocks are nobody's.
+        # More entries than the disk has blocks are ignored.
         used = -(-self.footer.size // BLOCK)
         if self.entries < used:
             raise bad_image("The table of %s has %d entries, too few for %d bytes." % (what, self.entries, self.footer.size))
@@ -132,7 +132,7 @@ class Tables(object):
         last = self.table_end // SECTOR
         for place in taken:
             if place < last:
-                raise bad_image("Two blocks of %s overlap, or one lies in its tables." % what)
+                raise bad_image("Two blocks of %s overlap, or one is in its tables." % what)
             last = place + STRIDE
         self.end = last * SECTOR
 
@@ -143,7 +143,7 @@ class Tables(object):
 
     def _inside(self, offset, length):
         if not inside(offset, length):
-            raise bad_image("The tables of %s do not lie at its beginning." % self.what)
+            raise bad_image("The tables of %s are not at its beginning." % self.what)
 
     def _batmap(self, read):
         """Xen's map of full blocks behind the table, where its creator promises one. It only saves readers time: a wrong one is left out."""

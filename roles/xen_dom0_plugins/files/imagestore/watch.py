@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 xenstack.image_services contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The eye on a running transfer: it tells how far it is, and stops it when somebody wants that."""
+"""Watches a running transfer: it tells how far it is, and stops it when it is cancelled."""
 
 import os
 import socket
@@ -101,5 +101,5 @@ class Watch(object):
             try:
                 self.pool.call("task.set_progress", self.task, self.share)
             except (PoolFailure, Failure):
-                # An older XAPI lets nobody set it.
+                # An older XAPI does not let it be set.
                 pass

@@ -351,7 +351,7 @@ def test_the_hosts_own_tool_is_asked(dom0: Dom0, glance: GlanceDouble, images: d
         install(dom0.pool, pythons()[python], vhd_util=str(tool))
         try:
             if status:
-                assert "vhd-util refuses what was made of the image: the-verdict" in dom0.refused_download(
+                assert "vhd-util refuses what was written of the image: the-verdict" in dom0.refused_download(
                     "IMAGESTORE_BAD_IMAGE", image, glance.source("judged")
                 )
             else:

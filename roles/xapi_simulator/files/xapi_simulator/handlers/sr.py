@@ -72,7 +72,7 @@ def create(
 
 @handler("SR.probe")
 def probe(context: Context, host: str, device_config: dict[str, str], kind: str, sm_config: dict[str, str] | None) -> str:
-    """The SRs of this type that lie on the device."""
+    """The SRs of this type that are on the device."""
     context.db.get("host", host)
     kind = kind.lower()
     if kind not in PROBED:

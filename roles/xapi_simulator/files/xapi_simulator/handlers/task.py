@@ -101,7 +101,7 @@ def destroy(context: Context, ref: str) -> None:
 
 @handler("task.cancel")
 def cancel(context: Context, ref: str) -> None:
-    """Accepted always; a task that does not list the operation goes on as if nothing was said."""
+    """Accepted always; a task that does not list the operation continues as if it was not cancelled."""
     record = context.db.get("task", ref)
     if "cancel" in record["allowed_operations"] and pending(context.pool, ref):
         context.db.set("task", ref, status="cancelling", current_operations=record["current_operations"] | {ref: "cancel"})

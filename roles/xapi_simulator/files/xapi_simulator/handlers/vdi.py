@@ -42,7 +42,7 @@ def refuse_in_use(context: Context, vdi: str, operation: str, writing: bool = Fa
 
 @contextlib.contextmanager
 def plugged_into_host(context: Context, vdi: str, mode: str) -> Iterator[None]:
-    """Attached to the control domain while its bytes are moved, so that nobody else takes it."""
+    """Attached to the control domain while its bytes are moved, so that no other client takes it."""
     db = context.db
     with db.lock:
         if mode == "RW" and users(context, vdi):
@@ -128,7 +128,7 @@ def destroy(context: Context, vdi: str) -> None:
     path = path_of(context, vdi)
     path.unlink()
     forget_record(context, vdi)
-    # What was hidden below it goes with it, as the collector of the host does a little later.
+    # What was hidden below it is removed with it, as the collector of the host does a little later.
     repositories.collect(path.parent)
     for other in context.db.find("VDI", managed=False):
         record = context.db.get("VDI", other)
@@ -162,7 +162,7 @@ def resize(context: Context, vdi: str, size: int) -> None:
     full(context)
     try:
         size = disk.grown(path, rounded(size))
-    except disk.Foreign as exc:
+    except disk.NotCreatedByXen as exc:
         raise Failure("SR_BACKEND_FAILURE_150", "", str(exc), "") from exc
     successor = path.with_name(f"{path.stem}.new{path.suffix}")
     disk.copy(path, successor, record["uuid"], size)

@@ -102,7 +102,7 @@ def start_on(context: Context, vm: str, host: str, start_paused: bool, force: bo
         raise
     for vif in db.pointing("VIF", "VM", vm):
         db.set("VIF", vif, currently_attached=True)
-    # A number is never used again, so that clients see that a VM was started anew.
+    # A number is never used again, so that clients see that a VM was started again.
     context.pool.last_domain = 1 + max(context.pool.last_domain, *(int(record["domid"]) for record in db.objects["VM"].values()))
     db.set("VM", vm, power_state="Paused" if start_paused else "Running", domid=context.pool.last_domain)
 

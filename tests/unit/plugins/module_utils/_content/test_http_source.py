@@ -144,7 +144,7 @@ WRONG_PARTS: dict[str, Callable[[int, int], Answer]] = {
 @pytest.mark.parametrize("name", WRONG_PARTS)
 def test_a_part_that_was_not_asked_for_is_refused(name: str, checked: bool) -> None:
     script = Script(STRONG, WRONG_PARTS[name])
-    with pytest.raises(ImageServicesError, match="goes on with another part of it than the one from byte") as excinfo:
+    with pytest.raises(ImageServicesError, match="continues with another part of it than the one from byte") as excinfo:
         read(script, checked)
     assert len(ranges(script)) == 1, "the fault has struck"
     assert str(excinfo.value).startswith("Cannot read uri 'http://127.0.0.1:")

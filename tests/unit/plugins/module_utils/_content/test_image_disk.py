@@ -159,4 +159,4 @@ def test_a_raw_parent_has_a_sentence_of_its_own(tmp_path: Path) -> None:
     for end in ("file", *ENDS):
         with pytest.raises(ImageServicesError) as excinfo:
             read(source(build_vhd(6 * MIB, {}, kind=4, parent=bytes(16)), end, tmp_path))
-        refused(excinfo, "its parent, which is a raw disk", "Export the disk as a whole")
+        refused(excinfo, "its parent, which is a raw disk", "Export the complete disk")

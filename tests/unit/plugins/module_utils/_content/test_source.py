@@ -208,7 +208,7 @@ def test_a_broken_transfer_goes_on_where_it_stopped(server: str) -> None:
 
 
 def test_a_server_without_ranges_is_not_trusted_in_the_middle(server: str) -> None:
-    with pytest.raises(ImageServicesError, match="cannot go on in the middle"):
+    with pytest.raises(ImageServicesError, match="cannot continue in the middle"):
         list(HttpSource(server + "/dumb", JumpingClock()).blocks())
 
 

@@ -113,8 +113,8 @@ def test_what_the_service_cannot_do_is_refused(stores: Any, methods: list[str], 
 @pytest.mark.parametrize(
     ("lies", "declared", "mode", "sentence"),
     [
-        ("gone", ["fast"], "at_least", "its content lies only in gone, which the service does not offer"),
-        ("fast,gone", ["fast"], "exact", "it also lies in gone, which the service does not offer"),
+        ("gone", ["fast"], "at_least", "its content is only in gone, which the service does not offer"),
+        ("fast,gone", ["fast"], "exact", "it is also in gone, which the service does not offer"),
         ("fast,gone", ["gone"], "exact", "store 'gone' is not offered by the service, so its copy cannot be relied on"),
     ],
 )

@@ -99,7 +99,7 @@ def test_the_time_of_a_snapshot_and_of_nothing_else() -> None:
     ("given", "words"),
     [
         ({"disk": disk(writers=("web", "db")), "snapshot": False}, "it is attached to web, db, which may write to it. Leave snapshot at true"),
-        ({"disk": disk(size=2041 * GIB)}, "it has 2041 GiB, and vhd is made of a VHD, which holds 2040 GiB at most. Export it with format: raw"),
+        ({"disk": disk(size=2041 * GIB)}, "it has 2041 GiB, and vhd contains a VHD, which holds 2040 GiB at most. Export it with format: raw"),
         ({"disk": disk(size=2041 * GIB), "format": "qcow2"}, "Export it with format: raw"),
         ({"base": disk(TWO, immutable=True), "format": "raw"}, "base is given, and format is raw"),
         ({"base": disk(immutable=True)}, "base is the same disk"),

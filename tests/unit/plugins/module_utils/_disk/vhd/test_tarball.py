@@ -204,7 +204,7 @@ WRONG: dict[str, tuple[Members, str]] = {
     "gap": ([("0.vhd", CHAIN[0]), ("2.vhd", CHAIN[2])], "the chain has a gap: there is 2.vhd, but no 1.vhd"),
     "gap behind a whole disk": ([("0.vhd", BASE), ("2.vhd", CHAIN[2])], "the chain has a gap"),
     "twice": ([("0.vhd", CHAIN[0]), ("./0.vhd", CHAIN[0])], "0.vhd twice"),
-    "a whole disk with a parent": ([("0.vhd", BASE), ("1.vhd", BASE)], "is a whole disk, and yet 1.vhd follows"),
+    "a whole disk with a parent": ([("0.vhd", BASE), ("1.vhd", BASE)], "is a complete disk, and yet 1.vhd follows"),
     "another parent": ([("0.vhd", CHAIN[0]), ("1.vhd", CHAIN[2])], "1.vhd is not the parent that 0.vhd names"),
     "loop": (
         [(f"{number}.vhd", build_vhd(SIZE, {}, kind=4, uuid=bytes([1 + number % 2]) * 16, parent=bytes([2 - number % 2]) * 16)) for number in range(3)],

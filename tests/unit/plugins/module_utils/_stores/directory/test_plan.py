@@ -34,13 +34,13 @@ ABSENT = Attributes(False)
     ],
 )
 def test_only_what_differs_is_changed(desired: Attributes, current: Attributes, foreign: int, expected: set[str]) -> None:
-    plan = store_dir.plan_present(PATH, desired, current, Contents(foreign=foreign))
+    plan = store_dir.plan_present(PATH, desired, current, Contents(strays=foreign))
     assert {step for step in ("create", "chown", "chmod", "relabel") if getattr(plan, step)} == expected
     assert plan.changed == bool(expected)
 
 
 def test_entries_below_that_belong_to_others_are_a_change() -> None:
-    plan = store_dir.plan_present(PATH, THERE, THERE, Contents(foreign=3))
+    plan = store_dir.plan_present(PATH, THERE, THERE, Contents(strays=3))
     assert plan.changed
     assert (plan.before["foreign_below"], plan.after["foreign_below"]) == (3, 0)
 

@@ -37,7 +37,7 @@ LINES = {
     "others": ('glance_extra_volumes: ["/srv:/srv"]\n', f'glance_extra_volumes: ["/srv:/srv", {BOTH}]'),
     "of the API alone": ('glance_api_extra_volumes: ["/srv:/srv"]\n', f'glance_api_extra_volumes: ["/srv:/srv", {BOTH}]'),
     "of every container": ('default_extra_volumes: ["/srv:/srv"]\n', f'glance_extra_volumes: ["/srv:/srv", {BOTH}]'),
-    "a template": ("glance_extra_volumes: '{{ ours }}'\n", "glance_extra_volumes is a template, so nobody but you can extend it"),
+    "a template": ("glance_extra_volumes: '{{ ours }}'\n", "glance_extra_volumes is a template, so only you can extend it"),
     "one of two": ('glance_extra_volumes: ["/etc/kolla/aware:/etc/kolla/aware:ro"]\n', f"glance_extra_volumes: [{BOTH}]"),
     "from elsewhere": (
         'glance_extra_volumes: ["/srv/x.pth:/venv/site-packages/x.pth", "/etc/kolla:/etc/kolla"]\n',

@@ -61,7 +61,7 @@ def test_the_host_s_directory(path: str, text: str, mounts: list[dict[str, Any]]
         ("glance_extra_volumes: ['/b:/b']", [NAMED], 'glance_extra_volumes: ["/b:/b", "/mnt/a:/mnt/a"]'),
         ("default_extra_volumes: ['/b:/b']", [NAMED], 'glance_extra_volumes: ["/b:/b", "/mnt/a:/mnt/a"]'),
         ("glance_api_extra_volumes: []", [NAMED], 'glance_api_extra_volumes: ["/mnt/a:/mnt/a"]'),
-        ("glance_extra_volumes: '{{ mine }}'", [NAMED], "glance_extra_volumes is a template, so nobody but you can extend it"),
+        ("glance_extra_volumes: '{{ mine }}'", [NAMED], "glance_extra_volumes is a template, so only you can extend it"),
     ],
 )
 def test_a_directory_that_is_not_mounted(text: str, mounts: list[dict[str, Any]] | None, expected: str) -> None:
