@@ -5,33 +5,6 @@
 
 from __future__ import annotations
 
-import re
-from textwrap import indent
-
-_GLANCE = r"""
-options:
-  glance:
-    description:
-      - How to reach the cloud. Options and their names are those of the collection C(openstack.cloud).
-      - Without it, the environment variables of OpenStack clients and C(clouds.yaml) apply.
-    type: dict
-    suboptions:
-"""
-_REQUIREMENTS = r"""
-requirements:
-  - openstacksdk >= 4.0.0, for images in Glance
-"""
-# One transfer has one idle timeout: that of the pool's side.
-_LEFT_OUT = ("wait", "timeout")
-
-
-def _below_glance(documentation: str) -> str:
-    """The same options in the dictionary of modules whose own options are those of a pool."""
-    options = re.split(r"^(?=  \w+:$)", documentation.partition("\noptions:\n")[2].partition("\nrequirements:")[0], flags=re.MULTILINE)
-    kept = [option for option in options if option.strip() and option.partition(":")[0].strip() not in _LEFT_OUT]
-    names = "|".join(option.partition(":")[0].strip() for option in kept)
-    return _GLANCE + indent(re.sub(rf"O\(({names})\b", r"O(glance.\1", "".join(kept)), "    ") + _REQUIREMENTS
-
 
 class ModuleDocFragment:
     DOCUMENTATION = r"""
@@ -125,6 +98,3 @@ notes:
   - Options and their names are those of the collection C(openstack.cloud), except that O(interface) has no default
     that would override C(clouds.yaml), and O(timeout) starts from the last progress.
 """
-
-    # With a type, because ansible-test reads only literals of the others.
-    GLANCE: str = _below_glance(DOCUMENTATION)

@@ -6,69 +6,6 @@
 
 from __future__ import annotations
 
-import re
-from textwrap import dedent, indent
-
-_ITEMS = r"""
-options:
-  images:
-    description:
-      - The images, each with the options that M(xenstack.image_services.glance_image) takes.
-      - An item with an unknown option, or two items that declare one image, are refused before the first change.
-    type: list
-    elements: dict
-    required: true
-    suboptions:"""
-_MORE_OPTIONS_OF_ITEMS = r"""
-keep:
-  description:
-    - Number of images of this name to keep, the declared one and the newest that it has replaced. Without it, all are kept.
-    - Images that a server or volume uses, or that are protected, stay beyond this number and are listed in RV(ignore:kept).
-  type: int
-ignore:
-  description:
-    - Leave the image of this name or id as it is. It is not pruned either.
-  type: bool
-  default: false
-"""
-
-
-def _items(documentation: str) -> str:
-    """The options as those of each item, references among them included."""
-    options = dedent(documentation.partition("options:")[2]) + _MORE_OPTIONS_OF_ITEMS.lstrip()
-    names = "|".join(re.findall(r"^([a-z_]+):", options, re.MULTILINE))
-    return _ITEMS + indent(re.sub(rf"O\(({names})\b", r"O(images[].\1", options), "      ")
-
-
-# As create_image_option() of module_utils has them.
-_OF_MADE_IMAGES = (
-    "name stores stores_mode on_replace use_import visibility members hidden is_protected min_disk min_ram owner owner_domain tags properties properties_mode "
-    "nova_installation_uuid instance_id"
-)
-_MADE_IMAGE = r"""
-options:
-  image:
-    description:
-      - The image to keep in Glance, with options of M(xenstack.image_services.glance_image).
-      - New content is uploaded as a new, hidden image, verified against what Glance says of it, and only then gets the name.
-    type: dict
-    suboptions:"""
-
-
-def _made_image(documentation: str) -> str:
-    """The options of images that content of any kind has, as those of the option image."""
-    given = re.split(r"^(?=[a-z_]+:\n)", dedent(documentation.partition("options:")[2]), flags=re.MULTILINE)
-    known = {text.partition(":")[0]: text for text in given if text.strip()}
-    names = _OF_MADE_IMAGES.split()
-    kept = []
-    for name in names:
-        described, kind, rest = (known[name].rstrip() + "\n").partition("  type:")
-        # What is said of options that are not here is left out.
-        points = [point for point in re.split(r"^(?=    - )", described, flags=re.MULTILINE) if not set(re.findall(r"O\(([a-z_]+)", point)) - set(names)]
-        required = "  required: true\n" if name == "name" else ""
-        kept.append("".join(points) + required + kind + rest)
-    return _MADE_IMAGE + indent(re.sub(rf"O\(({'|'.join(names)})\b", r"O(image.\1", "\n" + "".join(kept)), "      ")
-
 
 class ModuleDocFragment:
     DOCUMENTATION = r"""
@@ -295,7 +232,3 @@ options:
       - Name or id of the ramdisk image, for the property C(ramdisk_id).
     type: str
 """
-
-    # With a type, because ansible-test reads only literals of the others.
-    ITEMS: str = _items(DOCUMENTATION)
-    MADE: str = _made_image(DOCUMENTATION)

@@ -75,7 +75,7 @@ options:
         type: str
 extends_documentation_fragment:
   - xenstack.image_services._attributes
-  - xenstack.image_services._image.items
+  - xenstack.image_services._image_items
   - xenstack.image_services._cloud
   - xenstack.image_services._progress
 seealso:

@@ -97,9 +97,9 @@ options:
       - Password that belongs to O(url_username).
     type: str
 extends_documentation_fragment:
-  - xenstack.image_services._image.made
+  - xenstack.image_services._image_made
   - xenstack.image_services._pool
-  - xenstack.image_services._cloud.glance
+  - xenstack.image_services._cloud_glance
   - ansible.builtin.files
 seealso:
   - module: xenstack.image_services.xen_vdi_import

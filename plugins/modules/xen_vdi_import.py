@@ -171,7 +171,7 @@ options:
 extends_documentation_fragment:
   - xenstack.image_services._attributes
   - xenstack.image_services._pool
-  - xenstack.image_services._cloud.glance
+  - xenstack.image_services._cloud_glance
 notes:
   - Images that are compressed with zstd need the Python library zstandard.
   - Images are read by the module alone, as one file that holds the complete disk. Nothing that an image names is opened, so images with a backing file, a
