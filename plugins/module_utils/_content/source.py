@@ -74,7 +74,7 @@ class FileSource:
         try:
             status = os.stat(path)
         except OSError as exc:
-            raise cannot("read", "file", path, os.strerror(exc.errno or 0), "Check filename on the host that the task runs on", code="bad_source") from exc
+            raise cannot("read", "file", path, os.strerror(exc.errno or 0), "Check its path on the host that the task runs on", code="bad_source") from exc
         if not stat.S_ISREG(status.st_mode):
             kind = "a directory" if stat.S_ISDIR(status.st_mode) else "not a regular file"
             raise cannot("read", "file", path, f"it is {kind}", "Give the path of an image file", code="bad_source")

@@ -13,11 +13,11 @@ from .._core.errors import ImageServicesError
 
 Record = Mapping[str, Any]
 
-# Properties of this collection. They are Glance properties like any other, but never the operator's.
+# Properties of this collection, named as the marks of VDIs where they are the same. They are Glance properties like any other, but never the operator's.
 INCOMING = "image_services_incoming"
 REPLACES = "image_services_replaces"
 SOURCE_DIGEST = "image_services_source_digest"
-SOURCE_FINGERPRINT = "image_services_source"
+SOURCE_FINGERPRINT = "image_services_fingerprint"
 # Set where this collection has decompressed the source, and the service has kept what it was sent.
 SOURCE_COMPRESSION = "image_services_source_compression"
 # An image that is active only while it is copied; see _stores/evacuation_plan.py.
