@@ -106,7 +106,7 @@ def installing_play(base: Path, vars_files: Iterable[Path] = (), **given: Any) -
         "gather_facts": False,
         "vars": LOCAL,
         "vars_files": [str(path) for path in vars_files],
-        "tasks": [{"ansible.builtin.include_role": {"name": role, "tasks_from": entry}, "vars": variables} for entry in ("prepare", "install")],
+        "tasks": [{"ansible.builtin.include_role": {"name": role, "tasks_from": entry}, "vars": variables} for entry in ("inspect", "prepare", "install")],
     }
 
 

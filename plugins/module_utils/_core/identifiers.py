@@ -61,6 +61,7 @@ IDENTIFYING = frozenset(
         "username",
         "uuid",
         "vdi",
+        "version",
         "vm",
         "volume_type",
         "without",

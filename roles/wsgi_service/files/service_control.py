@@ -5,7 +5,7 @@
 Of the files that the service runs with, two records are kept beside this program. `<this file>.started` tells with which of them the service was started last,
 so that `apply` restarts it where others are there now, whoever wrote them and whether or not he lived to ask for the restart. `<this file>.verified` holds the
 last ones that the service was seen to work with: `settle` records them, `verified` tells whether the present ones are the same, and `restore` brings them
-back, to be followed by `apply`.
+back, to be followed by `apply`. Several actions are done one after the other, until one fails.
 """
 
 from __future__ import annotations
@@ -186,10 +186,18 @@ class Files:
         return record is not None and record["digest"] == self.digest()
 
     def settle(self) -> None:
-        kept = {path: _kept(path) for path in self._files}
-        record = {"digest": self.digest(), "files": kept, "link": self._link and [self._link, _target(self._link)]}
         # The configuration has passwords.
-        _replace(self._verified, json.dumps(record).encode(), 0o600)
+        _replace(self._verified, json.dumps(self._present()).encode(), 0o600)
+
+    def refresh(self) -> None:
+        """What is verified is contents: owners and modes are recorded as they are now."""
+        record, present = self._record(), self._present()
+        if record is not None and record["digest"] == present["digest"] and record != present:
+            self.settle()
+
+    def _present(self) -> dict[str, Any]:
+        kept = {path: _kept(path) for path in self._files}
+        return {"digest": self.digest(), "files": kept, "link": self._link and [self._link, _target(self._link)]}
 
     def restore(self) -> bool:
         """Whether there was anything to bring back."""
@@ -296,31 +304,39 @@ class Service:
 
     def apply(self) -> str:
         """Let it run with the files that are there now."""
+        self.files.refresh()
         return self.restart() if self.manager.runs() and self.files.started_with() != self.files.digest() else self.start()
+
+
+def perform(service: Service, action: str) -> int:
+    """The exit code of one action, which says what it has done."""
+    if action == "status":
+        print(f"{service.name} {'runs' if service.manager.runs() else 'does not run'}")
+        return 0 if service.manager.runs() else 3
+    if action == "verified":
+        print(f"{service.name} is {'verified' if service.files.are_verified() else 'not verified'}")
+    elif action == "settle":
+        service.files.settle()
+    elif action == "restore":
+        return 0 if service.files.restore() else NOTHING_VERIFIED
+    else:
+        print(getattr(service, action)())
+    return 0
 
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("action", choices=["start", "stop", "restart", "apply", "status", "verified", "settle", "restore"])
-    action = parser.parse_args().action
+    parser.add_argument("actions", metavar="action", nargs="+", choices=["start", "stop", "restart", "apply", "status", "verified", "settle", "restore"])
     service = Service(Path(__file__).resolve())
-    try:
-        if action == "status":
-            print(f"{service.name} {'runs' if service.manager.runs() else 'does not run'}")
-            return 0 if service.manager.runs() else 3
-        if action == "verified":
-            print(f"{service.name} is {'verified' if service.files.are_verified() else 'not verified'}")
-            return 0
-        if action == "settle":
-            service.files.settle()
-            return 0
-        if action == "restore":
-            return 0 if service.files.restore() else NOTHING_VERIFIED
-        print(getattr(service, action)())
-        return 0
-    except ControlError as error:
-        print(f"Cannot {action} service '{service.name}': {error}. Read {service.settings['log']}.", file=sys.stderr)
-        return 1
+    for action in parser.parse_args().actions:
+        try:
+            code = perform(service, action)
+        except ControlError as error:
+            print(f"Cannot {action} service '{service.name}': {error}. Read {service.settings['log']}.", file=sys.stderr)
+            code = 1
+        if code:
+            return code
+    return 0
 
 
 if __name__ == "__main__":

@@ -60,12 +60,12 @@ class Service:
         }
         Path(f"{self.program}.json").write_text(json.dumps(settings))
 
-    def control(self, action: str) -> subprocess.CompletedProcess[str]:
+    def control(self, *actions: str) -> subprocess.CompletedProcess[str]:
         environment = {**os.environ, "PATH": f"{self.bin}:{os.environ['PATH']}"}
-        return subprocess.run([sys.executable, str(self.program), action], env=environment, capture_output=True, text=True, timeout=60, check=False)
+        return subprocess.run([sys.executable, str(self.program), *actions], env=environment, capture_output=True, text=True, timeout=60, check=False)
 
-    def do(self, action: str) -> str:
-        done = self.control(action)
+    def do(self, *actions: str) -> str:
+        done = self.control(*actions)
         assert done.returncode == 0, done.stderr
         return done.stdout.strip()
 
@@ -150,6 +150,23 @@ def test_what_was_verified_comes_back(service: Service) -> None:
     assert not (service.config / "extra.conf").exists()
     assert service.link.readlink() == Path("venvs/1")
     assert service.do("verified") == "app is verified"
+
+
+def test_a_mode_that_has_changed_since_the_verification_comes_back_too(service: Service) -> None:
+    service.do("apply", "settle")
+    service.app.chmod(0o600)
+    assert service.do("apply", "verified") == "app already runs\napp is verified"
+    service.app.write_text("broken = 1\n")
+    service.app.chmod(0o644)
+    service.do("restore")
+    assert (service.app.read_text(), service.app.stat().st_mode & 0o777) == ("good = 1\n", 0o600)
+
+
+def test_nothing_is_done_after_an_action_that_fails(service: Service) -> None:
+    service.app.write_text("broken = 1\n")
+    failed = service.control("apply", "settle")
+    assert (failed.returncode, failed.stdout) == (1, "")
+    assert service.do("verified") == "app is not verified"
 
 
 def test_a_record_that_nobody_finished_is_none(service: Service) -> None:

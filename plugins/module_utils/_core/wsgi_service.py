@@ -1,0 +1,92 @@
+# SPDX-FileCopyrightText: 2026 xenstack.image_services contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+# Private to this collection: no compatibility is promised to other importers.
+"""What one host has of a service that the role wsgi_service deploys: who may run it, by what, and what former runs left of it."""
+
+from __future__ import annotations
+
+import glob
+import json
+import os
+import pwd
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from .errors import cannot
+
+# sd_booted(3): systemd is process 1 exactly where it has made this directory.
+SYSTEMD_RUNS = "/run/systemd/system"
+RECORDS = ".installed-*"
+EXTENSION = "extension.json"
+
+
+def inspect_host(options: Mapping[str, Any], check_mode: bool, systemd: bool | None = None) -> dict[str, Any]:
+    """Everything that the roles decide by, read before they change anything."""
+    is_root = os.geteuid() == 0
+    manager = options["manager"]
+    if manager == "auto":
+        manager = "systemd" if is_root and (os.path.isdir(SYSTEMD_RUNS) if systemd is None else systemd) else "supervisor"
+    user, home, paths = options["user"], options["home"], options["paths"]
+    if manager == "systemd" and user.isdigit() and not _is_known(int(user)):
+        raise cannot(
+            "serve",
+            "application",
+            options["name"],
+            f"user {user} has no entry in the user database of this host, and systemd starts services only as users that have one",
+            f"Create one, for example with ansible.builtin.user and uid {user}",
+            code="no_user",
+        )
+    return {
+        "changed": False,
+        "is_root": is_root,
+        "manager": manager,
+        "run_as": _run_as(user, options["group"]) if is_root else [],
+        "would_create": check_mode and not all(os.path.isdir(path) for path in options["directories"]),
+        "active": os.path.basename(os.readlink(current)) if os.path.islink(current := os.path.join(home, "current")) else "",
+        "installed": sorted(map(os.path.basename, glob.glob(os.path.join(glob.escape(home), "venvs", glob.escape(options["version"]), RECORDS)))),
+        "existing": sorted(name for name, path in paths.items() if os.path.exists(path)),
+        "unmarked": _unmarked(options["marker"], options["config_dir"], options["marked_files"]),
+        "derived": _derived(os.path.join(home, "extensions")),
+    }
+
+
+def _is_known(uid: int) -> bool:
+    try:
+        pwd.getpwuid(uid)
+    except KeyError:
+        return False
+    return True
+
+
+def _run_as(user: str, group: str) -> list[str]:
+    """The command before a program that the service's user runs; a number has no entry in the user database, so it has no supplementary groups either."""
+    if user in ("root", "0"):
+        return []
+    return ["setpriv", f"--reuid={user}", f"--regid={group}", "--clear-groups" if user.isdigit() else "--init-groups", "--"]
+
+
+def _unmarked(marker: str | None, directory: str | None, patterns: Iterable[str]) -> list[str]:
+    """Files that do not hold the marker."""
+    if not marker or not directory:
+        return []
+    found = []
+    for path in sorted(path for pattern in patterns for path in glob.glob(os.path.join(glob.escape(directory), pattern)) if os.path.isfile(path)):
+        with open(path, "rb") as stream:
+            if marker.encode() not in stream.read():
+                found.append(path)
+    return found
+
+
+def _derived(extensions: str) -> list[str]:
+    """Paste files that packages of other roles derive, as the extension.json of each package says."""
+    found = set()
+    for path in glob.glob(os.path.join(glob.escape(extensions), "*", EXTENSION)):
+        try:
+            with open(path, "rb") as stream:
+                declared = json.load(stream).get("paste_file")
+        except (ValueError, AttributeError) as exc:
+            raise cannot(
+                "read", "file", path, "it is not a JSON object", "Install the package again with the role that it is of", code="bad_extension"
+            ) from exc
+        found.update([str(declared)] if declared else [])
+    return sorted(found)
