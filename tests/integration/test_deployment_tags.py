@@ -26,13 +26,15 @@ def as_before(cloud: Cloud) -> Iterator[None]:
 def test_each_tag_does_its_step_and_no_other(cloud: Cloud) -> None:
     config = cloud.base / "glance" / "config" / "glance-api.conf"
     before, processes = config.read_text(), serving_processes("glance", cloud.base)
-    assert "glance=DEBUG" not in before and processes
+    assert "glance=DEBUG" not in before
+    assert processes
     assert deploy(cloud, "check", glance_log_level="DEBUG").succeeded().changed == 0
     assert deploy(cloud, "install", glance_log_level="DEBUG").succeeded().changed == 0
     assert config.read_text() == before
     written = deploy(cloud, "config", glance_log_level="DEBUG").succeeded()
     assert "glance=DEBUG" in config.read_text()
-    assert written.changed >= 1 and serving_processes("glance", cloud.base) == processes
+    assert written.changed >= 1
+    assert serving_processes("glance", cloud.base) == processes
     deploy(cloud, "service", glance_log_level="DEBUG").succeeded()
     assert not processes.keys() & serving_processes("glance", cloud.base).keys()
 
@@ -45,7 +47,8 @@ def test_a_check_alone_fails_without_a_roll_back(cloud: Cloud) -> None:
     control("glance", cloud.base, "stop")
     failed = deploy(cloud, "check")
     assert failed.returncode != 0
-    assert "Cannot" in failed.output and "Verify | Check that Glance works for its own user" in failed.output
+    assert "Cannot" in failed.output
+    assert "Verify | Check that Glance works for its own user" in failed.output
     assert "Rollback |" not in failed.output
     assert config.read_text() == f"{before}\n# by hand\n"
     assert not serving_processes("glance", cloud.base)
@@ -55,4 +58,5 @@ def test_projects_and_users_alone(cloud: Cloud) -> None:
     seeded = deploy(cloud, "seed").succeeded()
     assert seeded.changed == 0
     assert "Seed | Create projects, users and services" in seeded.output
-    assert "Configure |" not in seeded.output and "Start Keystone" not in seeded.output
+    assert "Configure |" not in seeded.output
+    assert "Start Keystone" not in seeded.output

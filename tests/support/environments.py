@@ -34,7 +34,7 @@ class Environment:
     def __init__(self, role: str, shared: Path = SHARED) -> None:
         self.role = role
         [(self.version, self._lock)] = [(name[1], path) for path in (ROLES / role / "files").iterdir() if (name := LOCK_FILE.fullmatch(path.name))]
-        self._variables = [ROLES / role / place / "main.yml" for place in ("defaults", "vars")]
+        self._variables = [ROLES / role / "defaults" / "main.yml", ROLES / role / "vars" / "main" / "install.yml"]
         self.base = shared / f"{role}-{self.version}-{self._fingerprint()}"
         self.venv = self.base / "wsgi_service" / "venvs" / self.version
 

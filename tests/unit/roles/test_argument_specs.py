@@ -72,5 +72,5 @@ def test_a_boolean_option_may_come_from_the_command_line_where_all_is_text(role:
     booleans = [name for name, option in documented(role).items() if option["type"] == "bool"]
     tasks = [path.read_text() for path in (role / "tasks").glob("*.yml")]
     found = [each for text in tasks for each in conditions(yaml.safe_load(text))]
-    found += [choice for text in [*tasks, (role / "vars" / "main.yml").read_text() if (role / "vars").is_dir() else ""] for choice in CHOICES.findall(text)]
+    found += [choice for text in [*tasks, *(path.read_text() for path in (role / "vars").rglob("*.yml"))] for choice in CHOICES.findall(text)]
     assert [each for each in found for name in booleans if re.search(rf"\b{name}\b(?! \| bool)", each)] == []

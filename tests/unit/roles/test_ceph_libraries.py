@@ -11,14 +11,12 @@ import sysconfig
 from pathlib import Path
 from typing import Any
 
-import yaml
-
-VARIABLES = yaml.safe_load((Path(__file__).parents[3] / "roles" / "glance" / "vars" / "main.yml").read_text(encoding="utf-8"))
+PROBE = (Path(__file__).parents[3] / "roles" / "glance" / "files" / "ceph_probe.py").read_text(encoding="utf-8")
 SUFFIX = str(sysconfig.get_config_var("EXT_SUFFIX"))
 
 
 def probe(directory: Path) -> dict[str, Any]:
-    done = subprocess.run([sys.executable, "-I", "-c", VARIABLES["__glance_ceph_probe"], str(directory)], capture_output=True, text=True, check=True)
+    done = subprocess.run([sys.executable, "-I", "-c", PROBE, str(directory)], capture_output=True, text=True, check=True)
     return dict(json.loads(done.stdout))
 
 

@@ -39,7 +39,7 @@ def requirements(role: str, **given: Any) -> tuple[list[str], list[str]]:
         **load(ROLES / "wsgi_service" / "defaults" / "main.yml"),
         **load(ROLES / "wsgi_service" / "vars" / "main.yml"),
         **load(ROLES / role / "defaults" / "main.yml"),
-        **load(ROLES / role / "vars" / "main.yml"),
+        **load(ROLES / role / "vars" / "main" / "install.yml"),
         "wsgi_service_packages": trust_as_template(f"{{{{ __{role}_packages }}}}"),
         "wsgi_service_lock_file": str(lock_of(role)),
         "__wsgi_service_lock": lock_of(role).read_text(),
@@ -81,13 +81,13 @@ def test_a_package_that_the_lock_does_not_hold_is_named() -> None:
 @pytest.mark.parametrize("role", sorted(path.name for path in ROLES.iterdir()))
 def test_no_variable_of_a_role_looks_for_files_where_it_is_used(role: str) -> None:
     """Variables are evaluated lazily: in a role that this one includes, role_path is that role's."""
-    files = [path for name in ("vars", "defaults") for path in (ROLES / role / name).glob("*.yml")]
+    files = [path for name in ("vars", "defaults") for path in (ROLES / role / name).rglob("*.yml")]
     assert [str(path) for path in files if re.search(r"\b(role_path|playbook_dir|ansible_role_name)\b", re.sub(r"(?m)^\s*#.*$", "", path.read_text()))] == []
 
 
 @pytest.mark.parametrize("role", LOCKED)
 def test_supported_are_the_versions_that_have_a_lock_and_the_default_is_one(role: str) -> None:
-    supported = load(ROLES / role / "vars" / "main.yml")[f"__{role}_versions"]
+    supported = load(ROLES / role / "vars" / "main" / "install.yml")[f"__{role}_versions"]
     assert sorted(path.stem.removeprefix("requirements-") for path in (ROLES / role / "files").glob("requirements-*.txt")) == sorted(supported)
     assert load(ROLES / role / "defaults" / "main.yml")[f"{role}_version"] == max(supported)
     assert ", ".join(supported) in (ROLES / role / "README.md").read_text()

@@ -106,7 +106,7 @@ def test_a_file_that_was_written_through_a_link_is_noticed(tmp_path: Path, build
         provide(tmp_path, "third")
 
 
-@pytest.mark.parametrize("changed", ["roles/glance/files/requirements-33.0.0.txt", "roles/glance/vars/main.yml", "roles/wsgi_service/tasks/build.yml"])
+@pytest.mark.parametrize("changed", ["roles/glance/files/requirements-33.0.0.txt", "roles/glance/vars/main/install.yml", "roles/wsgi_service/tasks/build.yml"])
 def test_what_the_build_depends_on_names_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, changed: str) -> None:
     before = environments.Environment("glance", tmp_path).base
     assert environments.Environment("glance", tmp_path).base == before

@@ -88,11 +88,12 @@ def test_every_role_that_makes_backups_prunes_them(role: str) -> None:
         return
     options = yaml.safe_load((ROLES / role / "defaults" / "main.yml").read_text())
     assert options[f"{role}_config_backups"] == 3
-    prunes = [task["xenstack.image_services.config_backups"] for task in tasks if "xenstack.image_services.config_backups" in task]
-    assert prunes
+    pruning = [task for task in tasks if "xenstack.image_services.config_backups" in task]
+    assert pruning
+    prunes = [task["xenstack.image_services.config_backups"] for task in pruning]
     assert any(f"{role}_config_backups" in str(each["keep"]) for each in prunes)  # type: ignore[index]
     # Each of them, by its name or variable, is among the files whose copies are pruned.
-    paths = " ".join(str(each["paths"]) for each in prunes) + (ROLES / role / "vars" / "main.yml").read_text()  # type: ignore[index]
+    paths = str(pruning) + "".join(path.read_text() for path in (ROLES / role / "vars").rglob("*.yml"))
     for task in makes:
         written = task.get("ansible.builtin.copy") or task["ansible.builtin.template"]
         loop_variable = (task.get("loop_control") or {}).get("loop_var")  # type: ignore[attr-defined]
