@@ -12,7 +12,7 @@ import pwd
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from .errors import cannot
+from .errors import ImageServicesError, cannot
 
 # sd_booted(3): systemd is process 1 exactly where it has made this directory.
 SYSTEMD_RUNS = "/run/systemd/system"
@@ -28,12 +28,9 @@ def inspect_host(options: Mapping[str, Any], check_mode: bool, systemd: bool | N
         manager = "systemd" if is_root and (os.path.isdir(SYSTEMD_RUNS) if systemd is None else systemd) else "supervisor"
     user, home, paths = options["user"], options["home"], options["paths"]
     if manager == "systemd" and user.isdigit() and not _is_known(int(user)):
-        raise cannot(
-            "serve",
-            "application",
-            options["name"],
-            f"user {user} has no entry in the user database of this host, and systemd starts services only as users that have one",
-            f"Create one, for example with ansible.builtin.user and uid {user}",
+        raise ImageServicesError(
+            f"Cannot serve '{options['name']}' as user {user}: systemd starts services only as users that the host knows, and there is none with this number. "
+            f"Create one, for example with ansible.builtin.user and uid {user}.",
             code="no_user",
         )
     return {

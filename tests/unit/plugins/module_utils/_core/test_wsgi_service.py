@@ -76,7 +76,9 @@ def test_an_ordinary_user_serves_as_himself(tmp_path: Path, monkeypatch: pytest.
 
 @pytest.mark.usefixtures("as_root")
 def test_systemd_needs_an_entry_for_a_number(tmp_path: Path) -> None:
-    with pytest.raises(ImageServicesError, match=f"^Cannot serve application 'app': user {NOBODY_HAS} has no entry in the user database .* Create one"):
+    with pytest.raises(
+        ImageServicesError, match=f"^Cannot serve 'app' as user {NOBODY_HAS}: systemd starts services only as users that the host knows.* Create one"
+    ):
         inspect(tmp_path, systemd=True, user=NOBODY_HAS)
     assert inspect(tmp_path, user=NOBODY_HAS)["manager"] == "supervisor"
     assert inspect(tmp_path, systemd=True, user="0")["manager"] == "systemd"
