@@ -2,7 +2,7 @@
 # SPDX-FileCopyrightText: 2026 xenstack.image_services contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
 #
-# Builds the collection, installs it into an empty environment and reads there the documentation of everything in it.
+# Builds the collection, installs it into an empty environment, reads there the documentation of everything in it, and installs its simulated pool.
 set -euo pipefail
 
 work=$PWD/.build/package
@@ -22,3 +22,9 @@ for kind in module filter role; do
     ansible-doc --type "$kind" "${names[@]}" >/dev/null
     printf '%s: %s\n' "$kind" "${names[*]}"
 done
+
+# The simulated pool is for those who write other clients as well.
+python -m venv simulator
+simulator/bin/pip install --quiet --disable-pip-version-check ./installed/ansible_collections/xenstack/image_services/roles/xapi_simulator/files
+simulator/bin/xapi-simulator --listen 127.0.0.1:0 --state simulator/state --password secret --no-tls --detach
+simulator/bin/xapi-simulator --stop --state simulator/state

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 xenstack.image_services contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""python -m xapi_simulator: starts a pool and serves it until a signal."""
+"""The command xapi-simulator, or python -m xapi_simulator: starts a pool and serves it until a signal."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def address(text: str) -> tuple[str, int]:
 
 
 def parser() -> argparse.ArgumentParser:
-    made = argparse.ArgumentParser("xapi_simulator", description="A strict simulated XAPI pool.")
+    made = argparse.ArgumentParser("xapi-simulator", description="A strict simulated XAPI pool.")
     made.add_argument("--listen", type=address, metavar="ADDRESS:PORT", help="where the coordinator listens; port 0 takes a free one")
     made.add_argument("--member-listen", type=address, action="append", default=[], metavar="ADDRESS:PORT", help="one more host of the pool, a member")
     made.add_argument("--state", type=Path, required=True, metavar="DIR", help="where the pool is kept: its objects, its disks, its certificate")
