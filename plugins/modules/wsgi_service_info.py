@@ -161,12 +161,10 @@ error:
       type: str
 """
 
-from typing import Any
-
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.xenstack.image_services.plugins.module_utils._core.argspec import ArgumentSpec
 from ansible_collections.xenstack.image_services.plugins.module_utils._core.runner import run
-from ansible_collections.xenstack.image_services.plugins.module_utils._core.wsgi_service import inspect_host
+from ansible_collections.xenstack.image_services.plugins.module_utils._core.wsgi_service import WsgiServiceInfoJob
 
 
 def create_wsgi_service_info_argspec() -> ArgumentSpec:
@@ -186,12 +184,7 @@ def create_wsgi_service_info_argspec() -> ArgumentSpec:
 
 
 def main() -> None:
-    module = AnsibleModule(supports_check_mode=True, **create_wsgi_service_info_argspec().module_kwargs())
-
-    def job(module: Any) -> dict[str, Any]:
-        return inspect_host(module.params, module.check_mode)
-
-    run(module, job)
+    run(AnsibleModule(supports_check_mode=True, **create_wsgi_service_info_argspec().module_kwargs()), WsgiServiceInfoJob)
 
 
 if __name__ == "__main__":

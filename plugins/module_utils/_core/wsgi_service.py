@@ -9,42 +9,59 @@ import glob
 import json
 import os
 import pwd
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from typing import Any
 
-from .errors import ImageServicesError, cannot
+from ansible.module_utils.basic import AnsibleModule
 
-# sd_booted(3): systemd is process 1 exactly where it has made this directory.
+from .errors import ImageServicesError, cannot
+from .runner import Params, ReadJob
+
+# sd_booted(3): systemd is process 1 exactly where this directory exists.
 SYSTEMD_RUNS = "/run/systemd/system"
 RECORDS = ".installed-*"
 EXTENSION = "extension.json"
 
 
-def inspect_host(options: Mapping[str, Any], check_mode: bool, systemd: bool | None = None) -> dict[str, Any]:
+class WsgiServiceInfoJob(ReadJob[dict[str, Any]]):
     """Everything that the roles decide by, read before they change anything."""
-    is_root = os.geteuid() == 0
-    manager = options["manager"]
-    if manager == "auto":
-        manager = "systemd" if is_root and (os.path.isdir(SYSTEMD_RUNS) if systemd is None else systemd) else "supervisor"
-    user, home, paths = options["user"], options["home"], options["paths"]
-    if manager == "systemd" and user.isdigit() and not _is_known(int(user)):
-        raise ImageServicesError(
-            f"Cannot serve '{options['name']}' as user {user}: systemd starts services only as users that the host knows, and there is none with this number. "
-            f"Create one, for example with ansible.builtin.user and uid {user}.",
-            code="no_user",
-        )
-    return {
-        "changed": False,
-        "is_root": is_root,
-        "manager": manager,
-        "run_as": _run_as(user, options["group"]) if is_root else [],
-        "would_create": check_mode and not all(os.path.isdir(path) for path in options["directories"]),
-        "active": os.path.basename(os.readlink(current)) if os.path.islink(current := os.path.join(home, "current")) else "",
-        "installed": sorted(map(os.path.basename, glob.glob(os.path.join(glob.escape(home), "venvs", glob.escape(options["version"]), RECORDS)))),
-        "existing": sorted(name for name, path in paths.items() if os.path.exists(path)),
-        "unmarked": _unmarked(options["marker"], options["config_dir"], options["marked_files"]),
-        "derived": _derived(os.path.join(home, "extensions")),
-    }
+
+    def __init__(self, params: Params, check_mode: bool = False, systemd: bool | None = None) -> None:
+        super().__init__(params)
+        self._check_mode = check_mode
+        self._systemd = os.path.isdir(SYSTEMD_RUNS) if systemd is None else systemd
+
+    @classmethod
+    def of(cls, module: AnsibleModule) -> WsgiServiceInfoJob:
+        return cls(module.params, module.check_mode)
+
+    def look(self) -> dict[str, Any]:
+        options = self.params
+        is_root = os.geteuid() == 0
+        manager, user, home = options["manager"], options["user"], options["home"]
+        if manager == "auto":
+            manager = "systemd" if is_root and self._systemd else "supervisor"
+        if manager == "systemd" and user.isdigit() and not _is_known(int(user)):
+            raise ImageServicesError(
+                f"Cannot serve '{options['name']}' as user {user}: systemd starts services only as users that the host knows, "
+                f"and there is none with this number. Create one, for example with ansible.builtin.user and uid {user}.",
+                code="no_user",
+            )
+        current = os.path.join(home, "current")
+        return {
+            "is_root": is_root,
+            "manager": manager,
+            "run_as": _run_as(user, options["group"]) if is_root else [],
+            "would_create": self._check_mode and not all(os.path.isdir(path) for path in options["directories"]),
+            "active": os.path.basename(os.readlink(current)) if os.path.islink(current) else "",
+            "installed": sorted(map(os.path.basename, glob.glob(os.path.join(glob.escape(home), "venvs", glob.escape(options["version"]), RECORDS)))),
+            "existing": sorted(name for name, path in options["paths"].items() if os.path.exists(path)),
+            "unmarked": _unmarked(options["marker"], options["config_dir"], options["marked_files"]),
+            "derived": _derived(os.path.join(home, "extensions")),
+        }
+
+    def shown(self, seen: dict[str, Any]) -> dict[str, Any]:
+        return seen
 
 
 def _is_known(uid: int) -> bool:

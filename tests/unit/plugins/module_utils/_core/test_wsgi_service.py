@@ -12,7 +12,8 @@ from typing import Any
 
 import pytest
 from ansible_collections.xenstack.image_services.plugins.module_utils._core.errors import ImageServicesError
-from ansible_collections.xenstack.image_services.plugins.module_utils._core.wsgi_service import inspect_host
+from ansible_collections.xenstack.image_services.plugins.module_utils._core.runner import carry_out
+from ansible_collections.xenstack.image_services.plugins.module_utils._core.wsgi_service import WsgiServiceInfoJob
 
 NOBODY_HAS = "64999"
 
@@ -31,7 +32,7 @@ def inspect(home: Path, check_mode: bool = False, systemd: bool = False, **given
         "marker": None,
         "marked_files": [],
     }
-    return inspect_host({**options, **given}, check_mode, systemd)
+    return carry_out(WsgiServiceInfoJob({**options, **given}, check_mode, systemd), check_mode)
 
 
 @pytest.fixture
