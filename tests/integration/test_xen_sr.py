@@ -250,7 +250,7 @@ class Failing(Pool):
 
 
 @pytest.mark.parametrize(("introduced", "strike"), [(False, ImageServicesError("broken", code="broken")), (True, KeyboardInterrupt())])
-def test_nothing_half_made_is_left_whichever_call_fails(pool: PoolUnderTest, name: str, introduced: bool, strike: BaseException) -> None:
+def test_nothing_incomplete_is_left_whichever_call_fails(pool: PoolUnderTest, name: str, introduced: bool, strike: BaseException) -> None:
     options = nfs(name, default=True, scan=True, plugged=True)
     if introduced:
         options["uuid"] = ensure(pool, nfs(name))["sr"]["uuid"]
@@ -297,7 +297,7 @@ def test_a_refusal_of_the_pool_is_said_and_taken_back(pool: PoolUnderTest, name:
 
 
 @pytest.mark.parametrize("after", range(0, 24, 2))
-def test_a_lost_session_leaves_nothing_half_made(pool: PoolUnderTest, name: str, after: int) -> None:
+def test_a_lost_session_leaves_nothing_incomplete(pool: PoolUnderTest, name: str, after: int) -> None:
     with pool.nothing_left():
         pool.fault(kind="session_lost", after=after)
         try:

@@ -160,7 +160,7 @@ def test_a_plugin_that_stands_still_ends_by_the_timeout(setting: Setting, held: 
 @pytest.mark.usefixtures("_impatient")
 def test_a_plugin_that_does_not_stop_leaves_what_tells_of_it(setting: Setting, monkeypatch: pytest.MonkeyPatch) -> None:
     """The next run must not begin beside it."""
-    monkeypatch.setattr(import_dom0, "STOP_PATIENCE", 0.5)
+    monkeypatch.setattr(import_dom0, "STOP_TIMEOUT", 0.5)
     real = setting.plugins / "imagestore"
     kept = real.read_bytes()
     facts = json.dumps({"version": "1.0.0", "api": 1, "functions": ["cancel", "download", "version"]})

@@ -313,7 +313,7 @@ def test_many_at_once_make_one(pool: PoolUnderTest, raw: Path) -> None:
 
 
 def test_a_lock_that_nobody_holds_any_more_is_taken(pool: PoolUnderTest, raw: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(import_apply, "LOCK_PATIENCE", 0.3)
+    monkeypatch.setattr(import_apply, "LOCK_TIMEOUT", 0.3)
     seen: list[str] = []
     commit = import_apply.VdiImporter._commit
 

@@ -89,7 +89,7 @@ class DiskImageSource:
     def __init__(
         self,
         label: str,
-        recipe: ImageEncoding,
+        encoding: ImageEncoding,
         open_disk: Callable[[], AbstractContextManager[Disk]],
         identity: str | None,
         notes: Mapping[str, str],
@@ -97,7 +97,7 @@ class DiskImageSource:
         """``notes`` are marks that the image is to carry."""
         self.label = label
         self.notes = notes
-        self._recipe = recipe
+        self._encoding = encoding
         self._open_disk = open_disk
         self._identity = identity
         self._digest: str | None = None
@@ -111,17 +111,17 @@ class DiskImageSource:
     @property
     def size(self) -> int | None:
         """Known from the disk's tables, which come first; of a tarball never."""
-        if self._size is None and self._recipe.format != "vhd_tarball":
+        if self._size is None and self._encoding.format != "vhd_tarball":
             self._unread()
         return self._size
 
     @property
     def fingerprint(self) -> str | None:
         known = self._identity or self._digest
-        return hashlib.sha256(f"made\n{self._recipe.format}\n{known}".encode()).hexdigest() if known else None
+        return hashlib.sha256(f"made\n{self._encoding.format}\n{known}".encode()).hexdigest() if known else None
 
     def head(self) -> bytes:
-        return _HEADS.get(self._recipe.format, b"")
+        return _HEADS.get(self._encoding.format, b"")
 
     def tail(self) -> bytes:
         return b""
@@ -163,7 +163,7 @@ class DiskImageSource:
         with ExitStack() as stack:
             disk = stack.enter_context(self._open_disk())
             digested = DigestedDisk(disk) if self._identity is None else None
-            writer = self._recipe.writer(digested or disk)
+            writer = self._encoding.writer(digested or disk)
             self._open, self._size = _Open(stack.pop_all(), writer, digested), writer.size
         return self._open
 

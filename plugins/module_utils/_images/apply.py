@@ -99,12 +99,12 @@ class ImageApplier:
             try:
                 return self._filling.fill(image)
             except Stuck:
-                self._remove_half_made(image["id"])
+                self._remove_incomplete(image["id"])
                 # Glance never gives an id out twice, so a fixed one has this one try.
                 if attempt == CREATE_ATTEMPTS or "id" in body:
                     raise
             except BaseException:
-                self._remove_half_made(image["id"])
+                self._remove_incomplete(image["id"])
                 raise
         raise AssertionError("the last attempt returns or raises")
 
@@ -116,7 +116,7 @@ class ImageApplier:
             identified[CREATED_BY] = created_by(project_id, identified["id"])
         return identified
 
-    def _remove_half_made(self, image_id: str) -> None:
+    def _remove_incomplete(self, image_id: str) -> None:
         """Best effort with a voice: the cause of the failure comes first, and the next run finds the mark on what is left."""
         try:
             self._glance.delete(image_id)

@@ -18,9 +18,9 @@ from .._glance.http import GlanceError, pauses
 
 UPLOAD_ATTEMPTS = 4
 # Seconds that Glance may take to notice that an upload's connection is gone; one that was killed never does.
-SETTLE_PATIENCE = 15.0
+SETTLE_TIMEOUT = 15.0
 # With all data there, a store may still be busy with it.
-STORING_PATIENCE = 60.0
+STORING_TIMEOUT = 60.0
 # What Glance says of an image that an import holds, and of one that another request has just taken.
 LOCK_SIGNS = ("active task", "prior operation is still in progress")
 
@@ -42,7 +42,7 @@ class Sent:
 
 @dataclass(frozen=True)
 class Sending:
-    """What every way of sending needs; ``idle_timeout`` in seconds is for silence of the far end."""
+    """What every transport needs; ``idle_timeout`` in seconds is for silence of the far end."""
 
     source: Source
     algorithms: Sequence[str]
@@ -75,7 +75,7 @@ def _send(glance: Glance, image_id: str, sending: Sending, put: Callable[[Hashin
                 raise body.failure from exc
             if not isinstance(exc, GlanceError) or not exc.retryable:
                 raise
-            status = _settled_status(glance, image_id, done, STORING_PATIENCE if body.digests_passed else SETTLE_PATIENCE)
+            status = _settled_status(glance, image_id, done, STORING_TIMEOUT if body.digests_passed else SETTLE_TIMEOUT)
             if status == done and body.digests_passed:
                 return Sent(body.digests_passed, body.sent, total, tail=body.last)
             if status != "queued":

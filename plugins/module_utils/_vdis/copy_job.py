@@ -17,7 +17,7 @@ from .._xapi.session import NULL, Pool
 from .copy_plan import CopyPlan, marks_of_copy, plan
 from .import_plan import Selection, Vdi, incoming_record, unmanaged_keys
 from .lookup import find_disk, look_for
-from .removal import destroy, destroy_half_made, finish_replacing
+from .removal import destroy, destroy_incomplete, finish_replacing
 
 
 class Seen(NamedTuple):
@@ -96,6 +96,6 @@ class CopyJob(Job[Seen, CopyPlan, "dict[str, Any] | None"]):
             # The last step marks it as complete. The mark names what it replaces, so that the next run can finish what this one may not.
             pool.call("VDI.set_other_config", ref, {**unmanaged_keys(record["other_config"]), **marks_of_copy(record, replaced)})
         except BaseException:
-            destroy_half_made(pool, ref)
+            destroy_incomplete(pool, ref)
             raise
         return ref

@@ -21,12 +21,12 @@ from .._xapi.session import Pool
 from .._xapi.tasks import drop_by_uuid
 from .import_plan import TASK, Content, DesiredVdi, ImportPlan, Selection, Vdi, incoming_record, marks_of, same_content, unmanaged_keys
 from .import_source import ImageReference
-from .removal import destroy, destroy_half_made, finish_replacing
+from .removal import destroy, destroy_incomplete, finish_replacing
 from .transport import Transport
 
 LOCK = "image_services_lock"
 # Seconds for which a task needs the lock: who keeps it longer is gone.
-LOCK_PATIENCE = 10.0
+LOCK_TIMEOUT = 10.0
 
 
 @dataclass
@@ -44,12 +44,12 @@ class Outcome:
 class VdiImporter:
     """The only place that changes VDIs for an import."""
 
-    def __init__(self, pool: Pool, sr: str, desired: DesiredVdi, way: Transport | None, look: Callable[[], Selection]) -> None:
+    def __init__(self, pool: Pool, sr: str, desired: DesiredVdi, transport: Transport | None, look: Callable[[], Selection]) -> None:
         self._pool = pool
         self._sr = sr
         self._desired = desired
         self._name = desired.name
-        self._way = way
+        self._transport = transport
         self._look = look
         self._outcome = Outcome()
 
@@ -61,8 +61,8 @@ class VdiImporter:
                 destroy(self._pool, vdi.ref)
             if TASK in vdi.marks:
                 drop_by_uuid(self._pool, vdi.marks[TASK])
-        if plan.upload and origin is not None and image is not None and self._way is not None:
-            self._import(self._way, plan.replaces, origin, image)
+        if plan.upload and origin is not None and image is not None and self._transport is not None:
+            self._import(self._transport, plan.replaces, origin, image)
         elif current is not None and current not in plan.remove:
             self._outcome.ref = current.ref
             with xapi_errors("update", "VDI", self._name):
@@ -71,18 +71,18 @@ class VdiImporter:
 
     # New content
 
-    def _import(self, way: Transport, replaced: Vdi | None, origin: ImageReference, image: ImageDisk) -> None:
+    def _import(self, transport: Transport, replaced: Vdi | None, origin: ImageReference, image: ImageDisk) -> None:
         with xapi_errors("import", "image", self._name, None):
-            filled = way.fill(self._record(replaced), origin, image)
+            filled = transport.fill(self._record(replaced), origin, image)
             try:
                 other = self._commit(filled.ref, replaced, filled.content)
             except BaseException:
-                destroy_half_made(self._pool, filled.ref)
+                destroy_incomplete(self._pool, filled.ref)
                 raise
         self._outcome.bytes_transferred, self._outcome.verified = filled.bytes_transferred, filled.verified
         self._outcome.warnings.extend(filled.warnings)
         if other is not None:
-            destroy_half_made(self._pool, filled.ref)
+            destroy_incomplete(self._pool, filled.ref)
             self._outcome.ref, self._outcome.changed = other.ref, False
             return
         self._outcome.ref = filled.ref
@@ -155,7 +155,7 @@ class VdiImporter:
             return owner
 
         try:
-            wait_while_moving(holder, lambda found: found == owner, LOCK_PATIENCE, self._pool.clock, interval=0.05, longest_interval=0.5)
+            wait_while_moving(holder, lambda found: found == owner, LOCK_TIMEOUT, self._pool.clock, interval=0.05, longest_interval=0.5)
         except Stalled:
             self._pool.call("SR.remove_from_other_config", self._sr, key)
             self._pool.call("SR.add_to_other_config", self._sr, key, owner)

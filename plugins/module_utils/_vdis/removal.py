@@ -15,7 +15,7 @@ from .._xapi.session import Pool
 from .import_plan import REPLACES, Vdi, retired_name
 
 # Seconds that a host may take to let go of a disk whose import has failed.
-RELEASE_PATIENCE = 15.0
+RELEASE_TIMEOUT = 15.0
 # What a pool says of a VDI whose disk was removed from the storage behind its back.
 MISSING = frozenset({"VDI_LOCATION_MISSING", "VDI_MISSING", "VDI_NOT_AVAILABLE"})
 
@@ -40,7 +40,7 @@ def destroy(pool: Pool, ref: str) -> None:
         return ""
 
     try:
-        wait_while_moving(refusal, lambda code: not code, RELEASE_PATIENCE, pool.clock)
+        wait_while_moving(refusal, lambda code: not code, RELEASE_TIMEOUT, pool.clock)
     except Stalled:
         raise refused[-1] from None
 
@@ -51,7 +51,7 @@ def _scan(pool: Pool, ref: str) -> None:
         pool.run("SR.scan", pool.call("VDI.get_SR", ref), what="scan for a VDI that is gone")
 
 
-def destroy_half_made(pool: Pool, ref: str) -> None:
+def destroy_incomplete(pool: Pool, ref: str) -> None:
     """The cause of the failure comes first; the next run finds the mark on what is left."""
     with suppress(XapiFailure, ImageServicesError):
         destroy(pool, ref)

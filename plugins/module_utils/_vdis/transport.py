@@ -1,7 +1,7 @@
 # SPDX-FileCopyrightText: 2026 xenstack.image_services contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
 # Private to this collection: no compatibility is promised to other importers.
-"""How content gets into a new VDI: what every way has in common."""
+"""How content gets into a new VDI: what all transports have in common."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ class Filled:
 
 
 class Transport(Protocol):
-    """How content goes to the pool."""
+    """How content reaches the pool."""
 
     def fill(self, given: Mapping[str, Any], origin: ImageReference, image: ImageDisk) -> Filled:
         """Make a VDI of the record ``given``, which has no size yet, and of the content. Of what fails nothing is left."""

@@ -24,11 +24,11 @@ from .._xapi.session import Pool
 from .._xapi.tasks import UNFINISHED, Task, TaskFailed, drop, follow
 from .import_plan import PULLS, SIZE_STEP, TASK, Content, refuse_small, rounded
 from .import_source import ImageReference
-from .removal import destroy, destroy_half_made
+from .removal import destroy, destroy_incomplete
 from .transport import Filled, verify
 
 # Seconds that a plugin may take to give up: it looks for the word every second, and then cleans up.
-STOP_PATIENCE = 30.0
+STOP_TIMEOUT = 30.0
 SHORTER = "Have the cloud's settings name a file of the one authority that has signed Glance's certificate, or use transport auto or http"
 
 
@@ -139,7 +139,7 @@ class Dom0Transport:
                     ask_puller(self.pool, self.host.ref, "cancel", sr=self.sr, vdi=leaf)
                 break
         try:
-            follow(self.pool, self._call, "end of the import", STOP_PATIENCE)
+            follow(self.pool, self._call, "end of the import", STOP_TIMEOUT)
             ended = True
         except XapiFailure:
             ended = True
@@ -155,7 +155,7 @@ class Dom0Transport:
             return
         with suppress(XapiFailure, ImageServicesError):
             destroy(self.pool, self.pool.call("VDI.get_by_uuid", leaf))
-        destroy_half_made(self.pool, stand_in)
+        destroy_incomplete(self.pool, stand_in)
 
     # The VDI that came of it
 

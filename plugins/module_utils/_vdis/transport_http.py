@@ -19,7 +19,7 @@ from .._xapi.session import Pool
 from .._xapi.transfer import put
 from .import_plan import DISK, Content, refuse_small, rounded
 from .import_source import ImageReference
-from .removal import destroy_half_made
+from .removal import destroy_incomplete
 from .transport import Filled, verify
 
 
@@ -46,7 +46,7 @@ class HttpTransport:
             try:
                 content = self._send(ref, origin, image, stream, size)
             except BaseException:
-                destroy_half_made(self.pool, ref)
+                destroy_incomplete(self.pool, ref)
                 raise
         return Filled(ref, content, stream.sent, self.verify)
 

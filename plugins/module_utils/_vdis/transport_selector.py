@@ -30,30 +30,30 @@ USE_AUTO = "Use transport auto, by which the module sends what hosts do not read
 class HostFirst:
     """A host pulls; what its plugin refuses to read is sent by the module, which reads more, unless ``fall_back`` is None."""
 
-    way: Dom0Transport
+    dom0: Dom0Transport
     fall_back: Callable[[str], str] | None
 
     def fill(self, given: Mapping[str, Any], origin: ImageReference, image: ImageDisk) -> Filled:
-        way = self.way
+        dom0 = self.dom0
         try:
-            return way.fill(given, origin, image)
+            return dom0.fill(given, origin, image)
         except XapiFailure as exc:
             if exc.code != BAD_IMAGE:
                 raise
             if self.fall_back is None:
-                raise exc.explained("import", "image", way.name, USE_AUTO) from exc
+                raise exc.explained("import", "image", dom0.name, USE_AUTO) from exc
             reason = sentence(exc)[0]
-        return HttpTransport(way.pool, way.name, self.fall_back(reason), way.verify, way.size).fill(given, origin, image)
+        return HttpTransport(dom0.pool, dom0.name, self.fall_back(reason), dom0.verify, dom0.size).fill(given, origin, image)
 
 
 class TransportSelector:
-    """The transport that a task wants, and the way that comes of it."""
+    """The transport that a task wants, and the one that is chosen."""
 
     def __init__(self, params: Mapping[str, Any]) -> None:
         self._params = params
         self._wanted = params["transport"]
         self._unfit: Unfit | None = None
-        # What the module returns: of the way that was chosen.
+        # What the module returns: of the transport that was chosen.
         self.transport: str | None = None
         self.reason: str | None = None
         self.upload_format: str | None = None
@@ -70,10 +70,10 @@ class TransportSelector:
         if self._wanted != "http" and self._unfit is None:
             self._note_obstacle(unfit_sharable(sharable))
         if self._wanted != "http":
-            way = self._dom0(pool, sr, origin, image, size)
-            if way is not None:
+            dom0 = self._dom0(pool, sr, origin, image, size)
+            if dom0 is not None:
                 upload_format = choose_upload_format(self._params["upload_format"], pool.version)
-                return HostFirst(way, (lambda reason: self._fall_back(reason, upload_format)) if self._wanted == "auto" else None)
+                return HostFirst(dom0, (lambda reason: self._fall_back(reason, upload_format)) if self._wanted == "auto" else None)
         self.transport, self.reason = "http", None if self._unfit is None else self._unfit.cause
         self.upload_format = choose_upload_format(self._params["upload_format"], pool.version)
         return HttpTransport(pool, name, self.upload_format, verify, size)
@@ -96,8 +96,8 @@ class TransportSelector:
         try:
             sources = origin.direct.sources()
             name, verify = str(self._params["name"]), bool(self._params["verify"])
-            way = Dom0Transport(pool, name, sr["uuid"], host, sources, origin.direct.secrets, verify, size)
-            way.check(origin, image)
+            dom0 = Dom0Transport(pool, name, sr["uuid"], host, sources, origin.direct.secrets, verify, size)
+            dom0.check(origin, image)
         except ImageServicesError as exc:
             if self._wanted == "dom0":
                 raise
@@ -106,7 +106,7 @@ class TransportSelector:
         self.transport = "dom0"
         if self._wanted == "auto":
             self.reason = _praise(host, sr)
-        return way
+        return dom0
 
     def _note_obstacle(self, unfit: Unfit | None) -> None:
         """With transport dom0, an obstacle is an error; with auto it is the reason for http."""

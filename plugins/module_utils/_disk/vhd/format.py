@@ -167,7 +167,7 @@ class BlockTable:
 
 
 def locators(parent: str, offset: int) -> tuple[bytes, bytes]:
-    """The three ways to a parent's file in the same directory that Xen's tools write: their entries in the header, and the sectors from ``offset`` on."""
+    """The three paths to a parent's file in the same directory that Xen's tools write: their entries in the header, and the sectors from ``offset`` on."""
     windows = f".\\{parent}".encode("utf-16-le")
     entries, data = b"", b""
     for code, text in ((b"MacX", f"file://./{parent}".encode()), (b"W2ku", windows), (b"W2ru", windows)):

@@ -57,11 +57,11 @@ class VhdWriter:
         self._order = array("I")
         bits = bytearray(-(-entries // 8))
         batmap = _TABLE_OFFSET + len(pack_table(self._table))
-        ways = batmap + len(pack_batmap(batmap, bytes(bits)))
+        paths = batmap + len(pack_batmap(batmap, bytes(bits)))
         name = "" if parent is None else f"{parent}.vhd"
-        entries_of_ways, self._ways = (b"", b"") if parent is None else locators(name, ways)
-        self._header = Header(_TABLE_OFFSET, len(self._table), parent=parent or UUID(int=0), parent_name=name, locators=entries_of_ways)
-        self._place = end = ways + len(self._ways)
+        path_entries, self._paths = (b"", b"") if parent is None else locators(name, paths)
+        self._header = Header(_TABLE_OFFSET, len(self._table), parent=parent or UUID(int=0), parent_name=name, locators=path_entries)
+        self._place = end = paths + len(self._paths)
         for index in self._used():
             bitmap_at = _bitmap_after(end)
             self._table[index] = bitmap_at // SECTOR
@@ -81,7 +81,7 @@ class VhdWriter:
     def __iter__(self) -> Iterator[bytes]:
         yield self._footer + self._header.pack()
         yield pack_table(self._table)
-        yield self._batmap + self._ways
+        yield self._batmap + self._paths
         place = self._place
         for bitmap, data in self._whole(self._cut(self._blocks())):
             bitmap_at = _bitmap_after(place)
