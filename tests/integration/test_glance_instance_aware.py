@@ -169,20 +169,28 @@ def test_a_database_that_is_not_there_changes_nothing_and_is_no_secret(aware_clo
     assert (configuration(cloud), cloud.glance_processes()) == (before, processes)
 
 
-def test_a_filter_that_cannot_be_loaded_never_reaches_glance(aware_cloud: AwareCloud) -> None:
+def package_with(directory: Path, **files: str) -> dict[str, str]:
+    """A variable of the role that has it install another package."""
+    directory.mkdir()
+    for name in ("__init__", "__main__", *files):
+        (directory / f"{name}.py").write_text(files.get(name, ""))
+    return {"__glance_instance_aware_src": str(directory)}
+
+
+def test_a_filter_that_cannot_be_loaded_never_reaches_glance(aware_cloud: AwareCloud, tmp_path: Path) -> None:
     cloud = aware_cloud.cloud
     before, processes = configuration(cloud), cloud.glance_processes()
-    broken = {"__init__.py": "", "filter.py": "raise ImportError('broken for a test')\n"}
-    said = refusal(aware_cloud.run(__glance_instance_aware_texts=broken))
+    broken = package_with(tmp_path / "package", filter="raise ImportError('broken for a test')\n")
+    said = refusal(aware_cloud.run(**broken))
     assert "Cannot add filter 'instance_aware': loading the filter failed with 1: ImportError: broken for a test" in said
     assert (configuration(cloud), cloud.glance_processes(), version(cloud)) == (before, processes, "0.2.0")
 
 
-def test_a_filter_that_does_not_do_its_work_is_taken_back(aware_cloud: AwareCloud, images: dict[str, str]) -> None:
+def test_a_filter_that_does_not_do_its_work_is_taken_back(aware_cloud: AwareCloud, images: dict[str, str], tmp_path: Path) -> None:
     cloud = aware_cloud.cloud
     before = configuration(cloud)
     answered = cloud.glance_processes()
-    failed = aware_cloud.run(__glance_instance_aware_texts={"__init__.py": "", "__main__.py": "", "filter.py": PRETENDS})
+    failed = aware_cloud.run(**package_with(tmp_path / "package", filter=PRETENDS))
     assert "Cannot verify filter 'instance_aware': Glance keeps the instance as a property of the image" in refusal(failed)
     assert "Glance serves as before. Repair the cause and run the role again." in refusal(failed)
     assert set(answered).isdisjoint(cloud.glance_processes())

@@ -40,6 +40,7 @@ IDENTIFYING = frozenset(
         "plugins",
         "project",
         "project_name",
+        "pth_name",
         "ramdisk",
         "region",
         "region_name",

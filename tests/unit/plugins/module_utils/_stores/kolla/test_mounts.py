@@ -7,8 +7,10 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from ansible_collections.xenstack.image_services.plugins.filter.glance_instance_aware_site import glance_instance_aware_site
-from ansible_collections.xenstack.image_services.plugins.module_utils._instances.filter_config import AROUND
+from ansible_collections.xenstack.image_services.plugins.filter.glance_stores_site import load
+from ansible_collections.xenstack.image_services.plugins.module_utils._instances.filter_config import AROUND, override
+from ansible_collections.xenstack.image_services.plugins.module_utils._stores.kolla.mounts import plan_mounts
+from ansible_collections.xenstack.image_services.plugins.module_utils._stores.kolla.site import container_mounts
 
 GLOBALS = "/etc/kolla/globals.yml"
 WANTED = [("/etc/kolla/aware", "/etc/kolla/aware"), ("/etc/kolla/aware/x.pth", "/venv/site-packages/x.pth")]
@@ -17,8 +19,10 @@ SHOWN = [{"Source": source, "Destination": inside, "RW": False} for source, insi
 
 
 def site(variables: str, mounts: list[dict[str, Any]] | None = None, text: str = "", settings: str = "") -> dict[str, Any]:
-    files = {GLOBALS: variables}
-    return glance_instance_aware_site(text, settings, "/etc/kolla/config/glance/glance-api.conf", WANTED, mounts=mounts, globals_file=GLOBALS, files=files)
+    found = override(text, settings)
+    mounting = plan_mounts(WANTED, "glance_api", None if mounts is None else container_mounts(mounts), GLOBALS, {GLOBALS: variables}, load)
+    findings = [*([found.fault] if found.fault else []), *mounting.findings]
+    return {"text": found.text, "own": found.own, "findings": findings, "pending": list(mounting.pending)}
 
 
 def test_what_the_variables_mount_is_there_after_the_next_deployment() -> None:
