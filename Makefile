@@ -50,7 +50,7 @@ PROGRAMS_databases := initdb:postgresql /usr/sbin/mariadbd:mariadb-server-core
 PROGRAMS_node := node:nodejs npm
 STAMPS := $(patsubst PROGRAMS_%,.build/%,$(filter PROGRAMS_%,$(.VARIABLES)))
 
-.PHONY: help demo demo-stop demo-clean demo-needs test test-needs small units driver filter integration sweep coverage bench bench-quick sanity package newest molecule lock xapi-facts clean demo-check lock-check docs stores-guide doc-fragments ee
+.PHONY: help demo demo-stop demo-clean demo-needs test test-needs small units driver filter integration sweep coverage bench bench-quick sanity package newest molecule lock xapi-facts clean demo-check lock-check docs stores-guide doc-fragments xapi-client ee
 .PHONY: lint lint-python lint-types lint-imports lint-shell lint-yaml lint-ansible lint-docs lint-changelog lint-licences lint-workflows lint-words
 
 help: ## Show what there is to make
@@ -120,6 +120,11 @@ stores-guide: .venv-lint/.stamp ## Write the tables of options in docs/docsite/r
 doc-fragments: .venv-lint/.stamp ## Write the fragments of documentation that hold the options of others as suboptions
 	.venv-lint/bin/python $(CI)/doc_fragments.py write
 
+XAPI_CLIENT := plugins/module_utils/_xapi/client.py roles/cinder_xenapinfs/files/cinder_xenapinfs/client.py
+
+xapi-client: ## Copy the client of pools into the package of the Cinder driver, which imports nothing of the collection
+	cp $(XAPI_CLIENT)
+
 LINT := export PATH="$(CURDIR)/.venv-lint/bin:$$PATH";
 
 lint: lint-python lint-types lint-imports lint-shell lint-yaml lint-ansible lint-docs lint-changelog lint-licences lint-workflows lint-words ## Check style, types, documentation, changelog and licences
@@ -127,6 +132,7 @@ lint: lint-python lint-types lint-imports lint-shell lint-yaml lint-ansible lint
 lint-python: .venv-lint/.stamp
 	.venv-lint/bin/ruff check .
 	.venv-lint/bin/black --check --quiet --diff .
+	@cmp $(XAPI_CLIENT) || { echo "The two must be the same file: change the first one, then run make xapi-client."; exit 1; }
 
 lint-types: .venv-lint/.stamp .build/collection
 	.venv-lint/bin/mypy --cache-dir .build/mypy -p ansible_collections.xenstack.image_services.plugins

@@ -156,7 +156,7 @@ def test_a_session_that_ended_meanwhile(pool: PoolUnderTest, vdi: str) -> None:
         session.call("task.get_all")
         # What the task was made with is gone when the host is asked for the disk.
         connect = session.connection
-        session.connection = lambda address=None: (session._ask("session.logout", ref), connect(address))[1]  # type: ignore[method-assign]
+        session.connection = lambda address=None: (session.ask("session.logout", ref), connect(address))[1]  # type: ignore[method-assign]
         with pytest.raises((XapiFailure, ImageServicesError)) as excinfo:
             put(session, IMPORT, {"vdi": vdi, **CHUNKED}, [bytes(12)], None, "disk")
         session.connection = connect  # type: ignore[method-assign]

@@ -241,12 +241,12 @@ class Failing(Pool):
         super().__init__(params, Hasty())
         self.left, self.strike, self.struck = at, strike, ""
 
-    def _ask(self, method: str, *arguments: Any) -> Any:
+    def ask(self, method: str, *arguments: Any, silence: float | None = None) -> Any:
         self.left -= 1
         if self.left == 0:
             self.struck = method
             raise self.strike
-        return super()._ask(method, *arguments)
+        return super().ask(method, *arguments, silence=silence)
 
 
 @pytest.mark.parametrize(("introduced", "strike"), [(False, ImageServicesError("broken", code="broken")), (True, KeyboardInterrupt())])

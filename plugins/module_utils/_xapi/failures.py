@@ -5,10 +5,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 
 from .._core.errors import ImageServicesError, cannot
+from .client import Refusal
 
 AGAIN = "Run the task again"
 SEE_LOG = "See the log of the host (/var/log/SMlog and /var/log/xensource.log)"
@@ -85,13 +86,8 @@ _BROKEN_PLUGIN = {
 _ENDED = "signal: "
 
 
-class XapiFailure(Exception):
-    """A call or a task has failed: the code and parameters of its ErrorDescription."""
-
-    def __init__(self, code: str, params: Sequence[object] = ()) -> None:
-        self.code = code
-        self.params = [str(each) for each in params]
-        super().__init__(": ".join([code, ", ".join(self.params)]) if self.params else code)
+class XapiFailure(Refusal):
+    """The same, with what it means for a task."""
 
     def explained(self, verb: str, kind: str, name: str, advice: str | None = None) -> ImageServicesError:
         """The same as the sentence of a task."""

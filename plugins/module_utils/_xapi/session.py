@@ -8,7 +8,6 @@ from __future__ import annotations
 import http.client
 import re
 import traceback
-import xml.parsers.expat
 import xmlrpc.client
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
@@ -20,8 +19,8 @@ from ansible.module_utils.basic import missing_required_lib
 from .._core.errors import ImageServicesError, cannot
 from .._core.signals import defer_signals
 from .._core.wait import Clock
+from .client import LOST, SESSION_INVALID, Client, Transport
 from .failures import XapiFailure, sentence
-from .rpc import Transport, plain, sendable
 from .tasks import TaskFailed, Undo, drop, follow, give_up, take_back
 from .tls import Address, Connector, explain, parse_address
 
@@ -36,18 +35,17 @@ ORIGINATOR = "xenstack.image_services"
 NULL = "OpaqueRef:NULL"
 # Seconds that a host may be silent in one call; what takes longer runs as a task.
 SILENCE = 120.0
-# A coordinator that changes while we look for it is found after one more step.
-STEPS = 3
-# Calls that give back or end something: XAPI refuses a call before it does anything of it, so these are made again after a new login.
+# Calls that give back or end something are made again after a new login. Others are not: what they refer to may have gone with the session.
 RELEASING = frozenset({"cancel", "destroy", "forget", "unplug"})
 UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
 # Why a name does not mean an object, from its record; None where it does.
 Unfit = Callable[[dict[str, Any]], "str | None"]
 
 
-class Pool:
+class Pool(Client):
     """One session with the coordinator; leaving the context logs out."""
 
+    refusal = XapiFailure
     _needs_library = True
 
     def __init__(self, params: Mapping[str, Any], clock: Clock | None = None) -> None:
@@ -56,14 +54,13 @@ class Pool:
         self.params = params
         self.clock = clock or Clock()
         self.idle_timeout = float(params.get("timeout") or 600)
-        self.address = parse_address(params["hostname"])
         self._connector = Connector(params)
-        self._server: Any = None
-        self._session = ""
+        address = parse_address(params["hostname"])
+        super().__init__(address, (params["username"], params["password"]), ORIGINATOR, min(self.idle_timeout, SILENCE))
 
     def __enter__(self) -> Pool:
         try:
-            self._login()
+            self.login()
         except BaseException:
             self._logout()
             raise
@@ -79,37 +76,40 @@ class Pool:
         """Of the coordinator."""
         return self.address.url
 
-    @property
-    def session_ref(self) -> str:
-        """A secret: whoever has it has the pool."""
-        if not self._session:
-            self._login()
-        return self._session
-
     def connection(self, address: Address | None = None) -> http.client.HTTPConnection:
         """A connection for a transfer, not yet open, to the coordinator or to another host of the pool."""
         return self._connector.connection(address or self.address, self.idle_timeout)
 
-    def call(self, method: str, *arguments: Any) -> Any:
-        """Make a call; XapiFailure when it is refused, a sentence when there is no answer or no session any more."""
+    def connect(self, address: Address, silence: float) -> http.client.HTTPConnection:
+        return self._connector.connection(address, silence)
+
+    def near(self, host: str) -> Address:
+        return parse_address(host, near=self.address)
+
+    def repeats(self, method: str) -> bool:
         verb = method.rpartition(".")[2]
-        reads = verb.startswith("get_")
-        repeats = reads or verb in RELEASING
-        for last in (not repeats, True):
-            session = self.session_ref
-            try:
-                return self._ask(method, session, *arguments)
-            except XapiFailure as exc:
-                if exc.code != "SESSION_INVALID":
-                    raise XapiFailure(exc.code, [each.replace(session, "(session)") for each in exc.params]) from None
-                # What the caller has to give back is given back in the next session.
-                self._session = ""
-                if last:
-                    raise cannot("call", "XAPI", method, "the pool has ended the session", "Run the task again", code=exc.code) from None
-            except ImageServicesError as exc:
-                if last or not reads or exc.code != "connection":
-                    raise
-        raise AssertionError("the last round returns or raises")
+        return verb.startswith("get_") or verb in RELEASING
+
+    def proxy(self, transport: Transport) -> Any:
+        return XenAPI.Session(self.url, transport=transport) if self._needs_library else super().proxy(transport)
+
+    def login(self) -> None:
+        try:
+            with self._explained("session.login_with_password"):
+                super().login()
+        except XapiFailure as exc:
+            cause, advice = sentence(exc)
+            raise cannot("log in to", "pool", str(self.address), cause, advice, code=exc.code) from exc
+
+    def call(self, method: str, *arguments: Any, silence: float | None = None) -> Any:
+        """Make a call; XapiFailure when it is refused, a sentence when there is no answer or no session any more."""
+        try:
+            with self._explained(method):
+                return super().call(method, *arguments, silence=silence)
+        except XapiFailure as exc:
+            if exc.code != SESSION_INVALID:
+                raise
+            raise cannot("call", "XAPI", method, "the pool has ended the session", "Run the task again", code=exc.code) from None
 
     def run(self, method: str, *arguments: Any, what: str = "", undo: Undo = None) -> str:
         """Make a call as a task and return what it returns; ``undo`` removes that when we cannot wait for it."""
@@ -191,64 +191,29 @@ class Pool:
     def _by_name(self, cls: str, name: str) -> dict[str, dict[str, Any]]:
         return {ref: self.call(f"{cls}.get_record", ref) for ref in self.call(f"{cls}.get_by_name_label", name)}
 
-    def _login(self) -> None:
-        for _step in range(STEPS):
-            self._connect()
-            try:
-                with defer_signals():
-                    self._session = self._ask("session.login_with_password", self.params["username"], self.params["password"], "1.0", ORIGINATOR)
-                return
-            except XapiFailure as exc:
-                failure = exc
-            if failure.code != "HOST_IS_SLAVE" or not failure.params:
-                break
-            self.address = parse_address(failure.params[0], near=self.address)
-        cause, advice = sentence(failure)
-        raise cannot("log in to", "pool", str(self.address), cause, advice, code=failure.code)
+    def _start(self) -> None:
+        # A session that the pool has begun is known, so that it is ended.
+        with defer_signals():
+            super()._start()
 
     def _logout(self) -> None:
-        # The pool's word for it does not matter: an unused session ends by itself.
+        # A session that cannot be ended ends by itself, and the failure that came before is the one to tell.
         with defer_signals():
-            with suppress(XapiFailure, ImageServicesError):
-                if self._session:
-                    self._ask("session.logout", self._session)
+            for _try in range(2):
+                with suppress(XapiFailure, *LOST):
+                    self.end()
+                    break
             self._session = ""
-            self._close()
-
-    def _connect(self) -> None:
-        self._close()
-        address = self.address
-        transport = Transport(lambda: self._connector.connection(address, min(self.idle_timeout, SILENCE)))
-        proxy = XenAPI.Session if self._needs_library else xmlrpc.client.ServerProxy
-        self._server = proxy(address.url, transport=transport)
-        with self._explained("connect"):
-            transport.open()
-
-    def _close(self) -> None:
-        if self._server is not None:
-            self._server("close")()
-            self._server = None
-
-    def _ask(self, method: str, *arguments: Any) -> Any:
-        with self._explained(method):
-            answer = getattr(self._server, method)(*sendable(arguments))
-        if isinstance(answer, dict) and answer.get("Status") == "Success" and "Value" in answer:
-            return plain(answer["Value"])
-        description = answer.get("ErrorDescription") if isinstance(answer, dict) else None
-        if not isinstance(description, list) or not description:
-            raise explain(ValueError("no answer of XAPI"), self.address)
-        raise XapiFailure(str(description[0]), description[1:])
+            self.close()
 
     @contextmanager
     def _explained(self, method: str) -> Iterator[None]:
         try:
             yield
-        except xmlrpc.client.Fault as exc:
-            raise XapiFailure("FAULT", [exc.faultString]) from exc
         except xmlrpc.client.ProtocolError as exc:
             cause = f"it answers {method} with HTTP {exc.errcode} {exc.errmsg}".rstrip()
             raise cannot("talk to", "pool", self.url, cause, "Check that hostname and its port are those of a pool", code="not_xapi") from exc
-        except (OSError, http.client.HTTPException, xmlrpc.client.Error, xml.parsers.expat.ExpatError, ValueError) as exc:
+        except LOST as exc:
             raise explain(exc, self.address) from exc
 
 

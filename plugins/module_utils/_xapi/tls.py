@@ -5,23 +5,18 @@
 
 from __future__ import annotations
 
-import hashlib
 import http.client
 import re
 import socket
 import ssl
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 from .._core.errors import ImageServicesError, cannot
+from .client import CONNECT, PlainConnection, TlsConnection, WrongFingerprint, fingerprint_of, tls_context
 
 PORTS = {"https": 443, "http": 80}
-# Seconds until a host takes the connection; what takes long on it afterwards has the module's idle timeout.
-CONNECT = 30.0
-# Older Pythons have the flag of OpenSSL without its name.
-PARTIAL_CHAIN = getattr(ssl, "VERIFY_X509_PARTIAL_CHAIN", 0x80000)
 
 
 @dataclass(frozen=True)
@@ -61,14 +56,6 @@ def parse_address(text: str, near: Address | None = None) -> Address:
     return Address(scheme, host, number)
 
 
-class WrongFingerprint(ssl.SSLError):
-    """The host has shown a certificate that is not among those given."""
-
-    def __init__(self, seen: str) -> None:
-        super().__init__(f"certificate with the fingerprint {seen}")
-        self.seen = seen
-
-
 def pins(params: Mapping[str, Any]) -> frozenset[str]:
     """The option fingerprint, in one spelling."""
     found = set()
@@ -82,47 +69,14 @@ def pins(params: Mapping[str, Any]) -> frozenset[str]:
 
 def context_for(params: Mapping[str, Any]) -> ssl.SSLContext:
     """How certificates are checked: by their chain unless a fingerprint, checked after the handshake, replaces that."""
-    ca_path = params.get("ca_path")
-    context = ssl.create_default_context()
     if pins(params) or params.get("validate_certs") is False:
-        context.check_hostname = False
-        context.verify_mode = ssl.CERT_NONE
-    elif ca_path:
-        # What hosts sign themselves is no authority's certificate in the strict sense of newer OpenSSL.
-        context.verify_flags |= PARTIAL_CHAIN
-        context.verify_flags &= ~ssl.VERIFY_X509_STRICT
-        try:
-            context.load_verify_locations(**{"capath" if Path(ca_path).is_dir() else "cafile": ca_path})
-        except OSError as exc:
-            cause = "it holds no certificate in PEM form" if isinstance(exc, ssl.SSLError) else exc.strerror or str(exc)
-            raise cannot("read", "ca_path", ca_path, cause, "Give a file or a directory with certificates") from exc
-    return context
-
-
-class _Patient(http.client.HTTPConnection):
-    """Waits less for a connection than for an answer."""
-
-    def connect(self) -> None:
-        silence, self.timeout = self.timeout, min(self.timeout or CONNECT, CONNECT)
-        try:
-            super().connect()
-        finally:
-            self.timeout = silence
-        self.sock.settimeout(silence)
-
-
-class _Proved(_Patient, http.client.HTTPSConnection):
-    """Closed again, before anything is sent, when the certificate is another one than the option fingerprint says."""
-
-    allowed: frozenset[str] = frozenset()
-
-    def connect(self) -> None:
-        super().connect()
-        if self.allowed:
-            seen = _fingerprint(self.sock)
-            if seen.replace(":", "").lower() not in self.allowed:
-                self.close()
-                raise WrongFingerprint(seen)
+        return tls_context(False, None)
+    ca_path = params.get("ca_path")
+    try:
+        return tls_context(True, ca_path)
+    except OSError as exc:
+        cause = "it holds no certificate in PEM form" if isinstance(exc, ssl.SSLError) else exc.strerror or str(exc)
+        raise cannot("read", "ca_path", str(ca_path), cause, "Give a file or a directory with certificates") from exc
 
 
 class Connector:
@@ -138,9 +92,9 @@ class Connector:
         if address.scheme == "http":
             if self.wants_proof:
                 raise cannot("connect to", "pool", address.url, "ca_path or fingerprint is given, and http:// shows no certificate", "Use https://")
-            return _Patient(address.host, address.port, timeout=timeout)
-        made = _Proved(address.host, address.port, timeout=timeout, context=self.context)
-        made.allowed = self.pins
+            return PlainConnection(address.host, address.port, timeout=timeout)
+        made = TlsConnection(address.host, address.port, timeout=timeout, context=self.context)
+        made.fingerprints = self.pins
         return made
 
 
@@ -177,11 +131,6 @@ def explain(exc: Exception, address: Address) -> ImageServicesError:
     return cannot("talk to", "pool", name, "what answers there is no XAPI", "Check hostname and its port", code="not_xapi")
 
 
-def _fingerprint(sock: Any) -> str:
-    digest = hashlib.sha256(sock.getpeercert(True)).hexdigest().upper()
-    return ":".join(digest[at : at + 2] for at in range(0, 64, 2))
-
-
 def _seen(address: Address) -> str:
     """The fingerprint that an operator is to compare; nothing is sent on this connection."""
     look = ssl.create_default_context()
@@ -189,6 +138,6 @@ def _seen(address: Address) -> str:
     look.verify_mode = ssl.CERT_NONE
     try:
         with socket.create_connection((address.host, address.port), timeout=CONNECT) as plain, look.wrap_socket(plain, server_hostname=address.host) as sock:
-            return _fingerprint(sock)
+            return fingerprint_of(sock)
     except OSError:
         return ""

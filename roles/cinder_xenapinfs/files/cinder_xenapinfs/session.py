@@ -8,16 +8,14 @@ import contextlib
 import functools
 import http.client
 import time
-import xmlrpc.client
 from collections.abc import Callable, Iterator
 from typing import Any
 from urllib.parse import urlencode, urlsplit
-from xml.parsers.expat import ExpatError
 
-import XenAPI
 from oslo_log import log as logging
 
 from . import wire
+from .client import LOST, Client, Refusal
 from .errors import PoolError, PoolFailure, PoolUnreachable
 from .options import Settings
 
@@ -25,80 +23,81 @@ LOG = logging.getLogger(__name__)
 QUICK = 300.0
 # Of calls that move data.
 LONG = 24 * 3600.0
-LOST = (OSError, http.client.HTTPException, xmlrpc.client.Error, ExpatError, TypeError)
 FIRST_DELAY, LAST_DELAY = 0.1, 5.0
 # The descriptions of the tasks that this process still needs.
 LIVING: set[str] = set()
 
 
-class Session:
-    """One login. Calls of XAPI as XenAPI's library makes them, which logs in again when the session was lost."""
+class Session(Client):
+    """One login, made again when the session was lost. What fails is an exception of Cinder, and shows no argument: one may be the password."""
 
     def __init__(self, settings: Settings, originator: str, idle_timeout: float) -> None:
+        super().__init__(settings.url, (settings.username, settings.password), originator, wire.CONNECT)
         self.settings, self.originator, self.idle_timeout = settings, originator, idle_timeout
-        self.url = settings.url
         self.until: float | None = None
-        self.client: Any = None
+
+    @property
+    def url(self) -> str:
+        return str(self.address)
+
+    def connect(self, address: str, silence: float) -> http.client.HTTPConnection:
+        return wire.connection(address, self.settings, silence)
+
+    def near(self, host: str) -> str:
+        return f"{urlsplit(self.url).scheme}://{host}"
+
+    def reads_again(self, method: str) -> bool:
+        # Whoever needs an answer waits for it in ``patiently``; for all others, Cinder tries the operation again.
+        return False
 
     def login(self) -> None:
-        for _dummy in range(2):
-            self.transport = wire.Transport(self.url, self.settings)
-            self.client = XenAPI.Session(self.url, transport=self.transport, allow_none=True)
-            try:
-                self.guarded("session.login_with_password", self.client.login_with_password, *self.credentials())
-            except PoolFailure as exc:
-                self.client("close")()
-                if exc.code != "HOST_IS_SLAVE" or len(exc.details) < 2:
-                    raise
-                self.url = f"{urlsplit(self.url).scheme}://{exc.details[1]}"
-            except PoolError:
-                self.client("close")()
+        try:
+            with self.guarded("session.login_with_password"):
+                super().login()
+        except PoolFailure as exc:
+            self.close()
+            if exc.code != "HOST_IS_SLAVE":
                 raise
-            else:
-                return
-        raise PoolUnreachable(f"Cannot find the coordinator of the pool at {self.settings.url}: the host that it names is a member too.")
-
-    def credentials(self) -> tuple[str, ...]:
-        return self.settings.username, self.settings.password, "1.0", self.originator
+            raise PoolUnreachable(f"Cannot find the coordinator of the pool at {self.settings.url}: the host that it names is a member too.") from exc
+        except PoolError:
+            self.close()
+            raise
 
     def logout(self) -> None:
         """Ends the session; never raises."""
         try:
-            handle = self.client.handle
-            self.patiently("end the session", lambda: self.end(handle))
+            self.patiently("end the session", self.finish)
         finally:
-            self.client("close")()
+            self.close()
 
-    def end(self, handle: str) -> None:
-        self.transport.timeout = wire.CONNECT
-        # Not the library's logout, which forgets the session before it has ended.
-        answer = self.guarded("session.logout", self.client.session.logout, handle)
-        if answer["Status"] != "Success" and answer["ErrorDescription"][0] != "SESSION_INVALID":
-            raise PoolFailure("session.logout", answer["ErrorDescription"])
+    def finish(self) -> None:
+        with self.guarded("session.logout"):
+            self.end()
 
-    def guarded(self, method: str, function: Callable[..., Any], *args: Any) -> Any:
-        """Runs what the library does, and says what it raises in a sentence. No argument is shown: one may be the password."""
+    @contextlib.contextmanager
+    def guarded(self, method: str) -> Iterator[None]:
+        """Says in a sentence what fails."""
         try:
-            return function(*args)
-        except XenAPI.Failure as exc:
-            raise PoolFailure(method, exc.details) from exc
+            yield
+        except Refusal as exc:
+            raise PoolFailure(method, [exc.code, *exc.params]) from exc
         except LOST as exc:
             raise PoolUnreachable(f"Cannot reach the pool at {self.url} for {method}: {exc}.") from exc
 
-    def call(self, method: str, *args: Any, timeout: float = QUICK) -> Any:
-        self.transport.timeout = timeout
-        return self.guarded(method, self.client.xenapi_request, method, args)
+    def call(self, method: str, *args: Any, timeout: float = QUICK, silence: float | None = None) -> Any:
+        with self.guarded(method):
+            return super().call(method, *args, silence=timeout if silence is None else silence)
 
     @functools.cached_property
     def host(self) -> str:
         """The coordinator, which is who answers."""
         try:
-            return str(self.call("session.get_this_host", self.client.handle))
+            return str(self.call("session.get_this_host", self.session_ref))
         except PoolFailure as exc:
             # The session was lost, and the handle that was given is that of the old one.
             if exc.code != "HANDLE_INVALID":
                 raise
-            return str(self.call("session.get_this_host", self.client.handle))
+            return str(self.call("session.get_this_host", self.session_ref))
 
     def patiently(self, purpose: str, work: Callable[[], Any]) -> bool:
         """Does what has to be done even when the pool is away for a moment; whether it was. All of it in a session waits no longer than the idle_timeout."""
@@ -145,7 +144,7 @@ class Session:
                     raise
 
     def query(self, path: str, **given: str) -> str:
-        return f"{path}?{urlencode({'session_id': self.client.handle} | given)}"
+        return f"{path}?{urlencode({'session_id': self.session_ref} | given)}"
 
 
 class Pool:

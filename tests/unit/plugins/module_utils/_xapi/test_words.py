@@ -9,8 +9,8 @@ import xmlrpc.client
 
 import pytest
 from ansible_collections.xenstack.image_services.plugins.module_utils._core.errors import ImageServicesError
+from ansible_collections.xenstack.image_services.plugins.module_utils._xapi.client import plain, sendable
 from ansible_collections.xenstack.image_services.plugins.module_utils._xapi.failures import SENTENCES, XapiFailure, sentence, xapi_errors
-from ansible_collections.xenstack.image_services.plugins.module_utils._xapi.rpc import plain, sendable
 from ansible_collections.xenstack.image_services.plugins.module_utils._xapi.tasks import result_text
 from ansible_collections.xenstack.image_services.plugins.module_utils._xapi.tls import Address, parse_address, pins
 from ansible_collections.xenstack.image_services.tests.support.xapi_facts import ERRORS
