@@ -26,7 +26,6 @@ from ansible_collections.xenstack.image_services.tests.support.modules import ru
 from ansible_collections.xenstack.image_services.tests.support.xapi import PoolUnderTest
 
 VENV = ROOT / ".venv-cinder"
-OWN_UV = ROOT / ".venv-uv" / "bin" / "uv"
 CONTROL = Path(__file__).with_name("cinder_control.py")
 BASE = ROOT / ".test" / f"cinder-{WORKER}"
 PASSWORD = "cinder-pass-word"
@@ -296,6 +295,5 @@ def role_variables(cloud: Cloud, cinder: Cinder, pool: PoolUnderTest, **more: An
         "cinder_xenapinfs_restart_command": cinder.control("restart"),
         "cinder_xenapinfs_cloud": cloud.auth("admin")["cloud"],
         "cinder_xenapinfs_api_python": sys.executable,
-        "cinder_xenapinfs_uv": str(OWN_UV) if OWN_UV.exists() else "",
         **more,
     }
