@@ -214,11 +214,8 @@ vm:
   sample: null
 """
 
-from typing import Any
-
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.xenstack.image_services.plugins.module_utils._cinder.backend_host import read_host
-from ansible_collections.xenstack.image_services.plugins.module_utils._cinder.backend_plan import plan_backend
+from ansible_collections.xenstack.image_services.plugins.module_utils._cinder.backend_host import BackendPlanJob
 from ansible_collections.xenstack.image_services.plugins.module_utils._core.argspec import ArgumentSpec
 from ansible_collections.xenstack.image_services.plugins.module_utils._core.runner import run
 
@@ -251,13 +248,7 @@ def create_backend_plan_argspec() -> ArgumentSpec:
 
 
 def main() -> None:
-    module = AnsibleModule(supports_check_mode=True, **create_backend_plan_argspec().module_kwargs())
-
-    def job(module: Any) -> dict[str, Any]:
-        reading, digest = read_host(module.params)
-        return {"changed": False, **plan_backend(module.params, reading, digest)}
-
-    run(module, job)
+    run(AnsibleModule(supports_check_mode=True, **create_backend_plan_argspec().module_kwargs()), BackendPlanJob)
 
 
 if __name__ == "__main__":

@@ -258,22 +258,14 @@ program:
     argv: [/opt/glance/current/bin/python]
 """
 
-from typing import Any
-
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.xenstack.image_services.plugins.module_utils._core.config_reader import texts
 from ansible_collections.xenstack.image_services.plugins.module_utils._core.runner import run
-from ansible_collections.xenstack.image_services.plugins.module_utils._instances.filter_host import packed, read_host
+from ansible_collections.xenstack.image_services.plugins.module_utils._instances.filter_host import FilterReadJob
 from ansible_collections.xenstack.image_services.plugins.module_utils._instances.filter_options import create_filter_plan_argspec
 
 
 def main() -> None:
-    module = AnsibleModule(supports_check_mode=True, **create_filter_plan_argspec().module_kwargs())
-
-    def job(module: Any) -> dict[str, Any]:
-        return {"changed": False, "found": packed(read_host(module.params, module.params["files"], texts(module.params["site_files"])))}
-
-    run(module, job)
+    run(AnsibleModule(supports_check_mode=True, **create_filter_plan_argspec().module_kwargs()), FilterReadJob)
 
 
 if __name__ == "__main__":

@@ -144,11 +144,9 @@ error:
       type: str
 """
 
-from typing import Any
-
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.xenstack.image_services.plugins.module_utils._core.argspec import ArgumentSpec
-from ansible_collections.xenstack.image_services.plugins.module_utils._core.python_package import STATES, manage
+from ansible_collections.xenstack.image_services.plugins.module_utils._core.python_package import STATES, PackageJob
 from ansible_collections.xenstack.image_services.plugins.module_utils._core.runner import run
 
 
@@ -172,12 +170,7 @@ def create_python_package_argspec() -> ArgumentSpec:
 
 
 def main() -> None:
-    module = AnsibleModule(supports_check_mode=True, **create_python_package_argspec().module_kwargs())
-
-    def job(module: Any) -> dict[str, Any]:
-        return manage(module.params, module.check_mode)
-
-    run(module, job)
+    run(AnsibleModule(supports_check_mode=True, **create_python_package_argspec().module_kwargs()), PackageJob)
 
 
 if __name__ == "__main__":

@@ -16,7 +16,8 @@ from typing import Any
 
 from .._core.config_reader import read, texts
 from .._core.python_package import PackagePath, PythonPackage
-from .backend_plan import BackendReading
+from .._core.runner import ReadJob
+from .backend_plan import BackendReading, plan_backend
 
 NAME, DISTRIBUTION, PTH = "cinder_xenapinfs", "cinder-xenapinfs", "cinder_xenapinfs.pth"
 # As old as Cinder may be.
@@ -41,6 +42,17 @@ found["venv"] = sys.prefix != base or hasattr(sys, "real_prefix")
 found["packages"] = site.getsitepackages()[0] if hasattr(site, "getsitepackages") else ""
 print(json.dumps(found))
 """
+
+
+class BackendPlanJob(ReadJob["tuple[BackendReading, str]"]):
+    """The work of the module cinder_backend_plan."""
+
+    def look(self) -> tuple[BackendReading, str]:
+        return read_host(self.params)
+
+    def shown(self, seen: tuple[BackendReading, str]) -> dict[str, Any]:
+        reading, digest = seen
+        return plan_backend(self.params, reading, digest)
 
 
 def read_host(options: Mapping[str, Any]) -> tuple[BackendReading, str]:

@@ -16,7 +16,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from ansible.module_utils.basic import AnsibleModule
+
 from .errors import ImageServicesError, cannot
+from .runner import Job, Params
 
 STATES = ("present", "absent", "restored")
 METADATA = "Metadata-Version: 2.1\nName: {name}\nVersion: {version}+x{digest}\nLicense: GPL-3.0-or-later\n"
@@ -204,20 +207,47 @@ def package_of(params: Mapping[str, Any], check_mode: bool) -> PythonPackage:
     return PythonPackage(path, params["files"] or {}, params["python"] or "", params["distribution"] or "")
 
 
-def manage(params: Mapping[str, Any], check_mode: bool) -> dict[str, Any]:
-    package = package_of(params, check_mode)
-    if params["state"] == "present":
-        changed = package.install(params["keep_previous"], check_mode)
-    else:
-        changed = package.restore(check_mode) if params["state"] == "restored" else package.remove(check_mode)
-    return {
-        "changed": changed,
-        "installed": package.is_installed(),
-        "exists": package.path.exists(),
-        "path": package.path.package,
-        "pth": package.path.pth,
-        "digest": package.digest,
-    }
+@dataclass(frozen=True)
+class PackagePlan:
+    """Whether the package changes."""
+
+    changed: bool
+
+
+class PackageJob(Job[PythonPackage, PackagePlan, None]):
+    """The work of the module python_package."""
+
+    def __init__(self, params: Params, check_mode: bool = False) -> None:
+        super().__init__(params)
+        self._check_mode = check_mode
+
+    @classmethod
+    def of(cls, module: AnsibleModule) -> PackageJob:
+        return cls(module.params, module.check_mode)
+
+    def look(self) -> PythonPackage:
+        return package_of(self.params, self._check_mode)
+
+    def plan(self, seen: PythonPackage) -> PackagePlan:
+        return PackagePlan(self._do(seen, check_mode=True))
+
+    def apply(self, seen: PythonPackage, plan: PackagePlan) -> None:
+        self._do(seen, check_mode=False)
+
+    def result(self, seen: PythonPackage, plan: PackagePlan, done: None) -> dict[str, Any]:
+        return {
+            "changed": plan.changed,
+            "installed": seen.is_installed(),
+            "exists": seen.path.exists(),
+            "path": seen.path.package,
+            "pth": seen.path.pth,
+            "digest": seen.digest,
+        }
+
+    def _do(self, package: PythonPackage, check_mode: bool) -> bool:
+        if self.params["state"] == "present":
+            return package.install(self.params["keep_previous"], check_mode)
+        return package.restore(check_mode) if self.params["state"] == "restored" else package.remove(check_mode)
 
 
 def _entries(directory: str) -> list[str]:

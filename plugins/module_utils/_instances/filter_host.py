@@ -15,7 +15,8 @@ from typing import Any
 
 from .._core.config_reader import matching, read, texts
 from .._core.python_package import PackagePath, PythonPackage
-from .._stores.kolla.look import look
+from .._core.runner import ReadJob
+from .._stores.kolla.look import SiteInfoJob
 from .filter_plan import PTH, FilterPaths, FilterReading, Options, base_paste_file, extension_files, filter_paths
 
 NAME = "glance_instance_aware"
@@ -27,10 +28,17 @@ print(json.dumps({"packages": site.getsitepackages()[0], "glance": importlib.uti
 _TEXTS = ("merged", "base", "paste", "record")
 
 
-def read_host(options: Options, package: Mapping[str, str], files: Mapping[str, str]) -> FilterReading:
-    """``package`` is the text of every file of it, ``files`` are those of a site that are on another host."""
-    paths = filter_paths(options)
-    return _read_container(options, paths, files) if paths.is_site else _read_service(options, paths, package)
+class FilterReadJob(ReadJob[FilterReading]):
+    """The part of glance_instance_aware_plan that runs on the host; the action plugin plans with what it returns."""
+
+    def look(self) -> FilterReading:
+        paths = filter_paths(self.params)
+        if paths.is_site:
+            return _read_container(self.params, paths, texts(self.params["site_files"]))
+        return _read_service(self.params, paths, self.params["files"])
+
+    def shown(self, seen: FilterReading) -> dict[str, Any]:
+        return {"found": packed(seen)}
 
 
 def _read_service(options: Options, paths: FilterPaths, package: Mapping[str, str]) -> FilterReading:
@@ -58,7 +66,7 @@ def _read_container(options: Options, paths: FilterPaths, files: Mapping[str, st
     engine, container = str(options["engine"] or "docker"), str(options["container"])
     commands = {"interpreter": ["python3", "-c", ASK]}
     asked = {"container": container, "engine": engine, "user": "glance", "globals_file": None, "config_dir": None}
-    found = look({**asked, "files": [paths.merged, paths.paste_file], "commands": commands})
+    found = SiteInfoJob({**asked, "files": [paths.merged, paths.paste_file], "commands": commands}).look()
     has_glance, packages = _told(found["outputs"]["interpreter"]["stdout"])
     here = texts(found["files"])
     reading = FilterReading(

@@ -211,7 +211,7 @@ class Client:
         return True
 
     def reads_again(self, method: str) -> bool:
-        """Whether a call is made again on a new connection, where nobody knows whether the pool has carried it out."""
+        """Whether a call is made again on a new connection, where it is unknown whether the pool has carried it out."""
         return method.rpartition(".")[2].startswith("get_")
 
     def proxy(self, transport: Transport) -> Any:

@@ -11,7 +11,8 @@ from typing import Any
 
 import pytest
 from ansible_collections.xenstack.image_services.plugins.module_utils._core.errors import ImageServicesError
-from ansible_collections.xenstack.image_services.plugins.module_utils._core.python_package import manage
+from ansible_collections.xenstack.image_services.plugins.module_utils._core.python_package import PackageJob
+from ansible_collections.xenstack.image_services.plugins.module_utils._core.runner import carry_out
 
 ACTIONS: dict[str, dict[str, Any]] = {
     "install": {"state": "present", "keep_previous": True},
@@ -19,6 +20,10 @@ ACTIONS: dict[str, dict[str, Any]] = {
     "restore": {"state": "restored"},
     "remove": {"state": "absent"},
 }
+
+
+def manage(given: dict[str, Any], check_mode: bool) -> dict[str, Any]:
+    return carry_out(PackageJob(given, check_mode), check_mode)
 
 
 class Host:
