@@ -65,6 +65,11 @@ options:
         description:
           - Keep a copy of the former content beside the file. The default is O(backup).
         type: bool
+      shown_options:
+        description:
+          - Options of the file whose values the diff shows. The default is O(shown_options).
+        type: list
+        elements: str
   directory:
     description:
       - Directory that relative paths are in.
@@ -83,11 +88,23 @@ options:
     type: raw
   backup:
     description:
-      - Keep copies of the former content of the files that do not say otherwise. M(xenstack.image_services.config_backups) removes older copies.
+      - Keep copies of the former content of the files that do not say otherwise. O(keep_backups) limits their number.
     type: bool
     default: false
+  keep_backups:
+    description:
+      - Copies of the former content to keep of each file. Older ones are removed, and of a file that is V(absent) all.
+      - Without it, no copy is removed.
+    type: int
+  shown_options:
+    description:
+      - Options of the files that do not say otherwise whose values the diff shows.
+      - The diff then holds the lines that change, each under its section, and the values of all other options are replaced by stars. Without it, the diff
+        holds the complete files.
+    type: list
+    elements: str
 notes:
-  - The content of files is part of the diff. Use C(no_log) or C(diff=false) for a task whose files hold secrets.
+  - The content of files is part of the diff. Set O(shown_options) for files that hold secrets.
 seealso:
   - module: xenstack.image_services.config_backups
 extends_documentation_fragment:
@@ -138,8 +155,14 @@ files:
     backup_file:
       description: Path of the copy of the former content. V(null) if none was kept.
       type: str
+removed_backups:
+  description: Copies that were removed by O(keep_backups), or that others may read no longer.
+  returned: success
+  type: list
+  elements: str
+  sample: []
 diff:
-  description: Before and after of each path that changed.
+  description: Before and after of each path that changed, or the lines that change with O(shown_options).
   returned: success, with C(--diff) or C(diff=true)
   type: list
   elements: dict
@@ -183,6 +206,7 @@ def create_config_files_argspec() -> ArgumentSpec:
         "target": {"type": "str"},
         "replace": {"type": "bool", "default": True},
         "backup": {"type": "bool"},
+        "shown_options": {"type": "list", "elements": "str"},
         **attributes,
     }
     return ArgumentSpec(
@@ -190,6 +214,8 @@ def create_config_files_argspec() -> ArgumentSpec:
             "files": {"type": "list", "elements": "dict", "required": True, "options": entry, "required_if": [("state", "link", ["target"])]},
             "directory": {"type": "path"},
             "backup": {"type": "bool", "default": False},
+            "keep_backups": {"type": "int"},
+            "shown_options": {"type": "list", "elements": "str"},
             **attributes,
         }
     )

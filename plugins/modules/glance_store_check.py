@@ -65,6 +65,11 @@ options:
         description:
           - Number of the group that the file has to belong to. Without it, any.
         type: int
+      owner_of_directory:
+        description:
+          - Whether the file has to belong to the user that its directory belongs to. O(stores[].uid) has precedence.
+        type: bool
+        default: false
   config_files:
     description:
       - Files of Glance's configuration on this host that declare the stores.
@@ -161,6 +166,7 @@ def create_store_check_argspec() -> ArgumentSpec:
                     "directories": {"type": "list", "elements": "path", "default": []},
                     "uid": {"type": "int"},
                     "gid": {"type": "int"},
+                    "owner_of_directory": {"type": "bool", "default": False},
                 },
             },
             "config_files": {"type": "list", "elements": "path", "default": []},

@@ -83,11 +83,15 @@ variables:
   elements: dict
   sample:
     - path: /etc/kolla/globals.yml
+      real_path: /etc/kolla/globals.yml
       content: a29sbGFfYmFzZV9kaXN0cm86IGRlYmlhbgo=
       mode: "0644"
   contains: &file
     path:
       description: Path, without doubled slashes.
+      type: str
+    real_path:
+      description: Path without links.
       type: str
     content:
       description: Content of the file in base64.
@@ -114,6 +118,11 @@ engine:
   returned: success
   type: str
   sample: docker
+uid:
+  description: Number of the user that has read the files.
+  returned: success
+  type: int
+  sample: 0
 container:
   description: What is known of the container. V(null) without O(container).
   returned: success

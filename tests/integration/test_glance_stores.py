@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -11,7 +12,7 @@ from typing import Any
 import pytest
 from ansible_collections.xenstack.image_services.plugins.module_utils._stores.directory import owners
 from ansible_collections.xenstack.image_services.tests.support.cloud import Cloud
-from ansible_collections.xenstack.image_services.tests.support.deployment import Run, run_roles
+from ansible_collections.xenstack.image_services.tests.support.deployment import ROOT, Run, run_playbook, run_roles
 from ansible_collections.xenstack.image_services.tests.support.modules import run_module
 
 SECRET = 's3cret$%"key'
@@ -98,6 +99,33 @@ def test_a_check_that_failed_is_repeated(cloud: Cloud, variables: dict[str, Any]
     assert "extra" in [store["id"] for store in offered(cloud)]
 
 
+def test_tags_reach_their_steps(cloud: Cloud, variables: dict[str, Any], extra: dict[str, Any], tmp_path: Path) -> None:
+    """Each tag of the README, from the files to the verification on demand, which a playbook of its own does as well."""
+    declared = {**variables, "glance_stores": [*variables["glance_stores"], extra]}
+    directory, configuration = Path(extra["filesystem_store_datadir"]), cloud.base / "glance" / "config" / "glance-stores.conf"
+
+    def tagged(tag: str) -> Run:
+        return run_roles(["glance_stores"], declared, "--tags", tag, "--diff")
+
+    assert tagged("config").succeeded().changed == 1
+    assert "[extra]" in configuration.read_text()
+    assert (directory.exists(), "extra" in [store["id"] for store in offered(cloud)]) == (False, False)
+    assert "Glance offers other stores than declared (extra missing)" in refusal(tagged("check"))
+    assert tagged("stores").succeeded().changed
+    assert (directory.exists(), "extra" in [store["id"] for store in offered(cloud)]) == (True, True)
+    checked = tagged("check").succeeded()
+    assert (checked.changed, "Verify | Send an image through every store" in checked.output) == (0, True)
+    assert tagged("service").succeeded().changed == 0
+
+    inventory = tmp_path / "hosts.ini"
+    inventory.write_text(f"[glance]\nlocalhost ansible_connection=local ansible_python_interpreter={sys.executable}\n")
+    playbook = ROOT / "playbooks" / "glance_check.yml"
+    checked = run_playbook(playbook, {**declared, "ansible_become": False}, "-i", str(inventory)).succeeded()
+    assert (checked.changed, "Verify | Send an image through every store" in checked.output) == (0, True)
+    output = refusal(run_playbook(playbook, {**variables, "ansible_become": False}, "-i", str(inventory)))
+    assert "Glance offers other stores than declared (extra not declared)" in output
+
+
 def test_the_check_finds_images_that_land_elsewhere(cloud: Cloud, variables: dict[str, Any], tmp_path: Path) -> None:
     """What the seed of many guides amounts to: the directory is prepared, but Glance writes to another one."""
     proved = [{"id": store["name"], "default": store["default"], "directories": [str(tmp_path)]} for store in variables["glance_stores"]]
@@ -165,6 +193,9 @@ def test_files_for_another_deployment(tmp_path: Path) -> None:
     assert [run.succeeded().changed > 0 for run in runs] == [True, True, False]
     for run in runs:
         assert "s3cret" not in run.output
+    for run in runs[:2]:
+        for line in ("+[objects]", "+s3_store_secret_key = ********", "+s3_store_bucket = images", "+key = ********", '+user = "service:glance"'):
+            assert line in run.output.splitlines()
     assert not (tmp_path / "never-made").exists()
     text = (directory / "glance-api.conf").read_text()
     assert "swift_store_config_file = /etc/glance/glance-swift.conf" in text

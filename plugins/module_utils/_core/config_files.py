@@ -14,8 +14,10 @@ from typing import Any, NamedTuple
 from ansible.module_utils.basic import AnsibleModule
 
 from .atomic_file import Attributes, FileAttributes, beside, move
+from .config_backups import BackupsJob
 from .errors import ImageServicesError, cannot
-from .runner import Job, Params
+from .masked_diff import masked_diff
+from .runner import Job, Params, carry_out
 
 STATES = ("file", "directory", "link", "absent")
 ABSENT = "absent"
@@ -33,6 +35,8 @@ class Entry:
     backup: bool = False
     # Without it, a file that exists keeps its content.
     replace: bool = True
+    # The options whose values the diff shows; without them, the diff shows everything.
+    shown_options: tuple[str, ...] | None = None
 
 
 @dataclass(frozen=True)
@@ -165,8 +169,7 @@ class ConfigFilesJob(Job["list[Found]", "list[EntryPlan]", "dict[str, Any]"]):
             del result["diff"]
         return result
 
-    @staticmethod
-    def _each(plan: Sequence[EntryPlan], check_mode: bool) -> dict[str, Any]:
+    def _each(self, plan: Sequence[EntryPlan], check_mode: bool) -> dict[str, Any]:
         """In check mode nothing is written, and Ansible itself only tells which attributes differ."""
         files: list[dict[str, Any]] = []
         diffs: list[dict[str, Any]] = []
@@ -182,10 +185,22 @@ class ConfigFilesJob(Job["list[Found]", "list[EntryPlan]", "dict[str, Any]"]):
                     diffs.append(_difference(entry, found))
                 elif changed:
                     diffs.append(diff)
+            removed = self._prune(check_mode, diffs)
         except ImageServicesError as exc:
             exc.result = {"files": files, "changed": any(file["changed"] for file in files)}
             raise
-        return {"changed": any(file["changed"] for file in files), "files": files, "diff": diffs}
+        return {"changed": bool(removed) or any(file["changed"] for file in files), "files": files, "removed_backups": removed, "diff": diffs}
+
+    def _prune(self, check_mode: bool, diffs: list[dict[str, Any]]) -> list[str]:
+        """Remove the copies that are too many, and keep others from reading the rest. Of a file that is absent, no copy is kept."""
+        keep, removed = self.params["keep_backups"], []
+        for state, number in (("file", keep), (ABSENT, 0)) if keep is not None else ():
+            paths = [entry.path for entry, _attributes in self._declared if entry.state == state]
+            pruned = carry_out(BackupsJob({"paths": paths, "keep": number}), check_mode)
+            removed += pruned["removed"] + pruned["closed"]
+            if pruned["changed"]:
+                diffs.append(pruned["diff"])
+        return removed
 
 
 def _has_attributes(entry: Entry, found: Found) -> bool:
@@ -194,10 +209,12 @@ def _has_attributes(entry: Entry, found: Found) -> bool:
 
 
 def _difference(entry: Entry, found: Found) -> dict[str, Any]:
-    after = Found(entry.state, entry.content, entry.target)
     # The content of what is removed was not read.
     before = f"{found.state}\n" if entry.state == ABSENT else _text(found)
-    return {"before_header": entry.path, "after_header": entry.path, "before": before, "after": _text(after)}
+    after = _text(Found(entry.state, entry.content, entry.target))
+    if entry.state == "file" and entry.shown_options is not None:
+        before, after = masked_diff(before, after, entry.shown_options)
+    return {"before_header": entry.path, "after_header": entry.path, "before": before, "after": after}
 
 
 def _text(found: Found) -> str:
@@ -219,6 +236,7 @@ def entries_of(params: Params) -> list[tuple[Entry, dict[str, Any]]]:
         if not os.path.isabs(path):
             raise cannot("write", option["state"], path, "its path is not absolute", "Give an absolute path, or directory", code="bad_path")
         is_file = option["state"] == "file"
+        shown = params["shown_options"] if option["shown_options"] is None else option["shown_options"]
         entry = Entry(
             # Whoever made a link of a file keeps it.
             path=os.path.realpath(path) if is_file or option["state"] == "directory" else os.path.normpath(path),
@@ -227,6 +245,7 @@ def entries_of(params: Params) -> list[tuple[Entry, dict[str, Any]]]:
             target=option["target"] or "",
             backup=params["backup"] if option["backup"] is None else option["backup"],
             replace=option["replace"],
+            shown_options=None if shown is None else tuple(shown),
         )
         given = {name: option[name] or params[name] for name in ("owner", "group")}
         found.append((entry, {**given, "mode": option["mode"] or (params["mode"] if is_file else None)}))

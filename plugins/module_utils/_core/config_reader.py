@@ -13,6 +13,7 @@ from fnmatch import fnmatchcase
 from typing import Any
 
 from .errors import cannot
+from .runner import ReadJob
 
 
 def matching(directory: str, names: Collection[str]) -> list[str]:
@@ -27,7 +28,7 @@ def matching(directory: str, names: Collection[str]) -> list[str]:
 
 
 def read(paths: Iterable[str]) -> list[dict[str, Any]]:
-    """Path, content in base64 and mode of each file that exists; a link is followed, and anything but a file is left out."""
+    """Path with and without links, content in base64 and mode of each file that exists; a link is followed, and anything but a file is left out."""
     files = []
     for path in paths:
         try:
@@ -40,10 +41,23 @@ def read(paths: Iterable[str]) -> list[dict[str, Any]]:
             continue
         except OSError as exc:
             raise cannot("read", "file", path, os.strerror(exc.errno or 0), "Run the task as a user who may read it", code="unreadable") from exc
-        files.append({"path": path, "content": base64.b64encode(content).decode("ascii"), "mode": f"{mode:04o}"})
+        encoded = base64.b64encode(content).decode("ascii")
+        files.append({"path": path, "real_path": os.path.realpath(path), "content": encoded, "mode": f"{mode:04o}"})
     return files
 
 
 def texts(files: Sequence[Mapping[str, Any]]) -> dict[str, str]:
     """What was read, by path; bytes that are no UTF-8 survive when the text is written again."""
     return {str(file["path"]): base64.b64decode(file["content"]).decode("utf-8", "surrogateescape") for file in files}
+
+
+class ConfigFilesInfoJob(ReadJob["dict[str, Any]"]):
+    """The work of the module config_files_info."""
+
+    def look(self) -> dict[str, Any]:
+        found = [path for pattern in self.params["patterns"] for path in matching(pattern["directory"], pattern["names"])]
+        directories = [path for path in self.params["directories"] if os.path.isdir(path)]
+        return {"files": read([*self.params["files"], *found]), "directories": directories, "uid": os.geteuid()}
+
+    def shown(self, seen: dict[str, Any]) -> dict[str, Any]:
+        return seen

@@ -50,6 +50,7 @@ IDENTIFYING = frozenset(
         "role",
         "server",
         "serverpath",
+        "service_name",
         "snapshot",
         "sr",
         "store",

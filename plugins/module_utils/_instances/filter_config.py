@@ -15,7 +15,8 @@ from typing import Any
 
 from .._core.errors import cannot
 from .._core.ini import Unwritable, document, escape, literal, parse, scalar
-from .._stores.override import MASK, Unclear, for_merge, merge, split
+from .._core.masked_diff import MASK
+from .._stores.override import Unclear, for_merge, merge, split
 from .paste import Filter
 
 SECTION, PASTE = "glance_instance_aware", "paste_deploy"

@@ -142,7 +142,8 @@ def _check_files(store: Params, image_id: str, data: bytes) -> dict[str, Any]:
         raise _broken(name, f"'{path}' cannot be read: {os.strerror(exc.errno or 0)}", "Run the task as root, or as the directory's owner") from exc
     if not same:
         raise _broken(name, f"'{path}' holds other bytes than were sent", "Look for errors of the file system in the kernel's log")
-    for label, wanted, found in (("user", store["uid"], status.st_uid), ("group", store["gid"], status.st_gid)):
+    uid = os.stat(os.path.dirname(path)).st_uid if store["owner_of_directory"] and store["uid"] is None else store["uid"]
+    for label, wanted, found in (("user", uid, status.st_uid), ("group", store["gid"], status.st_gid)):
         if wanted is not None and wanted != found:
             raise _broken(name, f"'{path}' belongs to {label} {found}, not {wanted}", "Correct the owner of the store, or the user that Glance runs as")
     return {"path": path, "uid": status.st_uid, "gid": status.st_gid}

@@ -9,9 +9,8 @@ merge_configs renders the file as a Jinja template, reads it with oslo.config's 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from difflib import ndiff
 from typing import Any
 
 from .declaration import Declaration, given
@@ -19,7 +18,6 @@ from .options import BACKENDS, SWIFT_ACCOUNT, Option
 
 BEGIN = "# BEGIN of the stores: the role xenstack.image_services.glance_stores writes this block."
 END = "# END of the stores"
-MASK = "********"
 # Options whose values may be shown; what is unknown may be a secret.
 SHOWN_KINDS = ("str", "int", "bool")
 SHOWN = {name for options in BACKENDS.values() for name, option in options.items() if option.kind in SHOWN_KINDS and not option.secret}
@@ -79,6 +77,25 @@ def merge(text: str, body: str, around: tuple[str, str] = (BEGIN, END)) -> str:
     return before + block.replace("\n", ending) + found.after
 
 
+@dataclass(frozen=True)
+class Settled:
+    """A file with the stores in it; ``own`` are the operator's lines, ``block`` the stores that are in it now, ``fault`` why they cannot be told apart."""
+
+    text: str
+    own: str
+    block: str = ""
+    fault: str = ""
+
+
+def settle(text: str, stores: str) -> Settled:
+    """Put the stores into the file; empty ones remove the block."""
+    try:
+        found = split(text)
+        return Settled(merge(text, for_merge(stores)), found.own, found.body)
+    except Unclear as unclear:
+        return Settled(text, text, fault=str(unclear))
+
+
 def for_merge(text: str) -> str:
     """A text of the role that comes out of merge_configs as it is: quotes are taken off once more there, and braces begin a template."""
     return re.sub(r"\{(?=[{%#])", "{{ '{' }}", "".join(_quoted_again(line) for line in _lines(text)))
@@ -106,21 +123,6 @@ def _first_option(text: str) -> str | None:
     return None
 
 
-def shown_diff(before: str, after: str) -> list[str]:
-    """Which lines of the role are added and removed, without their secrets. The operator's lines are never in it."""
-    changes = ndiff(_shown_lines(before), _shown_lines(after))
-    return [line for line in changes if line.startswith(("+ ", "- "))]
-
-
-def _shown_lines(block: str) -> list[str]:
-    lines = []
-    for line in block.splitlines():
-        name, equal, _value = line.partition(" =")
-        if line.strip():
-            lines.append(f"{name} = {MASK}" if equal and name not in SHOWN and not line.startswith("#") else line)
-    return lines
-
-
 def secrets(declaration: Declaration) -> list[str]:
     """Every value that must not be repeated, the longest first."""
     known: dict[str, Option] = {name: option for options in BACKENDS.values() for name, option in options.items()}
@@ -146,11 +148,3 @@ def _texts(options: object) -> Iterator[str]:
         for item in value if isinstance(value, list) else [value]:
             if isinstance(item, str):
                 yield item
-
-
-def masked(text: str, values: Iterable[str], limit: int) -> str:
-    """The end of another program's output without the role's secrets."""
-    for value in values:
-        text = text.replace(value, MASK)
-    text = text.strip()
-    return text if len(text) <= limit else "..." + text[-limit:]

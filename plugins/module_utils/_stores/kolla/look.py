@@ -33,6 +33,7 @@ class SiteInfoJob(ReadJob["dict[str, Any]"]):
             "overrides": read(_overrides(params["config_dir"])) if params["config_dir"] else [],
             "files": read(map(os.path.normpath, params["files"])),
             "engine": engine,
+            "uid": os.geteuid(),
             "container": None,
             "outputs": {},
         }

@@ -18,18 +18,21 @@ from ansible_collections.xenstack.image_services.plugins.module_utils._core.erro
 from ansible_collections.xenstack.image_services.plugins.module_utils._core.identifiers import EMPTY_MEANS, IDENTIFYING, find_blank, refuse_blank
 from ansible_collections.xenstack.image_services.plugins.module_utils._images.catalogue_options import checked_items, create_item_argspec
 from ansible_collections.xenstack.image_services.plugins.plugin_utils.dom0_options import create_dom0_plugin_argspec
+from ansible_collections.xenstack.image_services.plugins.plugin_utils.stores_plan import create_stores_plan_argspec
 from ansible_collections.xenstack.image_services.tests.support.deployment import ROOT
 
 MODULES = sorted(path.stem for path in (ROOT / "plugins" / "modules").glob("*.py"))
-# Its work is done by an action plugin.
-ACTIONS = {"xen_dom0_plugin": create_dom0_plugin_argspec}
+# Their work is done by action plugins.
+ACTIONS = {"glance_stores_plan": create_stores_plan_argspec, "xen_dom0_plugin": create_dom0_plugin_argspec}
 # Options of text that name no object: an empty one says something else, or is refused by what it means.
 OTHER_TEXTS = frozenset(
     "admin_url arguments args auth_type auth_url bandwidth boot.kernel boot.ramdisk bootloader bootloader_args ca_cert checksum client_cert client_key "
     "compression_level config config_file config_files container_format content_type description directories disk_format engine fingerprint instance_id "
     "interface internal_url mac marked_files marker memory min_free mode mount_point nfsversion nova_installation_uuid option order other_stores password "
     "path prune_max public_url query sdk_log_path section setype size spool_dir src tags type uri url url_password url_username validate_certs dest "
-    "dom0_endpoints filename ca_path attributes selevel serole setype seuser unsafe_writes service_roles distribution driver_class".split()
+    "dom0_endpoints filename ca_path attributes selevel serole setype seuser unsafe_writes shown_options argv kind files "
+    "directory names api_hosts config_dir config_group service_config_dir started_file globals_file datadir_volume "
+    "service_roles distribution driver_class".split()
 )
 
 

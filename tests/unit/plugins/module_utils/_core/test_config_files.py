@@ -13,7 +13,7 @@ from ansible_collections.xenstack.image_services.plugins.module_utils._core.conf
 from ansible_collections.xenstack.image_services.plugins.module_utils._core.errors import ImageServicesError
 from ansible_collections.xenstack.image_services.plugins.module_utils._core.runner import carry_out
 
-COMMON: dict[str, Any] = {"owner": None, "group": None, "mode": None, "backup": None}
+COMMON: dict[str, Any] = {"owner": None, "group": None, "mode": None, "backup": None, "shown_options": None, "keep_backups": None}
 DEFAULTS: dict[str, Any] = {"state": "file", "content": None, "target": None, "replace": True, **COMMON}
 
 

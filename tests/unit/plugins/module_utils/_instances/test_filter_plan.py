@@ -9,10 +9,10 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from ansible_collections.xenstack.image_services.plugins.filter.glance_stores_site import load
 from ansible_collections.xenstack.image_services.plugins.module_utils._instances.filter_host import packed, unpacked
 from ansible_collections.xenstack.image_services.plugins.module_utils._instances.filter_options import create_filter_plan_argspec
 from ansible_collections.xenstack.image_services.plugins.module_utils._instances.filter_plan import FilterReading, plan_filter
+from ansible_collections.xenstack.image_services.plugins.plugin_utils.site_variables import load
 
 CONFIG = "/etc/glance"
 DROP_IN = f"{CONFIG}/glance-api.conf.d/60-instance-aware.conf"

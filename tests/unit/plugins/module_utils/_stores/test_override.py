@@ -6,19 +6,20 @@ from __future__ import annotations
 
 import jinja2
 import pytest
-from ansible_collections.xenstack.image_services.plugins.filter.glance_stores_override import glance_stores_override
 from ansible_collections.xenstack.image_services.plugins.module_utils._core import ini
+from ansible_collections.xenstack.image_services.plugins.module_utils._core.apply_command import masked
+from ansible_collections.xenstack.image_services.plugins.module_utils._core.masked_diff import masked_diff
 from ansible_collections.xenstack.image_services.plugins.module_utils._stores.configured import backends
 from ansible_collections.xenstack.image_services.plugins.module_utils._stores.declaration import Declaration
 from ansible_collections.xenstack.image_services.plugins.module_utils._stores.override import (
     BEGIN,
     END,
+    SHOWN,
     Unclear,
     for_merge,
-    masked,
     merge,
     secrets,
-    shown_diff,
+    settle,
     split,
 )
 from hypothesis import assume, example, given
@@ -78,7 +79,7 @@ def test_marks_that_do_not_fit_are_refused(text: str) -> None:
 def test_an_option_without_a_section_behind_the_block_is_refused() -> None:
     with pytest.raises(Unclear, match="the option debug follows the block"):
         merge(merge(OWN, BODY) + "debug = true\n", BODY)
-    assert glance_stores_override(merge(OWN, BODY) + "debug = true\n", BODY)["fault"].startswith("the option debug")
+    assert settle(merge(OWN, BODY) + "debug = true\n", BODY).fault.startswith("the option debug")
 
 
 def test_ends_of_lines_are_kept() -> None:
@@ -112,9 +113,8 @@ def test_our_options_are_read_as_we_mean_them_whatever_stands_above(text: str) -
 
 @given(FOREIGN)
 def test_foreign_files_never_end_in_a_traceback(text: str) -> None:
-    result = glance_stores_override(text, BODY)
-    assert set(result) == {"text", "own", "block", "changes", "fault"}
-    assert result["fault"] or result["own"] in (text, split(text).own)
+    result = settle(text, BODY)
+    assert result.fault or result.own in (text, split(text).own)
 
 
 def taken_off(line: str) -> str:
@@ -139,9 +139,13 @@ def test_values_pass_a_template_and_two_parsers(value: str) -> None:
 def test_the_shown_difference_holds_no_secret_and_no_line_of_the_operator() -> None:
     before = "[s3]\ns3_store_bucket = old\ns3_store_secret_key = s3cret1\n[new]\nodd_option = s3cret3\n"
     after = before.replace("old", "new").replace("s3cret1", "s3cret2")
-    assert shown_diff(before, after) == ["- s3_store_bucket = old", "+ s3_store_bucket = new"]
-    assert "s3cret" not in str(shown_diff("", after))
-    assert glance_stores_override(OWN + "password = x\n", after)["changes"] == shown_diff("", after)
+    removed, added = masked_diff(before, after, SHOWN)
+    assert removed == "[s3]\ns3_store_bucket = old\ns3_store_secret_key = ********\n"
+    assert added == "[s3]\ns3_store_bucket = new\ns3_store_secret_key = ******** (changed)\n"
+    assert "s3cret" not in str(masked_diff("", after, SHOWN))
+    own = OWN + "password = x\n"
+    removed, added = masked_diff(own, settle(own, after).text, SHOWN)
+    assert (removed, added) == masked_diff("", merge("", after), SHOWN)
 
 
 def test_output_is_shown_without_secrets() -> None:

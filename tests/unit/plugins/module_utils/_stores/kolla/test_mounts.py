@@ -7,10 +7,10 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from ansible_collections.xenstack.image_services.plugins.filter.glance_stores_site import load
 from ansible_collections.xenstack.image_services.plugins.module_utils._instances.filter_config import AROUND, override
 from ansible_collections.xenstack.image_services.plugins.module_utils._stores.kolla.mounts import plan_mounts
 from ansible_collections.xenstack.image_services.plugins.module_utils._stores.kolla.site import container_mounts
+from ansible_collections.xenstack.image_services.plugins.plugin_utils.site_variables import load
 
 GLOBALS = "/etc/kolla/globals.yml"
 WANTED = [("/etc/kolla/aware", "/etc/kolla/aware"), ("/etc/kolla/aware/x.pth", "/venv/site-packages/x.pth")]

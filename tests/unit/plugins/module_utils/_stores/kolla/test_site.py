@@ -9,9 +9,16 @@ from typing import Any
 
 import pytest
 import yaml
-from ansible_collections.xenstack.image_services.plugins.filter.glance_stores_site import glance_stores_site, load
 from ansible_collections.xenstack.image_services.plugins.module_utils._stores.kolla.globals_file import NotEditable, line_of, set_variable
-from ansible_collections.xenstack.image_services.plugins.module_utils._stores.kolla.site import container_mounts, declared_mounts, holding
+from ansible_collections.xenstack.image_services.plugins.module_utils._stores.kolla.site import (
+    Site,
+    container_mounts,
+    declared_mounts,
+    directories_of_stores,
+    holding,
+    plan_site,
+)
+from ansible_collections.xenstack.image_services.plugins.plugin_utils.site_variables import load
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -27,7 +34,8 @@ def site(path: str, text: str = "", mounts: list[dict[str, Any]] | None = None, 
     ]
     found = {GLOBALS: text, **(more or {})}
     settings = {"globals_file": GLOBALS, "config_dir": "/etc/kolla/config", **settings}
-    return glance_stores_site(directories, ["main"], mounts, container="glance_api", files=found, **settings)
+    seen = None if mounts is None else container_mounts(mounts)
+    return vars(plan_site(Site(mounts=seen, container="glance_api", files=found, **settings), directories_of_stores(directories, ["main"]), load))
 
 
 def hosts(plan: dict[str, Any]) -> list[str]:
