@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 xenstack.image_services contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""One step of a deployment by its tag, as an operator runs it at night."""
+"""One step of a deployment by its tag, and what a change would do, as an operator runs it at night."""
 
 from __future__ import annotations
 
@@ -60,3 +60,18 @@ def test_projects_and_users_alone(cloud: Cloud) -> None:
     assert "Seed | Create projects, users and services" in seeded.output
     assert "Configure |" not in seeded.output
     assert "Start Keystone" not in seeded.output
+
+
+def test_a_diff_shows_what_changes_without_secrets(cloud: Cloud) -> None:
+    changes = {
+        "glance_log_level": "DEBUG",
+        "glance_extra_config": {"oslo_messaging_notifications": {"transport_url": "rabbit://glance:ThisIsSecret@127.0.0.1/"}},
+        "keystone_token_expiration": 777,
+    }
+    run = run_playbook(
+        ROOT / "tests" / "support" / "cloud.yml", {"demo_dir": str(cloud.base), **changes}, "--tags", "config", "--check", "--diff", "-vvv"
+    ).succeeded()
+    lines = run.output.splitlines()
+    assert {"-debug = false", "+debug = true", "+[oslo_messaging_notifications]", "+transport_url = ********", "+expiration = 777"} <= set(lines)
+    secrets = [each["password"] for each in (cloud.auth(user)["cloud"]["auth"] for user in ("admin", "alice"))]
+    assert [word for word in ["ThisIsSecret", *secrets] if word in run.output] == []
