@@ -12,7 +12,7 @@ import pytest
 from ansible_collections.xenstack.image_services.tests.support.deployment import ROOT
 
 # Attributes that a base class of the standard library creates.
-INHERITED = {"Transport": {"_connection", "_extra_headers"}, "_Patient": {"timeout"}}
+INHERITED = {"Transport": {"_connection", "_extra_headers"}, "PlainConnection": {"timeout"}, "Pool": {"_session"}}
 FILES = sorted(path for folder in ("module_utils", "plugin_utils") for path in (ROOT / "plugins" / folder).rglob("*.py") if path.name != "__init__.py")
 BIRTH = ("__init__", "__post_init__")
 
