@@ -17,7 +17,7 @@ PAGES = {
     "common_return_values": "reference_appendices/common_return_values.html",
 }
 PLUGINS = {
-    "ansible.builtin": ["copy_module", "file_module", "raw_module"],
+    "ansible.builtin": ["copy_module", "file_module", "pip_module", "raw_module"],
     "openstack.cloud": ["image_info_module", "image_module"],
 }
 
