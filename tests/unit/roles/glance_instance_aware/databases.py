@@ -68,6 +68,17 @@ class SqliteFiles(Database):
         return f"sqlite:///{self.directory}/{self.next_name()}.sqlite"
 
 
+def children_of(pid: int) -> list[int]:
+    return [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text(encoding="ascii").split()]
+
+
+def lives(pid: int) -> bool:
+    try:
+        return Path(f"/proc/{pid}/stat").read_text(encoding="utf-8", errors="replace").rpartition(")")[2].split()[0] != "Z"
+    except (FileNotFoundError, ProcessLookupError):
+        return False
+
+
 class Server(Database):
     """A server that can be stopped, killed and started again."""
 
@@ -115,8 +126,16 @@ class Server(Database):
         self.end(signal.SIGINT if self.kind == "postgresql" else signal.SIGTERM)
 
     def kill(self) -> None:
-        """As a power cut ends it."""
+        """As a power cut ends it, and all that it has started: PostgreSQL does not start while one of these has the shared memory."""
+        started = children_of(self.process.pid) if self.process is not None else []
         self.end(signal.SIGKILL)
+        for pid in started:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+        deadline = time.monotonic() + DEADLINE
+        while any(lives(pid) for pid in started):
+            assert time.monotonic() < deadline, started
+            time.sleep(0.01)
 
     @property
     @abstractmethod
