@@ -262,7 +262,8 @@ class Client:
 
     def ask(self, method: str, *arguments: Any, silence: float | None = None) -> Any:
         """One request, without a session of its own."""
-        assert self._transport is not None
+        if self._transport is None:
+            raise AssertionError("a request comes after login")
         self._transport.silence = self.silence if silence is None else silence
         try:
             answer = getattr(self._server, method)(*sendable(arguments))
