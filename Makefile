@@ -87,7 +87,7 @@ units: .build/qemu-img .build/strace .build/openssl .build/xen-api .venv-test/.s
 	.venv-test/bin/python -m pytest tests/unit -n 2 --dist loadfile --junitxml=.test/logs/units.xml
 
 integration: .build/qemu-img .build/strace .build/qemu-system .build/openssl .build/openssh .venv-test/.stamp .venv-cinder/.stamp .build/collection
-	.venv-test/bin/python -m pytest tests/integration -n 3 --dist loadgroup --no-loadscope-reorder --junitxml=.test/logs/integration.xml
+	.venv-test/bin/python -m pytest tests/integration -n 2 --dist loadgroup --no-loadscope-reorder --junitxml=.test/logs/integration.xml
 
 driver: .build/qemu-img .build/strace .build/openssl .venv-cinder/.stamp .build/collection
 	.venv-cinder/bin/python -m pytest tests/unit/roles/cinder_xenapinfs --junitxml=.test/logs/driver.xml
