@@ -18,7 +18,7 @@ from ansible_collections.xenstack.image_services.tests.support.site_change impor
 
 WRONG = "wr0ng-s3cret"
 # At least so many tasks change something on the way in either direction, and at most so many.
-FEWEST, MOST = 10, 20
+FEWEST, MOST = 7, 13
 CUTS = sweep.sample(range(1, MOST + 1), 1, "power cut")
 
 

@@ -249,7 +249,7 @@ class Jumping(Clock):
 
 
 def test_a_task_that_stands_still_is_given_up(pool: PoolUnderTest) -> None:
-    said = r"Cannot finish task 'import of x': it has stood at 0% \(pending\) for 60 seconds\..* raise timeout\."
+    said = r"Cannot finish task 'import of x': its progress has been 0% \(pending\) for 60 seconds\..* raise timeout\."
     with pool.nothing_left(), Pool(pool.params(timeout=60), Jumping()) as api, Task(api, "a transfer") as task, pytest.raises(ImageServicesError, match=said):
         task.wait("import of x")
 
