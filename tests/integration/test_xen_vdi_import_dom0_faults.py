@@ -152,7 +152,7 @@ def _impatient(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.usefixtures("_impatient")
 def test_a_plugin_that_stands_still_ends_by_the_timeout(setting: Setting, held: Held) -> None:
-    text = setting.refused("it has stood at 0% (pending) for 1 seconds", dom0_endpoints=[held.proxy.url])
+    text = setting.refused("its progress has been 0% (pending) for 1 seconds", dom0_endpoints=[held.proxy.url])
     assert "raise timeout" in text
     assert not setting.staging()
 
@@ -177,7 +177,7 @@ if function == "download":
     try:
         scripted(real, wait)
         before = setting.pool.census()
-        with pytest.raises(ImageServicesError, match="it has stood at 0%"):
+        with pytest.raises(ImageServicesError, match="its progress has been 0%"):
             setting.pull()
         assert disks_of(setting.pool, incoming_name(NAME))
         with pytest.raises(ImageServicesError, match="another task is importing it now"):

@@ -266,7 +266,7 @@ def test_a_clone_that_is_stuck_is_given_up_and_removed(pool: PoolUnderTest, make
     make_disk("golden")
     make_disk("data")
     pool.fault(kind="slow", method="VDI.clone", seconds=4)
-    with pool.nothing_left(), pytest.raises(ImageServicesError, match=r"it has stood at"):
+    with pool.nothing_left(), pytest.raises(ImageServicesError, match=r"its progress has been"):
         in_process(pool, {**WHOLE, "timeout": 0.2})
 
 
