@@ -12,7 +12,8 @@ from ansible.plugins.action import ActionBase
 from ansible_collections.xenstack.image_services.plugins.module_utils._core.errors import ImageServicesError
 from ansible_collections.xenstack.image_services.plugins.module_utils._instances.filter_host import NAME, unpacked
 from ansible_collections.xenstack.image_services.plugins.module_utils._instances.filter_options import create_filter_plan_argspec
-from ansible_collections.xenstack.image_services.plugins.module_utils._instances.filter_plan import SITES, plan_filter
+from ansible_collections.xenstack.image_services.plugins.module_utils._instances.filter_plan import plan_filter
+from ansible_collections.xenstack.image_services.plugins.module_utils._stores.kolla.site import SITES
 from ansible_collections.xenstack.image_services.plugins.plugin_utils.package_files import package_options
 from ansible_collections.xenstack.image_services.plugins.plugin_utils.site_variables import load
 

@@ -96,6 +96,11 @@ is_root:
   returned: success
   type: bool
   sample: true
+is_debian:
+  description: Whether the distribution is Debian or of its family.
+  returned: success
+  type: bool
+  sample: true
 manager:
   description: What keeps the service running.
   returned: success

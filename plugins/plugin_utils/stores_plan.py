@@ -13,6 +13,7 @@ from typing import Any
 
 from ..module_utils._core.argspec import ArgumentSpec
 from ..module_utils._core.config_reader import texts
+from ..module_utils._core.wsgi_service import SYSTEMD_RUNS
 from ..module_utils._stores.declaration import Declaration, managed_directories
 from ..module_utils._stores.former_directories import former_directories
 from ..module_utils._stores.kolla.site import Site, container_mounts
@@ -20,7 +21,6 @@ from ..module_utils._stores.lint import lint
 from ..module_utils._stores.paths import normal
 from ..module_utils._stores.plan import TARGETS, Found, FoundSite, Wanted
 
-SYSTEMD = "/run/systemd/system"
 IMAGE_FILES = ".*/[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}"
 # Where images lie is counted on the host; nothing below the directory is looked at.
 COUNT = ("find", "{}", "-maxdepth", "1", "-type", "f", "-regextype", "posix-extended", "-regex", IMAGE_FILES, "-printf", ".")
@@ -95,7 +95,7 @@ def files_to_read(wanted: Wanted, started_file: str | None) -> dict[str, Any]:
             {"directory": f"{wanted.config_dir}/glance-api.conf.d", "names": ["*.conf"]},
             {"directory": f"{wanted.config_dir}/ceph", "names": ["*.conf", "*.keyring"]},
         ],
-        "directories": [wanted.config_dir, SYSTEMD],
+        "directories": [wanted.config_dir, SYSTEMD_RUNS],
     }
 
 
@@ -114,7 +114,7 @@ def found_on_host(wanted: Wanted, started_file: str | None, host: Mapping[str, A
         record=read.get(wanted.record, ""),
         started=hashlib.sha256(started[0]).hexdigest() if started else "-",
         is_root=host["uid"] == 0,
-        has_unit=is_service and unit in read and SYSTEMD in host["directories"] and host["uid"] == 0,
+        has_unit=is_service and unit in read and SYSTEMD_RUNS in host["directories"] and host["uid"] == 0,
         ceph={normal(path).removeprefix(ceph): text for path, text in read.items() if normal(path).startswith(ceph)},
         would_create=check_mode and wanted.config_dir not in host["directories"],
     )

@@ -15,10 +15,13 @@ from typing import Any
 from ansible.module_utils.basic import AnsibleModule
 
 from .errors import ImageServicesError, cannot
+from .run_as import run_as
 from .runner import Params, ReadJob
 
 # sd_booted(3): systemd is process 1 exactly where this directory exists.
 SYSTEMD_RUNS = "/run/systemd/system"
+# Every distribution of the family of Debian has it.
+DEBIAN = "/etc/debian_version"
 RECORDS = ".installed-*"
 EXTENSION = "extension.json"
 
@@ -41,7 +44,7 @@ class WsgiServiceInfoJob(ReadJob[dict[str, Any]]):
         manager, user, home = options["manager"], options["user"], options["home"]
         if manager == "auto":
             manager = "systemd" if is_root and self._systemd else "supervisor"
-        if manager == "systemd" and user.isdigit() and not _is_known(int(user)):
+        if manager == "systemd" and user.isdecimal() and not _is_known(int(user)):
             raise ImageServicesError(
                 f"Cannot serve '{options['name']}' as user {user}: systemd starts services only as users that the host knows, "
                 f"and there is none with this number. Create one, for example with ansible.builtin.user and uid {user}.",
@@ -50,8 +53,9 @@ class WsgiServiceInfoJob(ReadJob[dict[str, Any]]):
         current = os.path.join(home, "current")
         return {
             "is_root": is_root,
+            "is_debian": os.path.exists(DEBIAN),
             "manager": manager,
-            "run_as": _run_as(user, options["group"]) if is_root else [],
+            "run_as": run_as(user, options["group"]) if is_root else [],
             "would_create": self._check_mode and not all(os.path.isdir(path) for path in options["directories"]),
             "active": os.path.basename(os.readlink(current)) if os.path.islink(current) else "",
             "installed": sorted(map(os.path.basename, glob.glob(os.path.join(glob.escape(home), "venvs", glob.escape(options["version"]), RECORDS)))),
@@ -70,13 +74,6 @@ def _is_known(uid: int) -> bool:
     except KeyError:
         return False
     return True
-
-
-def _run_as(user: str, group: str) -> list[str]:
-    """The command before a program that the service's user runs; a number has no entry in the user database, so it has no supplementary groups either."""
-    if user in ("root", "0"):
-        return []
-    return ["setpriv", f"--reuid={user}", f"--regid={group}", "--clear-groups" if user.isdigit() else "--init-groups", "--"]
 
 
 def _unmarked(marker: str | None, directory: str | None, patterns: Iterable[str]) -> list[str]:

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 from .._core.argspec import ArgumentSpec
+from .._stores.kolla.site import SITES
 
 
 def create_filter_plan_argspec() -> ArgumentSpec:
@@ -15,7 +16,7 @@ def create_filter_plan_argspec() -> ArgumentSpec:
             "src": {"type": "path", "required": True},
             "files": {"type": "dict", "default": {}},
             "state": {"type": "str", "choices": ["present", "absent"], "default": "present"},
-            "target": {"type": "str", "choices": ["service", "kolla", "xavs"], "default": "service"},
+            "target": {"type": "str", "choices": ["service", *SITES], "default": "service"},
             "installations": {"type": "list", "elements": "dict", "default": []},
             "keep_nova_property": {"type": "bool"},
             "service_roles": {"type": "list", "elements": "str"},

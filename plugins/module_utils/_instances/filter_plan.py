@@ -14,13 +14,13 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from .._core.errors import ImageServicesError, cannot
+from .._core.run_as import run_as
 from .._stores.kolla.globals_file import Load
 from .._stores.kolla.mounts import Mounting, plan_mounts
-from .._stores.kolla.site import container_mounts
+from .._stores.kolla.site import SITES, container_mounts
 from .filter_config import FILTER, Base, base, connection_settings, drop_in, lint, override, shown_changes
 from .paste import NotDerivable, derive
 
-SITES = ("kolla", "xavs")
 CREDENTIALS = "glance_instance_aware_cloud or glance_instance_aware_auth to an administrator's, or glance_instance_aware_verify to false"
 HEADER = "# Ansible managed: the role xenstack.image_services.glance_instance_aware overwrites this file."
 BLOCK_HEADER = "# The variables of the role define this block."
@@ -287,12 +287,7 @@ def _interpreter(options: Options, reading: FilterReading, paths: FilterPaths) -
     """What runs a program with Glance's interpreter, as the user of the service."""
     if paths.is_site:
         return [reading.engine, "exec", "-i", options["container"], "python3"]
-    user = str(options["user"])
-    if not reading.is_root or user in ("root", "0"):
-        return [options["glance_python"]]
-    # A number has no entry in the user database, so it has no supplementary groups either.
-    groups = "--clear-groups" if user.isdecimal() else "--init-groups"
-    return ["setpriv", f"--reuid={user}", f"--regid={options['group']}", groups, "--", options["glance_python"]]
+    return [*(run_as(str(options["user"]), str(options["group"])) if reading.is_root else []), options["glance_python"]]
 
 
 def _digest(*parts: Any) -> str:

@@ -15,7 +15,7 @@ from .._core.errors import cannot
 from .configured import backends
 from .declaration import Declaration, expected_stores, managed_directories
 from .kolla.globals_file import Load
-from .kolla.site import Site, SitePlan, directories_of_stores, plan_site
+from .kolla.site import SITES, Site, SitePlan, directories_of_stores, plan_site
 from .lint import lint, lint_deployed
 from .options import SWIFT_ACCOUNT
 from .override import SHOWN, Settled, secrets, settle
@@ -24,7 +24,6 @@ from .render import render_ceph, render_stores, render_swift_accounts
 
 MANAGED = "# Ansible managed: the role xenstack.image_services.glance_stores overwrites this file."
 MANAGED_BLOCK = "# The variable glance_stores defines this block."
-SITES = ("kolla", "xavs")
 TARGETS = ("service", "files", *SITES)
 SWIFT_FILE = "glance-swift.conf"
 # Of the other files, the options whose values a diff shows.

@@ -13,6 +13,8 @@ from ..._core.errors import cannot
 from ..paths import normal, within
 from .globals_file import Load, NotEditable, Value, line_of, set_variable
 
+# The targets of the roles that are such a site.
+SITES = ("kolla", "xavs")
 # What the site mounts here is named by one variable, a named volume when it is not set.
 STATE_DIR = "/var/lib/glance"
 DATADIR_VOLUME, NAMED_VOLUME = "glance_file_datadir_volume", "glance"

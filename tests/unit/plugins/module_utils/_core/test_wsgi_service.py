@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from ansible_collections.xenstack.image_services.plugins.module_utils._core import wsgi_service
 from ansible_collections.xenstack.image_services.plugins.module_utils._core.errors import ImageServicesError
 from ansible_collections.xenstack.image_services.plugins.module_utils._core.runner import carry_out
 from ansible_collections.xenstack.image_services.plugins.module_utils._core.wsgi_service import WsgiServiceInfoJob
@@ -45,6 +46,14 @@ def test_a_fresh_host_has_nothing(tmp_path: Path) -> None:
     assert found.items() >= {"active": "", "installed": [], "existing": [], "unmarked": [], "derived": [], "would_create": False}.items()
     assert inspect(tmp_path / "none", True, directories=[str(tmp_path / "none")])["would_create"] is True
     assert inspect(tmp_path / "none", True, directories=[str(tmp_path)])["would_create"] is False
+
+
+def test_debian_is_known_by_its_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    mark = tmp_path / "debian_version"
+    monkeypatch.setattr(wsgi_service, "DEBIAN", str(mark))
+    assert inspect(tmp_path)["is_debian"] is False
+    mark.write_text("12.0\n")
+    assert inspect(tmp_path)["is_debian"] is True
 
 
 def test_what_former_runs_left_is_found_in_a_directory_of_any_name(tmp_path: Path) -> None:
