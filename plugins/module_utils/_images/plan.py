@@ -1,7 +1,7 @@
 # SPDX-FileCopyrightText: 2026 xenstack.image_services contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
 # Private to this collection: no compatibility is promised to other importers.
-"""From the declared and the present image to what has to be done. Pure: every rule of idempotence is here. No I/O."""
+"""From the declared and the present image to what has to be done. Pure: rules of idempotence, given whether the content is the same (content.py)."""
 
 from __future__ import annotations
 

@@ -17,7 +17,8 @@ SPEC = ROOT / "roles/glance_stores/meta/argument_specs.yml"
 GUIDE = ROOT / "docs/docsite/rst/guide_stores.rst"
 BEGIN = ".. The tables below are written by make stores-guide.\n"
 END = ".. End of what make stores-guide writes.\n"
-TITLES = {"file": "File", "http": "HTTP", "rbd": "Ceph RBD", "swift": "Swift", "s3": "S3", "cinder": "Cinder", "vmware": "VMware"}
+# Of types that are not called by their names in capitals.
+TITLES = {"file": "File", "rbd": "Ceph RBD", "swift": "Swift", "cinder": "Cinder", "vmware": "VMware"}
 FOR_TYPE = re.compile(r"For type V\((\w+)\)\. ")
 
 
@@ -52,7 +53,7 @@ def tables(stores: dict[str, dict[str, Any]], defaults: dict[str, Any]) -> str:
     for kind, entries in groups.items():
         # What only a store itself can have, such as its directory, comes first.
         options = dict(sorted(entries.items(), key=lambda item: item[0] in defaults))
-        title = f"{TITLES[kind]}: ``type: {kind}``" if kind else "Options of every store"
+        title = f"{TITLES.get(kind, kind.upper())}: ``type: {kind}``" if kind else "Options of every store"
         lines += [title, "-" * len(title), "", *table(options)]
     return "\n".join(lines) + "\n"
 

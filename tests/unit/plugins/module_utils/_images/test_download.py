@@ -57,15 +57,19 @@ def test_whom_to_trust_goes_along(tmp_path: Path) -> None:
     assert only_certificates(KEY).strip() == ""
 
 
-@pytest.mark.parametrize("kind", ["directory", "missing", "key"])
-def test_a_ca_that_cannot_be_handed_on(tmp_path: Path, kind: str) -> None:
+@pytest.mark.parametrize(
+    ("kind", "cause"), [("directory", "it is a directory"), ("missing", "No such file or directory"), ("key", "it holds no certificate in the form PEM")]
+)
+def test_a_ca_that_cannot_be_handed_on(tmp_path: Path, kind: str, cause: str) -> None:
     path = tmp_path / "ca"
     if kind == "directory":
         path.mkdir()
     elif kind == "key":
         path.write_text(KEY)
-    with pytest.raises(ImageServicesError, match="^Cannot hand on CA file .*\\. Have the cloud's settings name a file"):
+    with pytest.raises(ImageServicesError) as excinfo:
         sources(FakeCloud(str(path)))
+    advice = "Have the cloud's settings name a file of the certificates that Glance's is signed with."
+    assert str(excinfo.value) == f"Cannot hand on CA file '{path}': {cause}. {advice}"
 
 
 def test_a_client_certificate_is_not_handed_on() -> None:

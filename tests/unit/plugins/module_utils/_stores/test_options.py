@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 import yaml
-from ansible_collections.xenstack.image_services.plugins.module_utils._stores.lint import NO_FALLBACK
+from ansible_collections.xenstack.image_services.plugins.module_utils._stores.lint import NO_FALLBACK, PLACES
 from ansible_collections.xenstack.image_services.plugins.module_utils._stores.options import BACKENDS, COMMON, DIRECTORY, FILE, SWIFT_ACCOUNT, Option
 
 ROLE = Path(__file__).parents[5] / "roles" / "glance_stores"
@@ -59,6 +59,15 @@ def test_options_say_which_type_they_are_for() -> None:
 
 def test_types_of_stores() -> None:
     assert SPEC["glance_stores"]["options"]["type"]["choices"] == list(BACKENDS)
+    glance = yaml.safe_load((ROLE.parent / "glance" / "meta" / "argument_specs.yml").read_text(encoding="utf-8"))["argument_specs"]["main"]["options"]
+    assert glance["glance_store_driver_types"]["choices"] == sorted(BACKENDS)
+
+
+def test_every_type_says_what_its_place_is() -> None:
+    """Directories have rules of their own, http stores nothing, and volumes of two cinder stores never share a name."""
+    assert set(PLACES) == set(BACKENDS) - {"file", "http", "cinder"}
+    for kind, options in PLACES.items():
+        assert set(options) <= set(BACKENDS[kind]), kind
 
 
 def test_no_two_types_share_an_option() -> None:
