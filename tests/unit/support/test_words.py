@@ -74,16 +74,17 @@ def test_an_ordinary_sentence_passes(words: ModuleType, line: str) -> None:
 
 
 def test_only_tracked_texts_are_read(words: ModuleType, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    for path in ("README.md", "docs/deep/er/page.md", "roles/one/tasks/main.yml", "roles/one/files/own.txt", "untracked.md"):
+    texts = ["README.md", "docs/deep/er/page.md", "roles/one/files/package/own.py", "roles/one/tasks/main.yml"]
+    for path in (*texts, "tests/unit/own.py", "untracked.md"):
         (tmp_path / path).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / path).write_text("It is proved.\n", encoding="utf-8")
     (tmp_path / "docs/image.bin").write_bytes(b"\xff\xfeproved")
     subprocess.run(["git", "init", "-q"], cwd=tmp_path, check=True)
-    subprocess.run(["git", "add", "README.md", "docs", "roles"], cwd=tmp_path, check=True)
+    subprocess.run(["git", "add", "README.md", "docs", "roles", "tests"], cwd=tmp_path, check=True)
     assert words.main(tmp_path) == 1
     said = capsys.readouterr()
-    assert sorted(line.partition(":")[0] for line in said.out.splitlines()) == ["README.md", "docs/deep/er/page.md", "roles/one/tasks/main.yml"]
-    assert "3 words" in said.err
-    for path in ("README.md", "docs/deep/er/page.md", "roles/one/tasks/main.yml"):
+    assert sorted(line.partition(":")[0] for line in said.out.splitlines()) == texts
+    assert "4 words" in said.err
+    for path in texts:
         (tmp_path / path).write_text("It is verified.\n", encoding="utf-8")
     assert words.main(tmp_path) == 0

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 xenstack.image_services contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Files through which cinder-backup, which knows no connector for disks of a pool, reads and writes them."""
+"""Temporary raw files through which cinder-backup, which has no connector for disks of a pool, reads and writes them."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from .volumes import Volumes
 
 LOG = logging.getLogger(__name__)
 READING = ("backing-up",)
-# A volume that is made from a backup is being created while it is filled.
+# A new volume that is restored from a backup has the status creating.
 WRITING = ("restoring-backup", "creating")
 
 
@@ -29,16 +29,16 @@ class Backups:
         self.volumes, self.backend = volumes, backend
 
     def path(self, volume: Any) -> Path:
-        """Cinder removes files with the name of the backend when it starts."""
+        """The name ends in the name of the backend: Cinder removes such files when it starts."""
         directory = cfg.CONF.image_conversion_dir
         fileutils.ensure_tree(directory)
         return Path(directory) / f"xenapinfs_backup_{volume['id']}_{self.backend.replace('/', '_')}"
 
-    def concerns(self, volume: Any) -> bool:
+    def handles(self, volume: Any) -> bool:
         return volume["status"] in READING + WRITING
 
     def begin(self, volume: Any, where: Location) -> dict[str, Any]:
-        """The file that is read or written in place of the disk."""
+        """Create the file that is read or written in place of the disk."""
         path = self.path(volume)
         path.unlink(missing_ok=True)
         try:
@@ -59,7 +59,7 @@ class Backups:
             stream.write_sparse(file, received)
 
     def end(self, volume: Any, where: Location) -> None:
-        """What was restored goes into the disk; then the file goes."""
+        """Write what was restored into the disk, and remove the file."""
         path = self.path(volume)
         try:
             if volume["status"] not in WRITING:
@@ -68,9 +68,9 @@ class Backups:
             try:
                 file = path.open("rb")
             except FileNotFoundError as exc:
-                sentence = f"Cannot restore volume '{volume['name']}': the file that held its data is gone. Restore it again."
+                sentence = f"Cannot restore volume '{volume['name']}': the file that held its data is missing. Restore it again."
                 raise exception.VolumeBackendAPIException(data=sentence) from exc
-            # A disk that had content gets zeros too.
+            # Zeros must overwrite the content that the disk had.
             dense = volume["status"] != "creating"
             with file, self.volumes.disk(where) as (session, _repository, vdi):
                 stream.send(session, vdi, "raw", stream.records(stream.extents(file, size if dense else 0), size, dense=dense))

@@ -1,9 +1,9 @@
 # SPDX-FileCopyrightText: 2026 xenstack.image_services contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Formats by qemu-img, which opens one file and no other: what the bytes say, a tenant may have written.
+"""Conversion of formats by qemu-img, which opens one file and no other, since a tenant may have written the content.
 
-The format is always the declared one, never guessed; parents are replaced by nothing; and the two places at which a format sends qemu-img to another file (the
-data file of qcow2, the description of vmdk) are looked at where qemu-img reads them. Time, memory and the size of what it writes are limited.
+The format is always the declared one, never guessed; qemu-img gets no parent; and the two fields by which a format sends qemu-img to another file (the
+data file of qcow2, the description of vmdk) are checked where qemu-img reads them. Run time, memory and output size are limited.
 """
 
 from __future__ import annotations
@@ -23,20 +23,20 @@ from oslo_utils import units
 from .vhd import Invalid
 
 SECTOR = 512
-# Formats of Glance as qemu-img calls them, and whether they can have parents.
+# The names that qemu-img has for the formats of Glance, and the formats that can have parents.
 DRIVERS = {"qcow2": "qcow2", "vmdk": "vmdk", "vdi": "vdi", "vhdx": "vhdx", "qed": "qed", "ploop": "parallels", "raw": "raw", "iso": "raw"}
 WITH_PARENTS = frozenset({"qcow2", "vmdk", "qed"})
 WRITTEN = {"qcow2": "qcow2", "vmdk": "vmdk", "vdi": "vdi", "vhdx": "vhdx", "vhd": "vpc"}
 MEMORY = 4 * units.Gi
-# Seconds: of the processor, and until it is given up, for each GiB of the volume beside the first.
+# Seconds of processor time and of elapsed time: a base, and an addition for each GiB of the volume.
 CPU, CPU_PER_GIB = 60, 20
 WALL, WALL_PER_GIB = 600, 300
-VMDK_WHOLE = re.compile(rb"^\s*createType\s*=\s*\"?(monolithicSparse|streamOptimized)\"?\s*$", re.MULTILINE | re.IGNORECASE)
+VMDK_COMPLETE = re.compile(rb"^\s*createType\s*=\s*\"?(monolithicSparse|streamOptimized)\"?\s*$", re.MULTILINE | re.IGNORECASE)
 VMDK_PARENT = re.compile(rb"parentFileNameHint|parentCID\s*=\s*\"?(?!ffffffff)", re.IGNORECASE)
 
 
 def to_raw(path: str, kind: str, target: str, size: int) -> None:
-    """The disk of an image as a sparse raw file of at most ``size`` bytes."""
+    """Convert the disk of an image to a sparse raw file of at most ``size`` bytes."""
     if kind not in DRIVERS:
         raise Invalid(f"its disk_format is '{kind}', and {', '.join(DRIVERS)} are read")
     check(path, kind)
@@ -49,7 +49,7 @@ def to_raw(path: str, kind: str, target: str, size: int) -> None:
 
 
 def from_raw(path: str, target: str, kind: str, size: int) -> None:
-    """An image of a raw disk, whose bytes are those of a guest: a guest can write the header of any format there."""
+    """Convert a raw disk to an image. A guest can have written the header of any format into the disk, so it is read as raw."""
     if kind not in WRITTEN:
         raise Invalid(f"its disk_format is '{kind}', and {', '.join(sorted(WRITTEN))} are written")
     compressed = ["-c"] if kind == "qcow2" and cfg.CONF.image_compress_on_upload else []
@@ -57,7 +57,7 @@ def from_raw(path: str, target: str, kind: str, size: int) -> None:
 
 
 def source(path: str, kind: str) -> str:
-    """An image for qemu-img, in its words: one file, read as the format that is named."""
+    """The json: description of an image for qemu-img: one file, read in the declared format."""
     given: dict[str, Any] = {"driver": DRIVERS[kind], "file": {"driver": "file", "filename": path}}
     if kind in WITH_PARENTS:
         given["backing"] = None
@@ -65,12 +65,12 @@ def source(path: str, kind: str) -> str:
 
 
 def check(path: str, kind: str) -> None:
-    """Refuse what qemu-img would take from another file, by the very bytes from which it learns of that."""
+    """Refuse images whose data qemu-img would read from another file, by the same bytes that qemu-img reads."""
     with open(path, "rb") as file:
         head = file.read(21 * SECTOR)
     if kind == "qcow2":
         if head[:4] != b"QFI\xfb" or len(head) < 104:
-            raise Invalid("it does not begin as a qcow2 image does")
+            raise Invalid("it has no qcow2 header")
         if struct.unpack_from(">Q", head, 72)[0] & 4:
             raise Invalid("its data is in another file")
     elif kind == "vmdk":
@@ -78,12 +78,12 @@ def check(path: str, kind: str) -> None:
             raise Invalid("it is only a description of a disk whose data is in other files")
         if VMDK_PARENT.search(head, SECTOR):
             raise Invalid("it holds only what differs from a parent")
-        if not VMDK_WHOLE.search(head, SECTOR):
+        if not VMDK_COMPLETE.search(head, SECTOR):
             raise Invalid("its type keeps data in other files")
 
 
 def unpack(chunks: Iterable[bytes], path: str, size: int) -> int:
-    """A gzip stream into a file; how many bytes it has. An image is no larger than the volume by more than its tables."""
+    """Decompress a gzip stream into a file, and return its size. An image may exceed the volume only by the size of its tables."""
     if not cfg.CONF.allow_compression_on_image_upload:
         raise Invalid("its container_format is 'compressed', and allow_compression_on_image_upload is off")
     limit, written = size + size // 16 + 64 * units.Mi, 0
@@ -98,7 +98,7 @@ def unpack(chunks: Iterable[bytes], path: str, size: int) -> int:
                     if written > limit:
                         raise Invalid(f"it holds more than {limit} bytes, which is more than the volume")
             if not unpacking.eof:
-                raise Invalid("its gzip data is cut off")
+                raise Invalid("its gzip data is truncated")
     except zlib.error as exc:
         raise Invalid(f"its gzip data is broken ({exc})") from exc
     return written
@@ -125,7 +125,7 @@ def qemu_img(command: str, *arguments: str, gib: int, written: int | None = None
 
 
 def hidden(text: str, *arguments: str) -> str:
-    """The words of qemu-img without the paths of this host."""
+    """A message of qemu-img without the paths of this host."""
     for argument in arguments:
         text = text.replace(argument, "it")
     return re.sub(r"'?/\S+'?", "it", text)[-300:]

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 xenstack.image_services contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The plugin imagestore in the hosts' control domain, which fetches images and sends them by itself."""
+"""The plugin imagestore in the control domain of the hosts, which downloads and uploads images."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from .session import LONG, Session
 LOG = logging.getLogger(__name__)
 PLUGIN = "imagestore"
 API = 1
-# All arguments of a plugin travel as one of a command line.
+# XAPI passes all arguments of a plugin as one command-line argument.
 MAX_AUTHORITIES = 64 * 1024
 
 
@@ -29,14 +29,14 @@ def call(session: Session, function: str, given: dict[str, Any]) -> dict[str, An
     except ValueError:
         found = None
     if not isinstance(found, dict):
-        raise PoolError(f"The plugin {PLUGIN} answers {function} with no JSON object.")
+        raise PoolError(f"Cannot call {function} of the Dom0 plugin {PLUGIN}: its answer is not a JSON object. Check the version of the plugin on the host.")
     for warning in found.get("warnings") or ():
         LOG.warning("The Dom0 plugin %s says of %s: %s", PLUGIN, function, warning)
     return found
 
 
 def available(session: Session) -> bool:
-    """Whether the host has the plugin, in a version that we know."""
+    """Whether the host has the plugin, with the API version of this driver."""
     try:
         return call(session, "version", {}).get("api") == API
     except PoolUnreachable:
@@ -47,13 +47,13 @@ def available(session: Session) -> bool:
 
 
 def servers(context: Any, suffix: str, key: str) -> list[dict[str, Any]]:
-    """Where Glance offers the image, each address once, and how it is verified."""
+    """The addresses of the image in Glance, each once, and how their certificates are verified."""
     conf = cfg.CONF
     authorities = None
     if conf.glance_ca_certificates_file:
         authorities = Path(conf.glance_ca_certificates_file).read_text(encoding="ascii")
         if len(authorities) > MAX_AUTHORITIES:
-            LOG.warning("glance_ca_certificates_file is too large for the Dom0 plugin, which takes the authorities of the host instead.")
+            LOG.warning("glance_ca_certificates_file is too large for the Dom0 plugin, which uses the authorities of the host instead.")
             authorities = None
     headers = {"X-Auth-Token": context.auth_token} if context.auth_token else {}
     found: dict[str, dict[str, Any]] = {}
@@ -71,13 +71,13 @@ def digest(meta: dict[str, Any]) -> dict[str, str] | None:
 
 
 def kind(meta: dict[str, Any]) -> str | None:
-    """What the plugin calls the format of the image, if it takes it."""
+    """The plugin's name for the format of the image, or None where it does not read the format."""
     known = {("vhd", "ovf"): "vhd tarball", ("vhd", "bare"): "vhd", ("raw", "bare"): "raw"}
     return known.get((meta.get("disk_format") or "", meta.get("container_format") or ""))
 
 
 def download(session: Session, context: Any, meta: dict[str, Any], sr: str, vdi: str, size: int) -> int:
-    """Makes the VDI from the image, grown to so many bytes; the size that it has."""
+    """Create the VDI from the image, grown to ``size`` bytes, and return its size."""
     given = {
         "image": {"id": meta["id"], "size": meta.get("size"), "digest": digest(meta)},
         "format": kind(meta),
@@ -90,7 +90,7 @@ def download(session: Session, context: Any, meta: dict[str, Any], sr: str, vdi:
 
 
 def upload(session: Session, context: Any, meta: dict[str, Any], sr: str, vdi: str) -> None:
-    """Sends the VDI, with all that it hangs on, as a tarball of VHDs."""
+    """Upload the VDI and its parents as a tarball of VHDs."""
     given = {"vdi": vdi, "sr": sr, "targets": servers(context, meta["id"], "image"), "properties": {}, "compression": 1}
     run(session, "upload", given, sr, vdi)
 
@@ -100,9 +100,9 @@ def run(session: Session, function: str, given: dict[str, Any], sr: str, vdi: st
         try:
             return call(session, function, given | {"task": task})
         except PoolError as exc:
-            # Should it go on without us, it has to end before anything can be removed.
+            # The plugin may still run: it must end before the VDI or its SR can be removed.
             if not (isinstance(exc, PoolFailure) and exc.code.startswith("IMAGESTORE_")):
-                session.patiently(f"cancel the {function} of VDI {vdi}", lambda: cancel(session, sr, vdi))
+                session.keep_trying(f"cancel the {function} of VDI {vdi}", lambda: cancel(session, sr, vdi))
             raise
 
 

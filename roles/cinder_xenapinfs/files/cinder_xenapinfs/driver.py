@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 xenstack.image_services contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""XenAPINFSDriver: what Cinder asks for, handed on to the parts that do it."""
+"""XenAPINFSDriver: the interface that Cinder calls, which delegates to the modules of this package."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from .session import Pool
 from .volumes import DiskInUse, Volumes
 
 LOG = logging.getLogger(__name__)
-# The capacity of the share is asked for no more often, in seconds.
+# Seconds for which a measured capacity of the share is reported.
 CAPACITY_AGE = 300.0
 
 options.register()
@@ -32,7 +32,7 @@ options.register()
 
 @interface.volumedriver
 class XenAPINFSDriver(driver.VolumeDriver):
-    """Volumes are disks of a Xen pool on an NFS share, which is touched through the pool's storage manager alone.
+    """Volumes are disks of a Xen pool on an NFS share, which only the storage manager of the pool accesses.
 
     Version history:
         1.0.0 - In Cinder 2013.1 to 2014.1.
@@ -63,7 +63,7 @@ class XenAPINFSDriver(driver.VolumeDriver):
         self.backups = Backups(self.volumes, owner)
 
     def check_for_setup_error(self) -> None:
-        """The pool answers, lets us in, and sees the share; what an earlier process left there goes."""
+        """Check that the pool answers, accepts the credentials and sees the share; remove leftovers of an earlier process."""
         try:
             with self.pool.session() as session:
                 self.repositories.on_share(session)
@@ -91,7 +91,7 @@ class XenAPINFSDriver(driver.VolumeDriver):
                 self.capacity = self.volumes.capacity()
                 self.capacity_until = time.monotonic() + CAPACITY_AGE
         except PoolError as exc:
-            LOG.error("Cannot tell the capacity of the backend '%s': %s", self.host, exc.sentence)
+            LOG.error("Cannot read the capacity of the backend '%s': %s", self.host, exc.sentence)
             state = "down"
         total, free = ("unknown", "unknown") if self.capacity is None else (round(each / units.Gi, 2) for each in self.capacity)
         self._stats = {
@@ -128,12 +128,12 @@ class XenAPINFSDriver(driver.VolumeDriver):
     # Life of a volume
 
     def create_volume(self, volume: Any) -> dict[str, Any]:
-        made = self.volumes.create(volume["name"], volume["display_description"] or "", volume["size"])
-        return {"provider_location": str(made)}
+        created = self.volumes.create(volume["name"], volume["display_description"] or "", volume["size"])
+        return {"provider_location": str(created)}
 
     def delete_volume(self, volume: Any) -> None:
         if not volume["provider_location"]:
-            LOG.warning("Volume %s was never made on the share, so there is nothing to delete.", volume["id"])
+            LOG.warning("Volume %s was never created on the share, so there is nothing to delete.", volume["id"])
             return
         try:
             self.volumes.delete(self._location(volume))
@@ -144,17 +144,17 @@ class XenAPINFSDriver(driver.VolumeDriver):
         self.volumes.extend(self._location(volume), int(new_size))
 
     def create_cloned_volume(self, volume: Any, src_vref: Any) -> dict[str, Any]:
-        made = self.volumes.duplicate(self._location(src_vref), volume["name"], volume["size"], in_use=self._in_use(src_vref))
-        return {"provider_location": str(made)}
+        created = self.volumes.duplicate(self._location(src_vref), volume["name"], volume["size"], in_use=self._in_use(src_vref))
+        return {"provider_location": str(created)}
 
     def create_snapshot(self, snapshot: Any) -> dict[str, Any]:
         source = snapshot["volume"]
-        made = self.volumes.duplicate(self._location(source), snapshot["name"], snapshot["volume_size"], in_use=self._in_use(source))
-        return {"provider_location": str(made)}
+        created = self.volumes.duplicate(self._location(source), snapshot["name"], snapshot["volume_size"], in_use=self._in_use(source))
+        return {"provider_location": str(created)}
 
     def delete_snapshot(self, snapshot: Any) -> None:
         if not snapshot["provider_location"]:
-            LOG.warning("Snapshot %s was never made on the share, so there is nothing to delete.", snapshot["id"])
+            LOG.warning("Snapshot %s was never created on the share, so there is nothing to delete.", snapshot["id"])
             return
         try:
             self.volumes.delete(self._location(snapshot))
@@ -162,21 +162,21 @@ class XenAPINFSDriver(driver.VolumeDriver):
             raise exception.SnapshotIsBusy(snapshot_name=snapshot["name"]) from exc
 
     def create_volume_from_snapshot(self, volume: Any, snapshot: Any) -> dict[str, Any]:
-        made = self.volumes.duplicate(self._location(snapshot), volume["name"], volume["size"])
-        return {"provider_location": str(made)}
+        created = self.volumes.duplicate(self._location(snapshot), volume["name"], volume["size"])
+        return {"provider_location": str(created)}
 
     def retype(self, context: Any, volume: Any, new_type: Any, diff: dict[str, Any], host: dict[str, Any]) -> tuple[bool, dict[str, Any] | None]:
-        """Nothing on the share depends on the type, as long as the backend stays and nothing is encrypted."""
+        """Accept a new type on the same backend without encryption: nothing on the share depends on the type."""
         return volume["host"] == host["host"] and not (diff or {}).get("encryption"), None
 
     # Images
 
     def clone_image(self, context: Any, volume: Any, image_location: Any, image_meta: dict[str, Any], image_service: Any) -> tuple[dict[str, Any] | None, bool]:
-        # An image that Cinder has to verify the signature of passes through this service.
+        # Cinder verifies a signature only while the image passes through this service.
         signed = cfg.CONF.verify_glance_signatures != "disabled" and "img_signature" in (image_meta.get("properties") or {})
         cached = bool(self.configuration.safe_get("image_volume_cache_enabled"))
-        made = None if signed else self.images.clone(context, volume, image_meta, image_service, cached)
-        return ({"provider_location": str(made)}, True) if made else (None, False)
+        created = None if signed else self.images.clone(context, volume, image_meta, image_service, cached)
+        return ({"provider_location": str(created)}, True) if created else (None, False)
 
     def copy_image_to_volume(self, context: Any, volume: Any, image_service: Any, image_id: str, disable_sparse: bool = False) -> None:
         self.images.fetch(context, volume, self._location(volume), image_service, image_id, disable_sparse)
@@ -221,7 +221,7 @@ class XenAPINFSDriver(driver.VolumeDriver):
 
     def initialize_connection(self, volume: Any, connector: dict[str, Any], **kwargs: Any) -> dict[str, Any]:
         where = self._location(volume)
-        if self.backups.concerns(volume):
+        if self.backups.handles(volume):
             return self.backups.begin(volume, where)
         if self.settings.connection_type == "nfs":
             export = f"{self.settings.server}:{self.settings.serverpath}"
@@ -231,8 +231,8 @@ class XenAPINFSDriver(driver.VolumeDriver):
         return {"driver_volume_type": "xensm", "data": connected | {"introduce_sr_keys": ["sr_type", "server", "serverpath"]}}
 
     def terminate_connection(self, volume: Any, connector: dict[str, Any] | None, **kwargs: Any) -> None:
-        """Nobody but the consumer has to do anything, unless it is cinder-backup."""
-        if self.backups.concerns(volume):
+        """Only cinder-backup needs an action here; other consumers detach the disk themselves."""
+        if self.backups.handles(volume):
             self.backups.end(volume, self._location(volume))
 
     def ensure_export(self, context: Any, volume: Any) -> None:

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 xenstack.image_services contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What can go wrong between Cinder and the pool; all of it is a CinderException."""
+"""Errors between Cinder and the pool; all of them are CinderExceptions."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ from cinder import exception
 
 
 class PoolError(exception.VolumeBackendAPIException, Exception):
-    """The pool did not do what it was asked to."""
+    """An operation on the pool failed."""
 
-    # Exception is named for tools that read this without Cinder at hand.
+    # Exception is named again for type checkers that run without Cinder.
 
     def __init__(self, sentence: str) -> None:
         super().__init__(sentence)
@@ -18,7 +18,7 @@ class PoolError(exception.VolumeBackendAPIException, Exception):
 
 
 class PoolUnreachable(PoolError):
-    """Nobody knows whether the call was carried out."""
+    """The connection failed, so it is unknown whether the pool carried out the call."""
 
 
 class PoolFailure(PoolError):

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 xenstack.image_services contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Where a volume or a snapshot lies: the SR, which is a directory of the share, and the VDI in it."""
+"""The location of a volume or a snapshot: the SR, which is a directory of the share, and the VDI in it."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ class Location:
 
 
 def parse(text: str | None) -> Location:
-    """Reads <sr_uuid>/<vdi_uuid>, which the driver of 2013 wrote too."""
+    """Parse <sr_uuid>/<vdi_uuid>, the form of the historic driver."""
     parts = (text or "").strip().lower().split("/")
     if len(parts) != 2 or not all(UUID.fullmatch(part) for part in parts):
         raise ValueError(f"'{text}' is not of the form <uuid of the SR>/<uuid of the VDI>")

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 xenstack.image_services contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The SRs of volumes: known to the pool only while something is done to them, and to one host of it."""
+"""The SRs of volumes: introduced to the pool only during an operation, and plugged on one host."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from oslo_log import log as logging
 
 from .errors import PoolError, PoolFailure
 from .options import Settings
-from .session import LIVING, LONG, Session
+from .session import ACTIVE_TASKS, LONG, Session
 
 LOG = logging.getLogger(__name__)
 MARK = "cinder_xenapinfs"
@@ -24,18 +24,18 @@ MARK = "cinder_xenapinfs"
 
 @dataclass
 class Repository:
-    """An SR that a host reaches now. Who makes a VDI in it, or counts them, holds the lock."""
+    """An SR that is attached to a host now. Hold the lock to create a VDI in it or to list its VDIs."""
 
     uuid: str
     ref: str = ""
-    foreign: bool = False
+    introduced_by_others: bool = False
     users: int = 0
     holders: int = 0
     destroy_when_empty: bool = False
     lock: threading.RLock = field(default_factory=threading.RLock)
 
     def find(self, session: Session, vdi: str) -> str | None:
-        """The VDI of that uuid, if this SR has it."""
+        """The VDI with that uuid, or None."""
         try:
             ref = str(session.call("VDI.get_by_uuid", vdi))
         except PoolFailure as exc:
@@ -47,7 +47,7 @@ class Repository:
     def require(self, session: Session, vdi: str) -> str:
         ref = self.find(session, vdi)
         if ref is None:
-            raise PoolError(f"Cannot find VDI {vdi} in SR {self.uuid}: its file is not on the share.")
+            raise PoolError(f"Cannot find VDI {vdi} in SR {self.uuid}: its file is not on the share. Check the share, or delete the volume.")
         return ref
 
     def disks(self, session: Session) -> set[str]:
@@ -56,7 +56,7 @@ class Repository:
 
 @dataclass(frozen=True)
 class Leftover:
-    """An SR that has to go from the pool: by its uuid, or by its unique name."""
+    """An SR to remove from the pool, identified by its uuid or by its unique name."""
 
     key: str
     by_name: bool
@@ -64,22 +64,22 @@ class Leftover:
 
 
 class Repositories:
-    """Those of one backend."""
+    """The SRs of one backend."""
 
     def __init__(self, settings: Settings, owner: str) -> None:
         self.settings, self.owner = settings, owner
         self.lock = threading.Lock()
         self.known: dict[str, Repository] = {}
-        self.making: set[str] = set()
+        self.creating: set[str] = set()
         self.left = False
 
     def mark(self, kind: str) -> str:
-        """Stands in the description of every SR of ours: whose it is, and whether it was made or only introduced."""
+        """The description of each SR of this driver: the owner, and whether the driver created or only introduced it."""
         return f"{MARK} {self.owner} {kind}"
 
     @contextlib.contextmanager
     def attached(self, session: Session, sr: str, destroy_when_empty: bool = False) -> Iterator[Repository]:
-        """The SR of that uuid, for as long as anybody in this process needs it."""
+        """Attach the SR with that uuid until its last user in this process is done."""
         with self.lock:
             repository = self.known.setdefault(sr, Repository(sr))
             repository.holders += 1
@@ -103,8 +103,8 @@ class Repositories:
                     del self.known[sr]
 
     def attach(self, session: Session, repository: Repository) -> None:
-        # The last user may have left it with other settings.
-        repository.foreign, repository.destroy_when_empty = False, False
+        # Both may be set from the previous use.
+        repository.introduced_by_others, repository.destroy_when_empty = False, False
         try:
             try:
                 given: tuple[Any, ...] = (repository.uuid, repository.uuid, self.mark("introduced"), "nfs", "user", False, {})
@@ -113,7 +113,7 @@ class Repositories:
                 if exc.code not in ("SR_UUID_EXISTS", "UUID_NOT_UNIQUE"):
                     raise
                 self.adopt(session, repository)
-                if repository.foreign:
+                if repository.introduced_by_others:
                     return
             self.plug(session, repository)
             session.call("SR.scan", repository.ref, timeout=LONG)
@@ -122,13 +122,15 @@ class Repositories:
             raise
 
     def adopt(self, session: Session, repository: Repository) -> None:
-        """An SR that the pool knows already: a dead one of ours, or one that somebody else uses."""
+        """Use an SR that the pool knows already: a leftover of this driver, or one that others introduced."""
         repository.ref = session.call("SR.get_by_uuid", repository.uuid)
         if session.call("SR.get_name_description", repository.ref).startswith(self.mark("")):
             return
-        repository.foreign = True
+        repository.introduced_by_others = True
         if not any(session.call("PBD.get_currently_attached", pbd) for pbd in session.call("SR.get_PBDs", repository.ref)):
-            raise PoolError(f"Cannot use SR {repository.uuid}: somebody else introduced it to the pool, and no host reaches it. Forget it, or plug its PBD.")
+            raise PoolError(
+                f"Cannot use SR {repository.uuid}: it was introduced to the pool by others, and is not plugged on any host. Forget it, or plug its PBD."
+            )
 
     def plug(self, session: Session, repository: Repository) -> None:
         for pbd in session.call("SR.get_PBDs", repository.ref):
@@ -138,49 +140,49 @@ class Repositories:
         session.call("PBD.plug", session.call("PBD.create", given), timeout=LONG)
 
     def detach(self, session: Session, repository: Repository) -> None:
-        """Takes it from the pool again; what fails is tried again later."""
-        if repository.foreign:
+        """Remove the SR from the pool; ``sweep`` retries later what fails."""
+        if repository.introduced_by_others:
             return
         destroy = False
 
-        def look() -> None:
+        def find_disks() -> None:
             nonlocal destroy
             destroy = not any(session.call("VDI.get_managed", vdi) for vdi in repository.disks(session))
 
         if repository.destroy_when_empty:
-            session.patiently(f"look into SR {repository.uuid}", look)
+            session.keep_trying(f"list the disks of SR {repository.uuid}", find_disks)
         self.remove(session, Leftover(repository.uuid, by_name=False, destroy=destroy))
 
     @contextlib.contextmanager
     def new(self, session: Session, purpose: str, keep: bool = True) -> Iterator[Repository]:
-        """A new SR on the share. It goes with all that is in it when it cannot be completed, or is not to be kept."""
+        """Create an SR on the share. It is removed with its content on failure, or where ``keep`` is false."""
         name = f"{MARK} {purpose} {uuid.uuid4()}"
-        made = Leftover(name, by_name=True, destroy=True)
+        created = Leftover(name, by_name=True, destroy=True)
         with self.lock:
-            self.making.add(name)
+            self.creating.add(name)
         try:
             try:
-                given: tuple[Any, ...] = (session.host, self.settings.device_config, "0", name, self.mark("made"), "nfs", "user", False, {})
+                given: tuple[Any, ...] = (session.host, self.settings.device_config, "0", name, self.mark("created"), "nfs", "user", False, {})
                 ref = session.call("SR.create", *given, timeout=LONG)
                 yield Repository(session.call("SR.get_uuid", ref), ref)
             except BaseException:
-                self.remove(session, made)
+                self.remove(session, created)
                 raise
             if not keep:
-                self.remove(session, made)
+                self.remove(session, created)
             elif not self.remove(session, Leftover(name, by_name=True, destroy=False)):
-                # Cinder will not know it: its mark says that it has to go.
-                raise PoolError(f"Cannot detach the new SR for {purpose}: the pool does not let it go. It will be removed later.")
+                # Cinder does not learn its location, so its mark has sweep remove it.
+                raise PoolError(f"Cannot detach the new SR for {purpose}: the pool refuses to remove it. The driver removes it later; try again.")
         finally:
             with self.lock:
-                self.making.discard(name)
+                self.creating.discard(name)
 
     def remove(self, session: Session, leftover: Leftover) -> bool:
-        done = session.patiently(f"remove SR {leftover.key}", lambda: self.take_away(session, leftover))
+        done = session.keep_trying(f"remove SR {leftover.key}", lambda: self.remove_once(session, leftover))
         self.left |= not done
         return done
 
-    def take_away(self, session: Session, leftover: Leftover) -> None:
+    def remove_once(self, session: Session, leftover: Leftover) -> None:
         for sr in self.refs(session, leftover):
             connections = session.call("SR.get_PBDs", sr)
             if leftover.destroy:
@@ -192,11 +194,11 @@ class Repositories:
                         session.call("VDI.destroy", vdi)
             for pbd in connections:
                 session.call("PBD.unplug", pbd, timeout=LONG)
-            # An SR that no host was ever told of cannot be destroyed.
+            # An SR without a PBD cannot be destroyed.
             session.call("SR.destroy" if leftover.destroy and connections else "SR.forget", sr, timeout=LONG)
 
     def refs(self, session: Session, leftover: Leftover) -> list[str]:
-        """Only of ours."""
+        """The SRs that match and have the mark of this backend."""
         try:
             found = session.call("SR.get_by_name_label", leftover.key) if leftover.by_name else [session.call("SR.get_by_uuid", leftover.key)]
             return [ref for ref in found if session.call("SR.get_name_description", ref).startswith(self.mark(""))]
@@ -206,20 +208,22 @@ class Repositories:
             raise
 
     def sweep(self, session: Session) -> None:
-        """Removes what an earlier process, or an earlier failure, left in the pool."""
+        """Remove what an earlier process or an earlier failure left in the pool."""
         self.left = False
         for record in session.call("SR.get_all_records").values():
             if not record["name_description"].startswith(self.mark("")):
                 continue
             with self.lock:
-                if record["uuid"] in self.known or record["name_label"] in self.making:
+                if record["uuid"] in self.known or record["name_label"] in self.creating:
                     continue
-            made = record["name_description"] == self.mark("made")
+            created = record["name_description"] == self.mark("created")
             LOG.warning("SR %s is a leftover of this backend and is removed from the pool.", record["uuid"])
-            self.remove(session, Leftover(record["name_label"], by_name=True, destroy=True) if made else Leftover(record["uuid"], by_name=False, destroy=False))
-        session.remove_tasks(lambda each: each.startswith(f"{session.originator} ") and each not in LIVING)
+            self.remove(
+                session, Leftover(record["name_label"], by_name=True, destroy=True) if created else Leftover(record["uuid"], by_name=False, destroy=False)
+            )
+        session.remove_tasks(lambda each: each.startswith(f"{session.originator} ") and each not in ACTIVE_TASKS)
 
     def on_share(self, session: Session) -> set[str]:
-        """The SRs that lie on the share, whether the pool knows them or not."""
+        """The uuids of the SRs on the share, whether the pool knows them or not."""
         found = session.call("SR.probe", session.host, self.settings.device_config, "nfs", {}, timeout=LONG)
         return set(re.findall(r"<UUID>\s*([0-9a-f-]{36})\s*</UUID>", found))

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 xenstack.image_services contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Sessions on a pool: one for each operation, logged out at its end whatever happened."""
+"""Sessions on a pool: one for each operation, logged out at its end in any case."""
 
 from __future__ import annotations
 
@@ -21,15 +21,15 @@ from .options import Settings
 
 LOG = logging.getLogger(__name__)
 QUICK = 300.0
-# Of calls that move data.
+# For calls that move data.
 LONG = 24 * 3600.0
 FIRST_DELAY, LAST_DELAY = 0.1, 5.0
-# The descriptions of the tasks that this process still needs.
-LIVING: set[str] = set()
+# Descriptions of the tasks that this process still uses.
+ACTIVE_TASKS: set[str] = set()
 
 
 class Session(Client):
-    """One login, made again when the session was lost. What fails is an exception of Cinder, and shows no argument: one may be the password."""
+    """A session that logs in again when it is lost. Errors are exceptions of Cinder without arguments of calls, which may be the password."""
 
     def __init__(self, settings: Settings, originator: str, idle_timeout: float) -> None:
         super().__init__(settings.url, (settings.username, settings.password), originator, wire.CONNECT)
@@ -47,7 +47,7 @@ class Session(Client):
         return f"{urlsplit(self.url).scheme}://{host}"
 
     def reads_again(self, method: str) -> bool:
-        # Whoever needs an answer waits for it in ``patiently``; for all others, Cinder tries the operation again.
+        # Cleanup uses ``keep_trying``; for all other calls, Cinder retries the operation.
         return False
 
     def login(self) -> None:
@@ -58,15 +58,17 @@ class Session(Client):
             self.close()
             if exc.code != "HOST_IS_SLAVE":
                 raise
-            raise PoolUnreachable(f"Cannot find the coordinator of the pool at {self.settings.url}: the host that it names is a member too.") from exc
+            raise PoolUnreachable(
+                f"Cannot find the coordinator of the pool at {self.settings.url}: the host that it names is a member too. Check the state of the pool."
+            ) from exc
         except PoolError:
             self.close()
             raise
 
     def logout(self) -> None:
-        """Ends the session; never raises."""
+        """End the session; never raises."""
         try:
-            self.patiently("end the session", self.finish)
+            self.keep_trying("end the session", self.finish)
         finally:
             self.close()
 
@@ -76,7 +78,7 @@ class Session(Client):
 
     @contextlib.contextmanager
     def guarded(self, method: str) -> Iterator[None]:
-        """Says in a sentence what fails."""
+        """Turn errors of the client into errors of this package."""
         try:
             yield
         except Refusal as exc:
@@ -90,17 +92,17 @@ class Session(Client):
 
     @functools.cached_property
     def host(self) -> str:
-        """The coordinator, which is who answers."""
+        """The host that answers, which is the coordinator."""
         try:
             return str(self.call("session.get_this_host", self.session_ref))
         except PoolFailure as exc:
-            # The session was lost, and the handle that was given is that of the old one.
+            # The session was lost: the call had the reference of the old one.
             if exc.code != "HANDLE_INVALID":
                 raise
             return str(self.call("session.get_this_host", self.session_ref))
 
-    def patiently(self, purpose: str, work: Callable[[], Any]) -> bool:
-        """Does what has to be done even when the pool is away for a moment; whether it was. All of it in a session waits no longer than the idle_timeout."""
+    def keep_trying(self, purpose: str, work: Callable[[], Any]) -> bool:
+        """Retry while the pool is unreachable, and return whether the work was done. All retries of a session share one idle_timeout."""
         delay = FIRST_DELAY
         while True:
             try:
@@ -118,20 +120,19 @@ class Session(Client):
 
     @contextlib.contextmanager
     def task(self, label: str) -> Iterator[str]:
-        """A task of our own, which goes in any case."""
+        """A task of the pool that is removed in any case."""
         description = f"{self.originator} {time.time_ns()}"
-        LIVING.add(description)
+        ACTIVE_TASKS.add(description)
         try:
-            made = self.call("task.create", label, description)
-            yield made
+            yield self.call("task.create", label, description)
         finally:
-            LIVING.discard(description)
-            self.patiently("remove a task", lambda: self.remove_tasks(lambda each: each == description))
+            ACTIVE_TASKS.discard(description)
+            self.keep_trying("remove a task", lambda: self.remove_tasks(lambda each: each == description))
 
-    def remove_tasks(self, ours: Callable[[str], bool]) -> None:
-        """Those of which the description is ours. A pool only marks one that is not over, so that is ended first."""
+    def remove_tasks(self, matches: Callable[[str], bool]) -> None:
+        """Remove the tasks whose description matches. The pool only marks a task that still runs, so that is ended first."""
         for ref, record in self.call("task.get_all_records").items():
-            if not ours(record["name_description"]):
+            if not matches(record["name_description"]):
                 continue
             if record["status"] in ("pending", "cancelling"):
                 with contextlib.suppress(PoolFailure):
@@ -139,7 +140,7 @@ class Session(Client):
             try:
                 self.call("task.destroy", ref)
             except PoolFailure as exc:
-                # It is gone, or an old pool that cannot end it has marked it before.
+                # The task no longer exists, or an old pool that cannot end it has marked it before.
                 if exc.code not in ("HANDLE_INVALID", "MAP_DUPLICATE_KEY"):
                     raise
 
@@ -148,7 +149,7 @@ class Session(Client):
 
 
 class Pool:
-    """How to get sessions on the pool of one backend."""
+    """Opens sessions on the pool of one backend."""
 
     def __init__(self, settings: Settings, originator: str, idle_timeout: float = 60.0) -> None:
         self.settings, self.originator, self.idle_timeout = settings, originator, idle_timeout

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 xenstack.image_services contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Disk streams to and from the pool over HTTP. What became of one is told by its task alone."""
+"""Disk streams to and from the pool over HTTP. Only the task of a transfer tells whether it succeeded."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from .errors import PoolError, PoolFailure, PoolUnreachable
 from .session import LOST, QUICK, Session
 
 RECORD = 1 << 20
-# Offsets and lengths of records are multiples of it, so that any device takes them.
+# Offsets and lengths of records are multiples of it, as devices require.
 ALIGNED = 4096
 HEAD = struct.Struct("<QI")
 HEAD_LIMIT = 16384
@@ -28,7 +28,7 @@ ZEROS = bytes(RECORD)
 
 
 class Channel:
-    """One request, its answer's head read; then bytes in one direction."""
+    """One HTTP request whose response header is read; then bytes in one direction."""
 
     def __init__(self, session: Session, method: str, target: str, headers: tuple[str, ...] = ()) -> None:
         self.rest = b""
@@ -43,13 +43,15 @@ class Channel:
             if status == 200:
                 return
             self.close()
-            # The host that answers may not reach the SR, and names one that does.
+            # A host that does not reach the SR redirects to one that does.
             if status != 302 or not location.startswith(("http://", "https://")):
-                raise PoolError(f"The pool answers {method} {target.partition('?')[0]} with the HTTP status {status}.")
+                raise PoolError(
+                    f"Cannot transfer a disk: the pool answers {method} {target.partition('?')[0]} with the HTTP status {status}. Check the log of XAPI."
+                )
             parts = urlsplit(location)
             url = f"{urlsplit(session.url).scheme}://{parts.netloc}"
             target = f"{parts.path}?{parts.query}"
-        raise PoolError("The pool sends a transfer from one host to another without end.")
+        raise PoolError("Cannot transfer a disk: the pool redirects the request more than once. Check that the hosts of the pool reach the SR.")
 
     def ask(self, method: str, target: str, host: str, headers: tuple[str, ...]) -> tuple[int, str]:
         self.connection.connect()
@@ -93,8 +95,8 @@ def wait(session: Session, task: str) -> None:
 
 
 @contextlib.contextmanager
-def sentences(session: Session, what: str) -> Iterator[None]:
-    """Errors of the connection; those of the other side of the stream pass as they are."""
+def connection_errors(session: Session, what: str) -> Iterator[None]:
+    """Turn errors of the connection into PoolUnreachable; errors of the other end of the stream pass unchanged."""
     try:
         yield
     except LOST as exc:
@@ -102,23 +104,23 @@ def sentences(session: Session, what: str) -> Iterator[None]:
 
 
 def send(session: Session, vdi: str, kind: str, chunks: Iterable[bytes], length: int | None = None) -> None:
-    """Writes a stream into a VDI: a VHD of a known length, or records when kind is raw."""
+    """Write a stream into a VDI: a VHD of a known length, or records where kind is raw."""
     with session.task("cinder_xenapinfs import") as task:
         given = {"task_id": task, "vdi": vdi, "format": kind} | ({"chunked": "true"} if length is None else {})
         headers = () if length is None else (f"Content-Length: {length}",)
-        with sentences(session, "send a disk to"):
+        with connection_errors(session, "send a disk to"):
             channel = Channel(session, "PUT", session.query("/import_raw_vdi", **given), headers)
         with contextlib.closing(channel):
             for chunk in chunks:
                 try:
                     channel.sock.sendall(chunk)
                 except OSError as exc:
-                    raise cause(session, task, exc) from exc
+                    raise send_error(session, task, exc) from exc
             wait(session, task)
 
 
-def cause(session: Session, task: str, exc: OSError) -> PoolError:
-    """Why the pool hung up, when its task knows."""
+def send_error(session: Session, task: str, exc: OSError) -> PoolError:
+    """Why the pool closed the connection: the error of its task, where there is one."""
     lost = PoolUnreachable(f"Cannot send a disk to the pool at {session.url}: {exc}.")
     with contextlib.suppress(PoolUnreachable):
         until = time.monotonic() + 5
@@ -131,9 +133,9 @@ def cause(session: Session, task: str, exc: OSError) -> PoolError:
 
 @contextlib.contextmanager
 def receive(session: Session, vdi: str, kind: str) -> Iterator[Received]:
-    """Reads a VDI as a stream. It is whole when the block ends without an error."""
+    """Read a VDI as a stream. It is complete when the block ends without an error."""
     with session.task("cinder_xenapinfs export") as task:
-        with sentences(session, "read a disk from"):
+        with connection_errors(session, "read a disk from"):
             channel = Channel(session, "GET", session.query("/export_raw_vdi", task_id=task, vdi=vdi, format=kind))
         with contextlib.closing(channel):
             received = Received(session, channel, task)
@@ -142,7 +144,7 @@ def receive(session: Session, vdi: str, kind: str) -> Iterator[Received]:
 
 
 class Received:
-    """A file to read from, for those who upload it. At its end it is certain that nothing is missing."""
+    """The stream of a disk as a file. Its end is reported only after the task of the pool has succeeded."""
 
     def __init__(self, session: Session, channel: Channel, task: str) -> None:
         self.session, self.channel, self.task = session, channel, task
@@ -152,7 +154,7 @@ class Received:
         wanted = RECORD if count < 0 else count
         parts = []
         while wanted and not self.over:
-            with sentences(self.session, "read a disk from"):
+            with connection_errors(self.session, "read a disk from"):
                 data = self.channel.read(wanted)
             if not data:
                 self.over = True
@@ -167,23 +169,23 @@ class Received:
 
     def finish(self) -> None:
         if not self.over:
-            raise PoolError("Not all of the disk was read.")
+            raise PoolError("Cannot read the disk: the reader stopped before its end. Try again.")
 
 
 def records(pieces: Iterable[tuple[int, bytes]], size: int, dense: bool = False) -> Iterator[bytes]:
-    """As raw records; zeros are left out unless they have to overwrite something. Beyond the end of the disk is nothing."""
+    """Encode pieces as records of the raw format. Zeros are left out unless ``dense``; data behind the end of the disk is an error."""
     for offset, data in pieces:
         if not dense and data == ZEROS[: len(data)]:
             continue
         padded = data + bytes(-len(data) % ALIGNED)
         if offset + len(padded) > size:
-            raise PoolError(f"The image is larger than the disk of {size} bytes.")
+            raise PoolError(f"Cannot write the image: it is larger than the disk of {size} bytes. Create a larger volume.")
         yield HEAD.pack(offset, len(padded)) + padded
     yield HEAD.pack(0, 0)
 
 
-def cut(chunks: Iterable[bytes]) -> Iterator[tuple[int, bytes]]:
-    """A raw stream in aligned pieces with their offsets."""
+def aligned_pieces(chunks: Iterable[bytes]) -> Iterator[tuple[int, bytes]]:
+    """Split a raw stream into aligned pieces with their offsets."""
     offset, waiting = 0, bytearray()
     for chunk in chunks:
         waiting += chunk
@@ -196,7 +198,7 @@ def cut(chunks: Iterable[bytes]) -> Iterator[tuple[int, bytes]]:
 
 
 def extents(file: BinaryIO, dense_to: int = 0) -> Iterator[tuple[int, bytes]]:
-    """A sparse file in aligned pieces, without its holes; or all of it, and zeros up to that size."""
+    """A sparse file in aligned pieces without its holes; with ``dense_to``, all of it and zeros up to that size."""
     end = os.fstat(file.fileno()).st_size
     offset = 0
     while offset < max(end, dense_to):
@@ -216,7 +218,7 @@ def extents(file: BinaryIO, dense_to: int = 0) -> Iterator[tuple[int, bytes]]:
 
 
 def write_sparse(file: BinaryIO, chunks: Iterable[bytes]) -> int:
-    """The chunks as a file with holes for zeros; its size."""
+    """Write the chunks to a file with holes for zeros, and return its size."""
     size = 0
     for chunk in chunks:
         if chunk == ZEROS[: len(chunk)]:

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 xenstack.image_services contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""VHD files as far as they have to be looked at before a pool is given them, and tarballs of them."""
+"""Checks of VHD files before a pool gets them, and tarballs of VHD files."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ NONE = uuid.UUID(int=0)
 
 
 class Invalid(ValueError):
-    """Not what the pool can take; the text says why."""
+    """The pool cannot use the image; the text says why."""
 
 
 @dataclass(frozen=True)
@@ -41,9 +41,9 @@ def checksum(block: bytes, at: int) -> int:
 
 
 def read_footer(block: bytes) -> tuple[Vhd, int]:
-    """The footer, and where the header of a dynamic disk is."""
+    """The footer, and the offset of the header of a dynamic disk."""
     if len(block) != SECTOR or block[:8] != b"conectix":
-        raise Invalid("it is no VHD")
+        raise Invalid("it is not a VHD")
     if struct.unpack_from(">I", block, 64)[0] != checksum(block, 64):
         raise Invalid("the checksum of its footer is wrong")
     offset = struct.unpack_from(">Q", block, 16)[0]
@@ -51,7 +51,7 @@ def read_footer(block: bytes) -> tuple[Vhd, int]:
 
 
 def read_head(head: bytes) -> Vhd:
-    """A dynamic or differencing VHD by its first bytes."""
+    """Read a dynamic or differencing VHD from its first bytes."""
     found, at = read_footer(head[:SECTOR])
     if found.kind not in (DYNAMIC, DIFFERENCING):
         raise Invalid(f"it is a VHD of type {found.kind}")
@@ -67,7 +67,7 @@ def read_head(head: bytes) -> Vhd:
 
 
 class Chunks(io.RawIOBase):
-    """Chunks as a file to read forward from, whose beginning can be looked at."""
+    """Chunks as a file that is read forward, with a peek at its beginning."""
 
     def __init__(self, chunks: Iterable[bytes]) -> None:
         self.chunks, self.waiting = iter(chunks), b""
@@ -98,7 +98,7 @@ class Chunks(io.RawIOBase):
 
 
 def unpack(file: Chunks, directory: Path, limit: int) -> list[Path]:
-    """The VHDs of a tarball, leaf first, each no larger than a full disk of the limit can be."""
+    """Unpack the VHDs of a tarball, leaf first; each may be as large as a full disk of ``limit`` bytes."""
     found: dict[str, Path] = {}
     try:
         with tarfile.open(fileobj=file, mode="r|*", bufsize=1 << 20) as archive:
@@ -107,7 +107,7 @@ def unpack(file: Chunks, directory: Path, limit: int) -> list[Path]:
                 if not name:
                     continue
                 if not member.isreg() or name[1] in found or len(found) == MAX_FILES:
-                    raise Invalid(f"its tarball holds {member.name} as something else than one regular file")
+                    raise Invalid(f"its tarball holds {member.name} more than once or not as a regular file, or holds too many files")
                 if member.size > limit + limit // 1000 + HEADERS + limit // 1024:
                     raise Invalid(f"{member.name} is larger than the volume")
                 content = archive.extractfile(member)
@@ -127,7 +127,7 @@ def unpack(file: Chunks, directory: Path, limit: int) -> list[Path]:
 
 
 def check_chain(paths: list[Path]) -> int:
-    """Whether each hangs on the next; the size of the disk."""
+    """Check that each disk is the child of the next, and return the size of the disk."""
     disks = []
     for path in paths:
         with path.open("rb") as file:
@@ -135,12 +135,12 @@ def check_chain(paths: list[Path]) -> int:
     for at, disk in enumerate(disks):
         last = at == len(disks) - 1
         if disk.kind != (DYNAMIC if last else DIFFERENCING) or (not last and disk.parent != disks[at + 1].identity):
-            raise Invalid(f"disk {at} of its tarball does not hang on the next one")
+            raise Invalid(f"disk {at} of its tarball is not the child of the next one")
     return max(disk.size for disk in disks)
 
 
 def pack(path: Path, target: BinaryIO) -> None:
-    """One VHD as the tarball that a host takes for an image."""
+    """Write one VHD as a tarball in the form that hosts read."""
     with (
         gzip.GzipFile(fileobj=target, mode="wb", compresslevel=1) as packed,
         tarfile.open(fileobj=packed, mode="w|", format=tarfile.GNU_FORMAT) as archive,
@@ -152,14 +152,14 @@ def pack(path: Path, target: BinaryIO) -> None:
 
 
 def trusted(block: bytes) -> bytes:
-    """The footer with a creator whose size qemu-img believes; that of XAPI's own tool makes it round the disk down."""
+    """The footer with a creator for which qemu-img uses the exact size; for that of XAPI it rounds the disk down."""
     if block[:8] != b"conectix" or block[28:32] != b"caml":
         return block
     changed = block[:28] + b"win " + block[32:64] + bytes(4) + block[68:]
     return changed[:64] + struct.pack(">I", checksum(changed, 64)) + changed[68:]
 
 
-def believable(chunks: Iterable[bytes]) -> Iterator[bytes]:
+def with_trusted_footers(chunks: Iterable[bytes]) -> Iterator[bytes]:
     """A VHD stream with trusted footers at both ends."""
     waiting, first = b"", True
     for chunk in chunks:

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 xenstack.image_services contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Volumes and snapshots as VDIs: both are the same here."""
+"""Volumes and snapshots as VDIs, which do not differ here."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ from .repository import MARK, Repositories, Repository
 from .session import LONG, Pool, Session
 
 LOG = logging.getLogger(__name__)
-# The storage manager of an NFS SR lets only so many disks hang on one another.
+# Errors of the storage manager of an NFS SR for a chain of disks that is too long.
 CHAIN_TOO_LONG = ("SR_BACKEND_FAILURE_109", "SR_BACKEND_FAILURE_132")
 
 
 class DiskInUse(PoolError):
-    """Somebody has the VDI attached."""
+    """The VDI is attached."""
 
 
 class Volumes:
@@ -35,11 +35,11 @@ class Volumes:
             yield session, repository, repository.require(session, location.vdi)
 
     def create(self, name: str, description: str, size: int) -> Location:
-        """An empty disk of so many GiB, in an SR of its own."""
+        """Create an empty disk of ``size`` GiB in an SR of its own."""
         with self.pool.session() as session, self.repositories.new(session, name) as repository:
-            return Location(repository.uuid, self.make(session, repository, name, description, size * units.Gi)[1])
+            return Location(repository.uuid, self.create_in(session, repository, name, description, size * units.Gi)[1])
 
-    def make(self, session: Session, repository: Repository, name: str, description: str, size: int) -> tuple[str, str]:
+    def create_in(self, session: Session, repository: Repository, name: str, description: str, size: int) -> tuple[str, str]:
         record = {
             "name_label": name,
             "name_description": description,
@@ -54,7 +54,7 @@ class Volumes:
         return ref, session.call("VDI.get_uuid", ref)
 
     def delete(self, location: Location) -> None:
-        """Takes the disk away, and its SR with the last one in it. What is gone already is fine."""
+        """Delete the disk, and its SR with the last disk in it. A missing disk is no error."""
         with self.pool.session() as session:
             try:
                 with self.repositories.attached(session, location.sr, destroy_when_empty=True) as repository:
@@ -64,7 +64,7 @@ class Volumes:
             except PoolFailure:
                 if location.sr in self.repositories.on_share(session):
                     raise
-                LOG.warning("SR %s is not on the share any more, so there is nothing to delete.", location.sr)
+                LOG.warning("SR %s is no longer on the share, so there is nothing to delete.", location.sr)
 
     def destroy(self, session: Session, vdi: str) -> None:
         try:
@@ -88,7 +88,7 @@ class Volumes:
             return int(session.call("VDI.get_virtual_size", vdi))
 
     def duplicate(self, location: Location, name: str, size: int, in_use: bool = False) -> Location:
-        """The same content again, grown to so many GiB: without a copy of data, in the same SR, unless somebody may be writing."""
+        """Create a disk of ``size`` GiB with the same content: a clone in the same SR, or a copy where the source may be written."""
         with self.disk(location) as (session, repository, vdi):
             if not in_use:
                 try:
@@ -96,36 +96,36 @@ class Volumes:
                 except PoolFailure as exc:
                     if exc.code not in CHAIN_TOO_LONG:
                         raise
-                    LOG.info("VDI %s hangs on too many others to be cloned once more; it is copied.", location.vdi)
+                    LOG.info("VDI %s has too many parents for another clone; it is copied.", location.vdi)
             return self.copy(session, vdi, name, size * units.Gi)
 
     def clone(self, session: Session, repository: Repository, vdi: str, name: str, size: int) -> Location:
         with repository.lock:
             before = repository.disks(session)
             try:
-                made = session.call("VDI.clone", vdi, {}, timeout=LONG)
-                session.call("VDI.set_name_label", made, name)
-                self.grow(session, made, size)
-                return Location(repository.uuid, session.call("VDI.get_uuid", made))
+                new = session.call("VDI.clone", vdi, {}, timeout=LONG)
+                session.call("VDI.set_name_label", new, name)
+                self.grow(session, new, size)
+                return Location(repository.uuid, session.call("VDI.get_uuid", new))
             except BaseException:
-                session.patiently(f"remove the unfinished clone for {name}", lambda: self.destroy_new(session, repository, before))
+                session.keep_trying(f"remove the unfinished clone for {name}", lambda: self.destroy_since(session, repository, before))
                 raise
 
-    def destroy_new(self, session: Session, repository: Repository, before: set[str]) -> None:
-        """What came since then; the hidden parent of a clone and its source is not ours to destroy."""
+    def destroy_since(self, session: Session, repository: Repository, before: set[str]) -> None:
+        """Destroy the disks that were created since; the hidden parent of a clone and its source stays."""
         for vdi in repository.disks(session) - before:
             if session.call("VDI.get_managed", vdi):
                 session.call("VDI.destroy", vdi)
 
     def copy(self, session: Session, vdi: str, name: str, size: int) -> Location:
         with self.repositories.new(session, name) as target:
-            made = session.call("VDI.copy", vdi, target.ref, timeout=LONG)
-            session.call("VDI.set_name_label", made, name)
-            self.grow(session, made, size)
-            return Location(target.uuid, session.call("VDI.get_uuid", made))
+            new = session.call("VDI.copy", vdi, target.ref, timeout=LONG)
+            session.call("VDI.set_name_label", new, name)
+            self.grow(session, new, size)
+            return Location(target.uuid, session.call("VDI.get_uuid", new))
 
     def capacity(self) -> tuple[int, int]:
-        """Bytes of the share, and how many are free, as an empty SR on it tells."""
+        """The size of the share and its free space in bytes, read from an empty SR on it."""
         with self.pool.session() as session, self.repositories.new(session, "capacity", keep=False) as repository:
             session.call("SR.scan", repository.ref, timeout=LONG)
             size = int(session.call("SR.get_physical_size", repository.ref))

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 xenstack.image_services contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Connections to the hosts of a pool, as the settings of the backend have them verified."""
+"""Connections to the hosts of a pool, verified by the settings of the backend."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ __all__ = ["CONNECT", "connection"]
 
 
 def connection(url: str, settings: Settings, timeout: float) -> http.client.HTTPConnection:
-    """Not yet open; the timeout is for silence. A fingerprint, checked after the handshake, replaces the check of the chain."""
+    """A connection, not yet open, with an idle timeout. Fingerprints, checked after the handshake, replace the check of the chain."""
     scheme, _separator, host = url.partition("://")
     if scheme != "https":
         return PlainConnection(host, timeout=timeout)
-    made = TlsConnection(host, timeout=timeout, context=tls_context(settings.verify and not settings.fingerprints, settings.ca_path))
-    made.fingerprints = settings.fingerprints
-    return made
+    tls = TlsConnection(host, timeout=timeout, context=tls_context(settings.verify and not settings.fingerprints, settings.ca_path))
+    tls.fingerprints = settings.fingerprints
+    return tls

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 xenstack.image_services contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""python -m glance_instance_aware: the table of the filter, looked after from the command line."""
+"""python -m glance_instance_aware: maintains the table of the filter from the command line."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 xenstack.image_services contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Bodies of requests: read once, and given on."""
+"""Bodies of requests, which stay readable for Glance after the filter has read them."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from typing import Any
 PIECE = 64 * 1024
 
 
-class Rest:
-    """A stream that gives what was read already, and then the rest."""
+class ReplayedStream:
+    """A stream that repeats the bytes that were read already, and then continues with the rest."""
 
     def __init__(self, head: bytes, tail: Any) -> None:
         self.head = io.BytesIO(head)
@@ -28,7 +28,7 @@ class Rest:
             return line
         return line + self.tail.readline(size - len(line) if size >= 0 else size)
 
-    def __iter__(self) -> Rest:
+    def __iter__(self) -> ReplayedStream:
         return self
 
     def __next__(self) -> bytes:
@@ -39,7 +39,7 @@ class Rest:
 
 
 class UwsgiChunks:
-    """Chunked bodies, which uWSGI gives by a function of its own."""
+    """Chunked bodies, which uWSGI returns from a function of its own."""
 
     def __init__(self, uwsgi: Any) -> None:
         self.uwsgi = uwsgi
@@ -60,7 +60,7 @@ def length(environ: dict[str, Any]) -> int | None:
 
 
 def uwsgi_module() -> Any:
-    """There inside of a server of that kind alone."""
+    """The module that exists only inside uWSGI, or None."""
     try:
         import uwsgi
     except ImportError:
@@ -68,28 +68,28 @@ def uwsgi_module() -> Any:
     return uwsgi
 
 
-def read(environ: dict[str, Any], most: int) -> bytes | None:
-    """The body, which stays in the environment for whoever reads it next; None where it is larger than that."""
+def read(environ: dict[str, Any], limit: int) -> bytes | None:
+    """The body, which stays readable in the environment; None where it is larger than ``limit``."""
     size = length(environ)
     if size is None and not chunked(environ):
         return b""
-    if size is not None and size > most:
+    if size is not None and size > limit:
         return None
     stream = environ["wsgi.input"]
     uwsgi = uwsgi_module() if size is None else None
     if uwsgi is not None:
         stream = UwsgiChunks(uwsgi)
-    head, ended = read_up_to(stream, most + 1 if size is None else size)
+    head, ended = read_up_to(stream, limit + 1 if size is None else size)
     if ended and size is not None:
-        # The client has gone in the midst of it: whoever reads on finds that out as well.
-        environ["wsgi.input"] = Rest(head, stream)
+        # The client has disconnected: the next reader gets the same error.
+        environ["wsgi.input"] = ReplayedStream(head, stream)
         return b""
     if uwsgi is not None:
         # Glance would ask the server for chunks again.
         del environ["HTTP_TRANSFER_ENCODING"]
         environ["wsgi.input_terminated"] = True
     if not ended and size is None:
-        environ["wsgi.input"] = Rest(head, stream)
+        environ["wsgi.input"] = ReplayedStream(head, stream)
         return None
     if uwsgi is not None:
         environ["CONTENT_LENGTH"] = str(len(head))
@@ -97,12 +97,12 @@ def read(environ: dict[str, Any], most: int) -> bytes | None:
     return head
 
 
-def read_up_to(stream: Any, most: int) -> tuple[bytes, bool]:
-    """What was read, and whether that was all before the limit."""
+def read_up_to(stream: Any, limit: int) -> tuple[bytes, bool]:
+    """The bytes that were read, and whether the stream ended before the limit."""
     pieces: list[bytes] = []
     have = 0
-    while have < most:
-        piece = stream.read(min(PIECE, most - have))
+    while have < limit:
+        piece = stream.read(min(PIECE, limit - have))
         if not piece:
             return b"".join(pieces), True
         pieces.append(piece)
@@ -111,7 +111,7 @@ def read_up_to(stream: Any, most: int) -> tuple[bytes, bool]:
 
 
 def put(environ: dict[str, Any], body: bytes) -> None:
-    """Another body in the place of one that was read."""
+    """Replace the body of a request."""
     environ.pop("HTTP_TRANSFER_ENCODING", None)
     environ["wsgi.input"] = io.BytesIO(body)
     environ["CONTENT_LENGTH"] = str(len(body))

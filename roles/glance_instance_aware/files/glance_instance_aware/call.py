@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 xenstack.image_services contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Calls of the application behind the filter, with the answer in hand."""
+"""Calls of the application behind the filter, which return the complete response."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ Environ = dict[str, Any]
 StartResponse = Callable[..., Any]
 Application = Callable[[Environ, StartResponse], Iterable[bytes]]
 
-# What says something of a body, or makes an answer depend on what the caller has already.
-NOT_FOR_A_LOOK = ("CONTENT_TYPE", "CONTENT_LENGTH", "HTTP_TRANSFER_ENCODING", "HTTP_RANGE", "HTTP_CONTENT_RANGE")
+# Headers that describe a body, or make the response depend on what the client has cached.
+EXCLUDED_HEADERS = ("CONTENT_TYPE", "CONTENT_LENGTH", "HTTP_TRANSFER_ENCODING", "HTTP_RANGE", "HTTP_CONTENT_RANGE")
 
 
 @dataclass(frozen=True)
@@ -29,14 +29,14 @@ class Answer:
         return int(self.status[:3])
 
     def document(self) -> Any:
-        """The JSON of it, or None."""
+        """The JSON document of the body, or None."""
         try:
             return json.loads(self.body.decode("utf-8"))
         except (ValueError, RecursionError):
             return None
 
     def with_document(self, document: Any) -> Answer:
-        """The same answer with another document in it, written as Glance writes it."""
+        """The same response with another document, encoded as Glance does."""
         try:
             body = json.dumps(document, ensure_ascii=False).encode("utf-8")
         except UnicodeEncodeError:
@@ -68,9 +68,9 @@ def call(application: Application, environ: Environ) -> Answer:
     return Answer(status, headers, b"".join(pieces))
 
 
-def look(application: Application, environ: Environ, image_id: str) -> Answer:
-    """A GET of an image by the caller of this request, who sees by it what they may see."""
-    asked = {key: value for key, value in environ.items() if key not in NOT_FOR_A_LOOK and not key.startswith("HTTP_IF_")}
+def get_image(application: Application, environ: Environ, image_id: str) -> Answer:
+    """Get an image with the permissions of the caller of this request."""
+    asked = {key: value for key, value in environ.items() if key not in EXCLUDED_HEADERS and not key.startswith("HTTP_IF_")}
     asked.update({"REQUEST_METHOD": "GET", "PATH_INFO": f"/v2/images/{image_id}", "QUERY_STRING": "", "wsgi.input": io.BytesIO()})
     asked["webob.adhoc_attrs"] = dict(environ["webob.adhoc_attrs"])
     return call(application, asked)

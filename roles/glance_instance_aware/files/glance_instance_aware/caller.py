@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 xenstack.image_services contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Who asks, and what they may see and change."""
+"""The caller of a request, and which relations the caller may see and change."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from typing import Any
 
 
-class Misplaced(Exception):
-    """The filter does not stand where Glance knows who asks."""
+class MisplacedFilter(Exception):
+    """The filter is in front of the part of Glance's pipeline that identifies the caller."""
 
 
 @dataclass(frozen=True)
@@ -18,7 +18,7 @@ class Caller:
     project: str | None
     # Sees the relations of all projects: an admin, or a service by its own roles.
     sees_all: bool
-    # Changes the relations of all projects: these, and whoever brings the valid token of a service along.
+    # Changes the relations of all projects: the same callers, and requests with the valid token of a service.
     changes_all: bool
     read_only: bool
 
@@ -26,8 +26,8 @@ class Caller:
         return self.changes_all or (bool(owner) and owner == self.project and not self.read_only)
 
     @property
-    def asks_for(self) -> str | None:
-        """Whose relations the database is asked for, so that others' cost nothing that could be noticed; None for all."""
+    def project_filter(self) -> str | None:
+        """The project whose relations are queried, or None for all. Other projects' rows are not read, so they cannot be noticed by timing."""
         return None if self.sees_all else self.project or ""
 
     def sees(self, project: str) -> bool:
@@ -39,12 +39,12 @@ def lower(roles: Any) -> set[str]:
 
 
 def caller_of(environ: Mapping[str, Any], service_roles: frozenset[str]) -> Caller:
-    """By the context that Glance has made of an authenticated request."""
+    """Read from the context that Glance adds to an authenticated request."""
     context = environ.get("webob.adhoc_attrs", {}).get("context")
     if context is None:
-        raise Misplaced("The filter instance_aware has to stand after context in Glance's pipeline.")
+        raise MisplacedFilter("Cannot identify the caller: the filter instance_aware is before context in Glance's pipeline. Put it right after context.")
     sees_all = bool(context.is_admin) or not service_roles.isdisjoint(lower(context.roles))
-    # authtoken sets this of a token that it has validated, and removes it of all others.
+    # authtoken sets this header for a token that it has validated, and removes it otherwise.
     confirmed = environ.get("HTTP_X_SERVICE_IDENTITY_STATUS") == "Confirmed"
     service = lower(environ.get("HTTP_X_SERVICE_ROLES", "").split(",")) if confirmed else set()
     return Caller(context.project_id, sees_all, sees_all or not service_roles.isdisjoint(service), bool(context.read_only))

@@ -12,9 +12,9 @@ from typing import Any
 import webob.exc
 
 from glance_instance_aware import body, relation_request
-from glance_instance_aware.call import Answer, Application, Environ, StartResponse, call, image_of, look
+from glance_instance_aware.call import Answer, Application, Environ, StartResponse, call, get_image, image_of
 from glance_instance_aware.caller import Caller, caller_of
-from glance_instance_aware.database import Away
+from glance_instance_aware.database import DatabaseUnavailable
 from glance_instance_aware.installations import installation_of
 from glance_instance_aware.relation_request import NAMES, NOVA, Document, RelationChange, RequestedRelation
 from glance_instance_aware.settings import Settings
@@ -27,7 +27,7 @@ NOTHING = RelationChange()
 
 
 class Refused(Exception):
-    """A request that has its answer already."""
+    """The request is refused with the response that this holds."""
 
     def __init__(self, answer: webob.exc.HTTPException) -> None:
         super().__init__(str(answer))
@@ -44,15 +44,15 @@ class Changing:
         headers = relation_request.of_headers(environ)
         content = body.read(environ, self.settings.max_body)
         document = relation_request.load(content) if content else None
-        said = relation_request.of_create(document, headers)
+        requested = relation_request.of_create(document, headers)
         mapped = installation_of(environ, self.settings.installations)
-        wanted = relation_request.decide(said, mapped)
+        change = relation_request.decide(requested, mapped)
         explicit = document.get("id") if isinstance(document, Document) else None
-        if not wanted:
+        if not change:
             if isinstance(explicit, str) and is_id(explicit):
-                start_response = self.once_done(start_response, "201", self.store.forget, explicit)
+                start_response = self.after_success(start_response, "201", self.store.forget, explicit)
             return self.application(environ, start_response)
-        installation, instance = relation_request.whole(wanted, NOTHING, mapped)
+        installation, instance = relation_request.complete(change, NOTHING, mapped)
         self.refuse_large(content)
         if not isinstance(document, Document) or ("id" in document and not is_id(explicit)):
             # Glance refuses such a body.
@@ -62,7 +62,7 @@ class Changing:
         if not caller.may_change(owner):
             raise Refused(webob.exc.HTTPForbidden(explanation=NOT_YOURS))
         image_id = explicit or str(uuid.uuid4())
-        asked = stripped(environ, relation_request.create_body(document, self.ours(said, mapped), image_id))
+        asked = stripped(environ, relation_request.create_body(document, self.hidden_properties(requested, mapped), image_id))
         relation = related(image_id, installation, instance, owner, instance_owner(document, caller))
         reserved = self.store.reserve(relation)
         answer = call(self.application, asked)
@@ -70,33 +70,33 @@ class Changing:
         return answer.give(start_response)
 
     def created(self, answer: Answer, relation: Relation, reserved: bool) -> None:
-        """Whatever becomes of the row, the answer is Glance's: a row that stays pending is made active by who looks next."""
+        """Complete the row after Glance's response, and never fail: the next listing activates a row that stays pending."""
         try:
             if answer.code == 201:
                 self.store.settle(relation)
             elif reserved and 400 <= answer.code < 500:
                 self.store.release(relation)
-        except Away:
-            LOG.warning("The relation of image %s stays pending until somebody looks for it.", relation.image_id)
+        except DatabaseUnavailable:
+            LOG.warning("The relation of image %s stays pending until the next listing that contains it.", relation.image_id)
 
     def update(self, environ: Environ, start_response: StartResponse, image_id: str) -> Iterable[bytes]:
         headers = relation_request.of_headers(environ)
         draft = relation_request.PATCH_TYPES.get(media_type(environ), 0)
         content = body.read(environ, self.settings.max_body) if draft else b""
         document = relation_request.load(content) if content else None
-        said = relation_request.of_patch(document, headers, draft)
+        requested = relation_request.of_patch(document, headers, draft)
         mapped = installation_of(environ, self.settings.installations)
-        wanted = relation_request.decide(said, mapped)
-        if not wanted:
-            if isinstance(said.owner, str) and is_id(image_id):
-                start_response = self.once_done(start_response, "200", self.store.transfer, image_id, said.owner)
+        change = relation_request.decide(requested, mapped)
+        if not change:
+            if isinstance(requested.owner, str) and is_id(image_id):
+                start_response = self.after_success(start_response, "200", self.store.transfer, image_id, requested.owner)
             return self.application(environ, start_response)
         self.refuse_large(content)
-        asked = stripped(environ, relation_request.patch_body(document, draft, self.ours(said, mapped)))
+        asked = stripped(environ, relation_request.patch_body(document, draft, self.hidden_properties(requested, mapped)))
         if not is_id(image_id):
             return self.application(asked, start_response)
-        # Glance lets everybody who sees an image send it a PATCH that changes nothing, which is what may be left of this one.
-        seen = look(self.application, environ, image_id)
+        # Without the relation, the PATCH may change nothing, and Glance accepts that from every project that sees the image: check the owner here.
+        seen = get_image(self.application, environ, image_id)
         image = image_of(seen)
         if image is None:
             return seen.give(start_response)
@@ -104,51 +104,51 @@ class Changing:
             raise Refused(webob.exc.HTTPForbidden(explanation=NOT_YOURS))
         existing = self.existing(image)
         halves = RelationChange(existing.installation, existing.instance) if existing else NOTHING
-        pair = None if wanted.drop else relation_request.whole(wanted, halves, mapped)
+        pair = None if change.drop else relation_request.complete(change, halves, mapped)
         answer = call(self.application, asked)
         if answer.code == 200 and pair is None:
             self.store.forget(image["id"])
         elif answer.code == 200 and pair is not None:
-            # Whose instance it is stays; the owner may be another one by this very request.
+            # The project of the instance stays; the same request may have changed the owner of the image.
             project = existing.project if existing and existing.owner is not None else None
             self.store.settle(related(image["id"], *pair, (image_of(answer) or image).get("owner"), project))
         return answer.give(start_response)
 
     def existing(self, image: Mapping[str, Any]) -> Relation | None:
-        """The relation of an image; a row that somebody else has left there in passing is none."""
+        """The relation of an image, without a pending row that was written for another owner."""
         row = self.store.of_image(image["id"])
         return None if row is None or (row.pending and not row.belongs(image)) else row
 
     def delete(self, environ: Environ, start_response: StartResponse, image_id: str) -> Iterable[bytes]:
         if is_id(image_id):
-            start_response = self.once_done(start_response, "204", self.store.forget, image_id)
+            start_response = self.after_success(start_response, "204", self.store.forget, image_id)
         return self.application(environ, start_response)
 
-    def once_done(self, start_response: StartResponse, code: str, work: Callable[..., None], image_id: str, *arguments: str) -> StartResponse:
-        """Does it when Glance answers so. What fails here is mended by the next repair: an image that is gone is not shown meanwhile."""
+    def after_success(self, start_response: StartResponse, code: str, work: Callable[..., None], image_id: str, *arguments: str) -> StartResponse:
+        """Do the work when Glance responds with this code. The next repair fixes a failure; a deleted image is not listed meanwhile."""
 
         def started(status: str, *rest: Any) -> Any:
             if status.startswith(code):
                 try:
                     work(image_id, *arguments)
-                except Away:
-                    LOG.warning("The relation that image %s may have stays as it was until the next repair.", image_id)
+                except DatabaseUnavailable:
+                    LOG.warning("A relation of image %s, if there is one, stays unchanged until the next repair.", image_id)
             return start_response(status, *rest)
 
         return started
 
-    def ours(self, said: RequestedRelation, mapped: str | None) -> Collection[str]:
-        """The properties that Glance does not get."""
-        return NAMES if self.settings.keep_nova_property or not said.names_nova or mapped is None else (*NAMES, NOVA)
+    def hidden_properties(self, requested: RequestedRelation, mapped: str | None) -> Collection[str]:
+        """The properties that are removed from the request to Glance."""
+        return NAMES if self.settings.keep_nova_property or not requested.names_nova or mapped is None else (*NAMES, NOVA)
 
     def refuse_large(self, content: bytes | None) -> None:
         if content is None:
-            reason = f"A request that relates an image has a body of at most {self.settings.max_body} bytes."
+            reason = f"The body of a request that relates an image is larger than {self.settings.max_body} bytes."
             raise Refused(webob.exc.HTTPRequestEntityTooLarge(explanation=reason))
 
 
 def stripped(environ: Environ, content: bytes | None) -> Environ:
-    """The request without our headers, and with that body where there is one."""
+    """The request without the headers of the filter, and with ``content`` as its body where given."""
     asked = {key: value for key, value in environ.items() if key not in relation_request.HEADERS}
     if content is not None:
         body.put(asked, content)
@@ -160,12 +160,12 @@ def media_type(environ: Environ) -> str:
 
 
 def is_id(value: Any) -> bool:
-    """Whether Glance takes it as an id of an image: a UUID with its dashes."""
+    """Whether Glance accepts the value as an id of an image: a UUID with its dashes."""
     return isinstance(value, str) and len(value) == 36 and relation_request.uuid_of(value) is not None
 
 
 def instance_owner(document: Mapping[str, Any], caller: Caller) -> str | None:
-    """Whose instance an image of Nova is of, where the project of the image is another one."""
+    """The project of the instance, where a service sets it for an image of another project."""
     given = document.get("instance_owner") if caller.changes_all else None
     return given if isinstance(given, str) and 0 < len(given) <= 255 else None
 

@@ -22,23 +22,23 @@ Command = Callable[[argparse.Namespace, settings.Settings, Any], dict[str, Any]]
 
 
 def arguments(argv: list[str]) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(prog="glance_instance_aware", description="Looks after the table of instance-aware images.")
+    parser = argparse.ArgumentParser(prog="glance_instance_aware", description="Maintains the table of instance-aware images.")
     parser.add_argument(
-        "--config-file", action="append", default=[], metavar="FILE", help="A configuration file of Glance. Those that it finds itself by default."
+        "--config-file", action="append", default=[], metavar="FILE", help="A configuration file of Glance. By default, the files that Glance itself finds."
     )
     parser.add_argument("--config-dir", action="append", default=[], metavar="DIRECTORY", help="A directory of configuration files.")
     commands = parser.add_subparsers(dest="command", required=True)
     commands.add_parser("version", help="Print the version of the package and of the table.")
-    commands.add_parser("upgrade", help="Make the table, or bring it up to date.")
-    mending = commands.add_parser("repair", help="Compare the table with the images that Glance has.")
-    mending.add_argument("--dry-run", action="store_true", help="Say what would be done, and do nothing.")
+    commands.add_parser("upgrade", help="Create the table, or bring it up to date.")
+    repairing = commands.add_parser("repair", help="Bring the table in line with the images in Glance.")
+    repairing.add_argument("--dry-run", action="store_true", help="Print what would change, and change nothing.")
     dropping = commands.add_parser("drop", help="Remove the table with all relations.")
-    dropping.add_argument("--yes", action="store_true", help="It is meant.")
+    dropping.add_argument("--yes", action="store_true", help="Confirm the removal.")
     return parser.parse_args(argv)
 
 
 def configuration(given: argparse.Namespace) -> cfg.ConfigOpts:
-    """Read as Glance reads its own: from where its WSGI application is told to look, or from the usual places."""
+    """Read the configuration as Glance does: from OS_GLANCE_CONFIG_DIR, or from the default directories."""
     conf = cfg.ConfigOpts()
     files, directories = given.config_file, given.config_dir
     if not files and not directories:
@@ -65,7 +65,7 @@ def upgrade(_given: argparse.Namespace, found: settings.Settings, _conf: Any) ->
     return {"before": before, "after": after, "changed": before != after}
 
 
-def mend(given: argparse.Namespace, found: settings.Settings, conf: Any) -> dict[str, Any]:
+def repair_table(given: argparse.Namespace, found: settings.Settings, conf: Any) -> dict[str, Any]:
     glance = settings.glance_connection(conf)
     if not glance:
         raise ValueError("Cannot repair relations: [database] of Glance has no connection. Name Glance's configuration by --config-file.")
@@ -75,13 +75,13 @@ def mend(given: argparse.Namespace, found: settings.Settings, conf: Any) -> dict
 
 def drop(given: argparse.Namespace, found: settings.Settings, _conf: Any) -> dict[str, Any]:
     if not given.yes:
-        raise ValueError("Cannot drop the table of relations: it may have some. Say --yes when they may go.")
+        raise ValueError("Cannot drop the table of relations: it may hold relations. Use --yes to remove them.")
     with engine_of(found.connection) as engine:
         dropped = schema.drop(engine)
     return {"dropped": dropped, "changed": bool(dropped)}
 
 
-COMMANDS: dict[str, Command] = {"version": version, "upgrade": upgrade, "repair": mend, "drop": drop}
+COMMANDS: dict[str, Command] = {"version": version, "upgrade": upgrade, "repair": repair_table, "drop": drop}
 
 
 def main(argv: list[str]) -> int:
@@ -94,15 +94,13 @@ def main(argv: list[str]) -> int:
         return 1
     except ImportError as problem:
         print(
-            f"Cannot {given.command}: the driver of the database is not there, for Python has no module {problem.name}. Install it where Glance's interpreter "
-            f"looks, or name another driver in connection in [{settings.SECTION}].",
+            f"Cannot {given.command}: the driver of the database is missing: Python has no module {problem.name}. Install it for Glance's interpreter, "
+            f"or name another driver in connection in [{settings.SECTION}].",
             file=sys.stderr,
         )
         return 1
     except exc.SQLAlchemyError as problem:
-        # Its own text may have the URL with its password.
-        print(
-            f"Cannot {given.command}: the database failed with {cause(problem)}. Look at connection in [glance_instance_aware] or [database].", file=sys.stderr
-        )
+        # The text of the error may contain the URL with its password.
+        print(f"Cannot {given.command}: the database failed with {cause(problem)}. Check connection in [glance_instance_aware] or [database].", file=sys.stderr)
         return 1
     return 0

@@ -21,23 +21,23 @@ from urllib.parse import quote, urlencode
 
 PATCH_TYPE = "application/openstack-images-v2.1-json-patch"
 PIECE = 1024 * 1024
-# What Glance keeps of an image by itself; all else is a property.
+# Attributes that Glance defines; all others are properties.
 BASE = frozenset(
     "checksum container_format created_at direct_url disk_format file id locations min_disk min_ram name nova_installation_uuid instance_id os_hash_algo "
     "os_hash_value os_hidden owner protected schema self size status stores tags updated_at virtual_size visibility".split()
 )
-# Of these, what a caller may set.
+# The attributes among them that a caller may set.
 SETTABLE = frozenset("container_format disk_format locations min_disk min_ram name os_hidden owner protected tags visibility".split())
 
 Image = dict[str, Any]
 
 
 class NotInstanceAware(Exception):
-    """This Glance knows no relations."""
+    """This Glance does not have the filter."""
 
 
 class ImageService:
-    """Images of one installation of Nova. Failures are keystoneauth's exceptions of the answers."""
+    """Images of one installation of Nova. Failed requests raise the exceptions of keystoneauth."""
 
     def __init__(self, adapter: Any, nova_installation_uuid: str) -> None:
         self.adapter = adapter
@@ -47,17 +47,17 @@ class ImageService:
 
     @property
     def root(self) -> str:
-        """What comes before paths: endpoints of the image service may have the version or not."""
+        """The prefix of paths: endpoints of the image service may include the version or not."""
         if self._root is None:
             self._root = "" if re.search(r"/v2(\.[0-9]+)?/?$", self.adapter.get_endpoint() or "") else "/v2"
         return self._root
 
     def version(self) -> str:
-        """That of the filter. A Glance without it would take what is said of an instance for properties of the image."""
+        """The version of the filter. A Glance without the filter would store the instance as properties of the image."""
         if self._known is None:
             answer = self.adapter.get(f"{self.root}/info/instance-aware", raise_exc=False)
             if answer.status_code == 404:
-                raise NotInstanceAware("Cannot relate images to instances: this Glance has no filter for that. Put instance_aware into its pipeline.")
+                raise NotInstanceAware("Cannot relate images to instances: this Glance has no filter for that. Add instance_aware to its pipeline.")
             if answer.status_code != 200:
                 answer.raise_for_status()
             self._known = str(answer.json()["version"])
@@ -77,7 +77,7 @@ class ImageService:
         return [{"id": image["id"], "name": image.get("name")} for image in self.pages(instance_id, filters)]
 
     def detail(self, instance_id: Any = None, **filters: Any) -> list[Image]:
-        """All of each image, of all pages; `instance_id` may be one or several, and filters are Glance's own."""
+        """All attributes of the images of all pages; `instance_id` is one id or several, and filters are those of Glance."""
         return list(self.pages(instance_id, filters))
 
     def pages(self, instance_id: Any, filters: Mapping[str, Any]) -> Iterator[Image]:
@@ -97,11 +97,11 @@ class ImageService:
             path = self.root + following[len("/v2") :] if following else None
 
     def show(self, image_id: str) -> Image:
-        """With the relation, where the caller may see it."""
+        """The image, with its relation where the caller may see it."""
         return dict(self.adapter.get(self.path(image_id, "?include_relation=true")).json())
 
     def create(self, image_meta: Mapping[str, Any], data: Any = None, instance_id: Any = None) -> Image:
-        """An image, and its data where there are any; what cannot be uploaded does not stay."""
+        """Create an image, and upload its data if given. The image is deleted if the upload fails."""
         image = self.adapter.post(f"{self.root}/images", json=dict(image_meta), headers=self.headers(instance_id)).json()
         if data is not None:
             try:
@@ -112,7 +112,7 @@ class ImageService:
         return self.show(image["id"])
 
     def update(self, image_id: str, image_meta: Mapping[str, Any], data: Any = None, purge_props: bool = False, instance_id: Any = None) -> Image:
-        """Sets what is given; `purge_props` removes the properties that are not."""
+        """Set the given attributes; `purge_props` removes all other properties."""
         changes = [{"op": "add", "path": f"/{pointer(name)}", "value": value} for name, value in image_meta.items() if name in SETTABLE or name not in BASE]
         if purge_props:
             there = self.adapter.get(self.path(image_id)).json()
@@ -126,14 +126,14 @@ class ImageService:
         return self.show(image_id)
 
     def upload(self, image_id: str, data: Any) -> None:
-        """Bytes, a file, or chunks as they come."""
+        """Upload bytes, a file, or an iterable of chunks."""
         self.adapter.put(self.path(image_id, "/file"), data=data, headers={"Content-Type": "application/octet-stream"})
 
     def delete(self, image_id: str) -> None:
         self.adapter.delete(self.path(image_id))
 
     def download(self, image_id: str, data: BinaryIO | None = None) -> Iterator[bytes] | None:
-        """Into a file, or as chunks where there is none."""
+        """Download into a file, or return an iterator of chunks."""
         answer = self.adapter.get(self.path(image_id, "/file"), stream=True)
         pieces = chunks(answer)
         if data is None:

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 xenstack.image_services contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""How the database is reached, and how it fails."""
+"""Connections to the database, and its errors."""
 
 from __future__ import annotations
 
@@ -12,16 +12,16 @@ import sqlalchemy as sa
 from sqlalchemy import exc
 from sqlalchemy.pool import QueuePool
 
-# Deadlocks and transactions that others were in the way of: PostgreSQL, then MySQL and MariaDB.
-AGAIN = ("40001", "40P01", 1205, 1213, 1020)
+# Codes of deadlocks and of conflicts with other transactions: PostgreSQL, then MySQL and MariaDB.
+RETRYABLE = ("40001", "40P01", 1205, 1213, 1020)
 
 
-class Away(Exception):
-    """The database did not do what it was asked to; the cause is in the log, without addresses or secrets."""
+class DatabaseUnavailable(Exception):
+    """A statement failed; the cause is in the log, without addresses or secrets."""
 
 
 def connect_args(url: sa.engine.URL) -> dict[str, Any]:
-    """Short timeouts, in the words of the driver."""
+    """Short timeouts, as arguments of the driver."""
     driver = url.get_driver_name()
     arguments: dict[str, Any] = {}
     if url.get_backend_name() == "sqlite":
@@ -30,7 +30,7 @@ def connect_args(url: sa.engine.URL) -> dict[str, Any]:
         arguments = {"connect_timeout": 5, "read_timeout": 30, "write_timeout": 30}
     elif driver in ("mysqldb", "psycopg2", "psycopg"):
         arguments = {"connect_timeout": 5}
-    # What the URL itself says counts.
+    # Timeouts in the URL take precedence.
     return {name: value for name, value in arguments.items() if name not in url.query}
 
 
@@ -43,7 +43,7 @@ def make_engine(connection: str) -> sa.engine.Engine:
 
 @contextlib.contextmanager
 def engine_of(connection: str) -> Iterator[sa.engine.Engine]:
-    """For one piece of work."""
+    """An engine that is disposed of after use."""
     engine = make_engine(connection)
     try:
         yield engine
@@ -52,7 +52,7 @@ def engine_of(connection: str) -> Iterator[sa.engine.Engine]:
 
 
 def cause(problem: BaseException) -> str:
-    """The kinds and numbers of errors alone: their texts may have addresses, statements and values."""
+    """The class and code of an error without its text, which may contain addresses, statements and values."""
     original = getattr(problem, "orig", None)
     if original is None:
         return type(problem).__name__
@@ -61,13 +61,13 @@ def cause(problem: BaseException) -> str:
 
 
 def code(original: BaseException) -> Any:
-    """What the database calls the error, by whatever name its driver has for that."""
+    """The code of the error, which each driver keeps in another attribute."""
     first = original.args[0] if original.args and isinstance(original.args[0], int) else None
     return getattr(original, "pgcode", None) or getattr(original, "sqlstate", None) or getattr(original, "sqlite_errorname", None) or first
 
 
 def transient(problem: exc.SQLAlchemyError) -> bool:
-    """Whether the same transaction may succeed when it is tried again."""
+    """Whether a retry of the transaction may succeed."""
     if isinstance(problem, exc.IntegrityError):
         return True
     if not isinstance(problem, exc.DBAPIError):
@@ -75,4 +75,4 @@ def transient(problem: exc.SQLAlchemyError) -> bool:
     original = problem.orig
     if original is None:
         return False
-    return problem.connection_invalidated or code(original) in AGAIN or "database is locked" in str(original)
+    return problem.connection_invalidated or code(original) in RETRYABLE or "database is locked" in str(original)

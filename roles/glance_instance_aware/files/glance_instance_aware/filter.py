@@ -1,8 +1,8 @@
 # SPDX-FileCopyrightText: 2026 xenstack.image_services contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The filter in Glance's pipeline: which requests it has a word in, and none of the others is touched.
+"""The filter in Glance's pipeline. It handles requests for images, and passes all others unchanged.
 
-In the paste file, right after ``context``::
+Configure it in the paste file, right after ``context``::
 
     [filter:instance_aware]
     paste.filter_factory = glance_instance_aware.filter:factory
@@ -19,9 +19,9 @@ import webob.exc
 
 from glance_instance_aware import __version__, rewrite
 from glance_instance_aware.call import Answer, Application, Environ, StartResponse
-from glance_instance_aware.caller import Misplaced, caller_of
+from glance_instance_aware.caller import MisplacedFilter, caller_of
 from glance_instance_aware.changing import Changing, Refused
-from glance_instance_aware.database import Away
+from glance_instance_aware.database import DatabaseUnavailable
 from glance_instance_aware.reading import Reading
 from glance_instance_aware.relation_request import Malformed
 from glance_instance_aware.settings import Settings, read
@@ -29,13 +29,13 @@ from glance_instance_aware.table import Store
 
 LOG = logging.getLogger(__name__)
 
-# Every form in which Glance's own routes take these paths: repeated slashes count once, but none may end them.
+# The paths in every form that Glance's routes accept: repeated slashes equal one, a trailing slash does not match.
 IMAGES = re.compile(r"/+v2/+images(?:/+([^/]+?))?$")
 INFO = re.compile(r"/+v2/+info/+instance-aware$")
 BELOW_IMAGES = re.compile(r"/+v2/+images(?:/|$)")
 DATA = re.compile(r"/+v2/+images/+[^/]+/+(?:file|stage)$")
 
-AWAY = "The database of relations of images to instances cannot be used now. Try again later."
+DATABASE_UNAVAILABLE = "The database of relations of images to instances is unavailable. Try again later."
 
 
 class InstanceAware:
@@ -58,9 +58,9 @@ class InstanceAware:
                 return self.info(environ).give(start_response)
         except Malformed as exc:
             return webob.exc.HTTPBadRequest(explanation=str(exc))(environ, start_response)
-        except Away:
-            return webob.exc.HTTPServiceUnavailable(explanation=AWAY)(environ, start_response)
-        except Misplaced as exc:
+        except DatabaseUnavailable:
+            return webob.exc.HTTPServiceUnavailable(explanation=DATABASE_UNAVAILABLE)(environ, start_response)
+        except MisplacedFilter as exc:
             LOG.error("%s", exc)
             return webob.exc.HTTPInternalServerError(explanation=str(exc))(environ, start_response)
         except Refused as exc:
@@ -84,14 +84,14 @@ class InstanceAware:
         return self.application(environ, start_response)
 
     def info(self, environ: Environ) -> Answer:
-        """How clients find out that this filter is there; a Glance without it answers 404."""
+        """Tells clients that the filter is in use; a Glance without it responds with 404."""
         caller_of(environ, self.settings.service_roles)
         document = {"version": __version__, "max_instance_ids": self.settings.max_instance_ids}
         return Answer("200 OK", [("Content-Type", "application/json")], b"").with_document(document)
 
 
 def method_of(environ: Environ) -> str:
-    """Glance's router lets the query name another method."""
+    """The method, which the query parameter _method overrides in Glance's router."""
     query = environ.get("QUERY_STRING", "")
     if "_method" in query:
         try:
@@ -104,7 +104,7 @@ def method_of(environ: Environ) -> str:
 
 
 def factory(_global_conf: dict[str, Any], **_local_conf: Any) -> Callable[[Application], InstanceAware]:
-    """For paste. Glance has read its configuration before it loads its pipeline."""
+    """The factory for paste. Glance reads its configuration before it loads the pipeline."""
     from oslo_config import cfg
 
     settings = read(cfg.CONF)

@@ -13,7 +13,7 @@ from glance_instance_aware.relation_request import Malformed, installation_uuid
 
 Network = Union[ipaddress.IPv4Network, ipaddress.IPv6Network]
 
-# Headers that authtoken sets of whom it has authenticated, and removes of everybody else.
+# Headers that authtoken sets for an authenticated caller, and removes otherwise.
 HEADERS = {
     "service_user": ("HTTP_X_SERVICE_USER_ID", "HTTP_X_SERVICE_USER_NAME"),
     "user": ("HTTP_X_USER_ID", "HTTP_X_USER_NAME"),
@@ -44,7 +44,7 @@ def within(address: Any, network: Network) -> bool:
         client = ipaddress.ip_address(str(address))
     except ValueError:
         return False
-    # A server that listens on both families names an IPv4 client so.
+    # A server that listens on IPv6 and IPv4 maps the address of an IPv4 client.
     mapped = getattr(client, "ipv4_mapped", None)
     return (mapped or client) in network
 
@@ -58,7 +58,9 @@ def one(entry: str) -> Rule:
     kind, colon, name = (part.strip() for part in subject.partition(":"))
     known = (kind == "*" and not colon) or (kind in (*HEADERS, "address") and name)
     if not separator or not known:
-        raise ValueError(f"Cannot use the installation '{entry}': it is not of the form kind:name=UUID. Kinds are {', '.join(HEADERS)}, address, and * alone.")
+        raise ValueError(
+            f"Cannot use the installation '{entry}': it is not of the form kind:name=UUID. Use a kind of {', '.join(HEADERS)} or address, or * alone."
+        )
     try:
         installation = installation_uuid(uuid.strip())
         network = ipaddress.ip_network(name, strict=False) if kind == "address" else None

@@ -7,16 +7,16 @@ from __future__ import annotations
 from typing import Any
 
 from glance_instance_aware import rewrite
-from glance_instance_aware.call import Answer, Application, Environ, call, image_of, look
+from glance_instance_aware.call import Answer, Application, Environ, call, get_image, image_of
 from glance_instance_aware.caller import Caller, caller_of
-from glance_instance_aware.database import Away
+from glance_instance_aware.database import DatabaseUnavailable
 from glance_instance_aware.relation_request import INSTALLATION, INSTANCE, Malformed
 from glance_instance_aware.rewrite import Listing
 from glance_instance_aware.settings import Settings
 from glance_instance_aware.table import Relation, Store
 
-# How many pending rows one listing looks at.
-LOOKS = 20
+# The maximum of pending rows that one listing checks.
+MAX_PENDING = 20
 
 
 class Reading:
@@ -28,7 +28,7 @@ class Reading:
     def index(self, environ: Environ, listing: Listing) -> Answer:
         caller = caller_of(environ, self.settings.service_roles)
         if rewrite.form_body(environ):
-            raise Malformed("A listing by relation takes its filters from the query, not from a form.")
+            raise Malformed("Cannot list images by relation: the body holds a form. Put the filters into the query.")
         found = self.related(environ, listing, caller) if listing.related else None
         asked = dict(environ)
         asked["QUERY_STRING"] = rewrite.for_glance(listing, found)
@@ -54,21 +54,21 @@ class Reading:
 
     def related(self, environ: Environ, listing: Listing, caller: Caller) -> list[str]:
         assert listing.installation is not None
-        most = self.settings.max_images
+        limit = self.settings.max_images
         if not caller.sees_all and not caller.project:
             return []
-        rows = self.store.of_instances(listing.installation, listing.instances, caller.asks_for, most)
-        if len(rows) > most:
-            raise Malformed(f"More than {most} images are related to these instances. Ask for fewer of them at once.")
+        rows = self.store.of_instances(listing.installation, listing.instances, caller.project_filter, limit)
+        if len(rows) > limit:
+            raise Malformed(f"More than {limit} images are related to these instances. Ask for fewer of them at once.")
         pending = [row for row in rows if row.pending]
-        there = self.confirm(environ, pending[:LOOKS]) if pending else set()
+        there = self.confirm(environ, pending[:MAX_PENDING]) if pending else set()
         return [row.image_id for row in rows if not row.pending or row.image_id in there]
 
     def confirm(self, environ: Environ, rows: list[Relation]) -> set[str]:
-        """Those whose image is there and belongs to whom it should: what was cut short has been done."""
+        """Activate the rows whose image exists with the expected owner, left pending by an interrupted request, and return their image ids."""
         seen = []
         for row in rows:
-            image = image_of(look(self.application, environ, row.image_id))
+            image = image_of(get_image(self.application, environ, row.image_id))
             if image is not None and row.belongs(image):
                 seen.append(row)
         self.activate(seen)
@@ -78,13 +78,13 @@ class Reading:
         if rows:
             try:
                 self.store.activate(rows)
-            except Away:
-                # The next one who looks does it; the relation holds all the same.
+            except DatabaseUnavailable:
+                # The next listing activates them; a pending relation is valid meanwhile.
                 return
 
     def include(self, images: list[dict[str, Any]], caller: Caller) -> None:
-        """Adds relations that the caller may see. A property of that name that Glance has from other times is none."""
-        rows = self.store.of_images((image["id"] for image in images), caller.asks_for)
+        """Add the relations that the caller may see. Properties with these names in Glance, set without the filter, are removed."""
+        rows = self.store.of_images((image["id"] for image in images), caller.project_filter)
         late = []
         for image in images:
             for name in (INSTALLATION, INSTANCE):

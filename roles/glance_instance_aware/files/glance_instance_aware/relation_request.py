@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 xenstack.image_services contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What a request says of the instance that an image came from. Nothing here talks to anything."""
+"""The relation to an instance that a request asks for: pure functions without network and database."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ HEADERS = {"HTTP_X_NOVA_INSTALLATION_UUID": INSTALLATION, "HTTP_X_INSTANCE_ID": 
 HEADER_NAMES = {INSTALLATION: "X-Nova-Installation-UUID", INSTANCE: "X-Instance-ID"}
 PATCH_TYPES = {"application/openstack-images-v2.0-json-patch": 4, "application/openstack-images-v2.1-json-patch": 10}
 
-# All that an operation of a PATCH is made of, in either form.
+# The keys of an operation of a PATCH, in either form.
 PARTS = ("op", "path", "value", "add", "replace", "remove")
 
 UUID = re.compile(r"[0-9a-fA-F]{8}-?[0-9a-fA-F]{4}-?[0-9a-fA-F]{4}-?[0-9a-fA-F]{4}-?[0-9a-fA-F]{12}")
@@ -28,12 +28,12 @@ MAX_SHOWN = 64
 
 
 class Malformed(Exception):
-    """A request that cannot be meant; the text is the reason."""
+    """The request is contradictory or malformed; the text is the reason."""
 
 
 @dataclass(frozen=True)
 class RelationChange:
-    """What becomes of a relation: halves that are None were not named."""
+    """The change of a relation. A part that is None stays unchanged."""
 
     installation: str | None = None
     instance: str | None = None
@@ -65,7 +65,7 @@ def installation_uuid(value: Any) -> str:
 
 def instance_id(value: Any) -> str:
     if isinstance(value, int) and not isinstance(value, bool):
-        # Longer numbers are none that Python would turn into text in good time.
+        # Python takes too long to convert much longer numbers to text.
         value = str(value) if 0 <= value < 10**19 else "a number out of range"
     found = value if isinstance(value, str) and DECIMAL.fullmatch(value) else uuid_of(value)
     if found is None:
@@ -77,32 +77,32 @@ CHECKS = {INSTALLATION: installation_uuid, INSTANCE: instance_id}
 
 
 def of_headers(environ: Mapping[str, Any]) -> dict[str, str]:
-    """Servers join repeated headers by commas, which no value has."""
+    """The relation in the headers. Servers join repeated headers with commas, which no valid value contains."""
     found = {}
     for header, name in HEADERS.items():
         if header in environ:
             try:
                 found[name] = CHECKS[name](environ[header].strip())
             except Malformed as exc:
-                raise Malformed(f"Header {HEADER_NAMES[name]}: {exc} It is given once, with one value.") from exc
+                raise Malformed(f"Header {HEADER_NAMES[name]}: {exc} Set it once, to one value.") from exc
     return found
 
 
 class Document(dict[str, Any]):
-    """An object of JSON that knows which keys it had more than once."""
+    """A JSON object that knows its repeated keys."""
 
     repeated: frozenset[str] = frozenset()
 
 
 def _document(pairs: list[tuple[str, Any]]) -> Document:
-    made = Document(pairs)
-    if len(made) != len(pairs):
-        made.repeated = frozenset(key for key, times in Counter(key for key, _value in pairs).items() if times > 1)
-    return made
+    document = Document(pairs)
+    if len(document) != len(pairs):
+        document.repeated = frozenset(key for key, times in Counter(key for key, _value in pairs).items() if times > 1)
+    return document
 
 
 def load(body: bytes) -> Any:
-    """The document of a body as Glance reads it, or None where Glance would not take it for JSON."""
+    """The document of a body as Glance reads it, or None where Glance would not read it as JSON."""
     try:
         return json.loads(body.decode("utf-8"), object_pairs_hook=_document)
     except (ValueError, RecursionError):
@@ -124,13 +124,13 @@ def once(document: Document, keys: Iterable[str]) -> None:
 
 @dataclass(frozen=True)
 class RequestedRelation:
-    """What one request says, before it is known what its caller's installation is."""
+    """The relation in one request, before the installation of its caller is applied."""
 
     values: Mapping[str, str]
     dropped: bool = False
     nova: Any = None
     names_nova: bool = False
-    # Who owns the image from now on, where a PATCH says so.
+    # The new owner of the image, where a PATCH sets it.
     owner: Any = None
 
 
@@ -142,7 +142,7 @@ def agree(headers: Mapping[str, str], properties: Mapping[str, str]) -> dict[str
 
 
 def of_create(document: Any, headers: Mapping[str, str]) -> RequestedRelation:
-    """What a POST says. Anything but an object is Glance's to refuse."""
+    """The relation in a POST. Glance refuses a document that is not an object."""
     if not isinstance(document, Document):
         return RequestedRelation(headers)
     once(document, NAMES)
@@ -151,7 +151,7 @@ def of_create(document: Any, headers: Mapping[str, str]) -> RequestedRelation:
 
 
 def of_patch(document: Any, headers: Mapping[str, str], draft: int) -> RequestedRelation:
-    """What a PATCH says: of several operations on one name the last counts, as in Glance."""
+    """The relation in a PATCH: of several operations on one property the last applies, as in Glance."""
     properties: dict[str, str | None] = {}
     nova, names_nova, owner = None, False, None
     for change in changes(document):
@@ -167,7 +167,7 @@ def of_patch(document: Any, headers: Mapping[str, str], draft: int) -> Requested
     given = {name: value for name, value in properties.items() if value is not None}
     dropped = len(given) != len(properties)
     if dropped and (given or headers):
-        raise Malformed("The request removes the relation and sets it as well.")
+        raise Malformed("The request both removes and sets the relation.")
     return RequestedRelation(agree(headers, given), dropped, nova, names_nova, owner)
 
 
@@ -176,7 +176,7 @@ def changes(document: Any) -> list[Document]:
 
 
 def operation_of(change: Document, draft: int) -> tuple[str, str] | tuple[None, None]:
-    """The operation and the property it is for, by Glance's own reading of pointers; nothing where Glance refuses it."""
+    """The operation and its property, read as Glance reads pointers; None for both where Glance refuses it."""
     if draft == 10:
         operation, pointer = change.get("op"), change.get("path")
     else:
@@ -188,15 +188,15 @@ def operation_of(change: Document, draft: int) -> tuple[str, str] | tuple[None, 
     return (operation, parts[0]) if len(parts) == 1 else (None, None)
 
 
-def decide(said: RequestedRelation, mapped: str | None) -> RelationChange:
-    """What is wanted; Nova's property says something of callers whose installation is known alone."""
-    if said.dropped:
+def decide(requested: RequestedRelation, mapped: str | None) -> RelationChange:
+    """The change that a request asks for. Nova's property applies only to callers whose installation is known."""
+    if requested.dropped:
         return RelationChange(drop=True)
-    installation, instance = said.values.get(INSTALLATION), said.values.get(INSTANCE)
-    if said.names_nova and mapped is not None:
-        nova = uuid_of(said.nova)
+    installation, instance = requested.values.get(INSTALLATION), requested.values.get(INSTANCE)
+    if requested.names_nova and mapped is not None:
+        nova = uuid_of(requested.nova)
         if nova is None:
-            raise Malformed(f"{NOVA} '{shown(said.nova)}' is not a UUID.")
+            raise Malformed(f"{NOVA} '{shown(requested.nova)}' is not a UUID.")
         if installation not in (None, mapped):
             raise Malformed(f"{INSTALLATION} and the installation that {NOVA} belongs to contradict each other.")
         if instance is not None and not DECIMAL.fullmatch(instance) and instance != nova:
@@ -205,24 +205,24 @@ def decide(said: RequestedRelation, mapped: str | None) -> RelationChange:
     return RelationChange(installation, instance)
 
 
-def whole(wanted: RelationChange, existing: RelationChange, mapped: str | None) -> tuple[str, str]:
-    """Both halves, of which one may be that of the relation there is, or the installation be the caller's own."""
-    installation = wanted.installation or existing.installation or mapped
-    instance = wanted.instance or existing.instance
+def complete(change: RelationChange, existing: RelationChange, mapped: str | None) -> tuple[str, str]:
+    """Both parts of the relation. A missing part comes from the existing relation, or is the installation of the caller."""
+    installation = change.installation or existing.installation or mapped
+    instance = change.instance or existing.instance
     if installation is None or instance is None:
-        missing, there = (INSTALLATION, INSTANCE) if installation is None else (INSTANCE, INSTALLATION)
-        raise Malformed(f"{there} is given without {missing}. An image is related by both.")
+        missing, present = (INSTALLATION, INSTANCE) if installation is None else (INSTANCE, INSTALLATION)
+        raise Malformed(f"{present} is given without {missing}. Set both.")
     return installation, instance
 
 
-def create_body(document: Document, ours: Collection[str], image_id: str) -> bytes:
-    """The body of a POST without what is ours, for an image of that id."""
-    return dump({**{key: value for key, value in document.items() if key not in ours}, "id": image_id})
+def create_body(document: Document, hidden: Collection[str], image_id: str) -> bytes:
+    """The body of a POST without the hidden properties, with the id of the image."""
+    return dump({**{key: value for key, value in document.items() if key not in hidden}, "id": image_id})
 
 
-def patch_body(document: Any, draft: int, ours: Collection[str]) -> bytes | None:
-    """The body of a PATCH without what is ours, or None where nothing is."""
+def patch_body(document: Any, draft: int, hidden: Collection[str]) -> bytes | None:
+    """The body of a PATCH without the hidden properties, or None where it has none of them."""
     if not isinstance(document, list):
         return None
-    kept = [change for change in document if not (isinstance(change, Document) and operation_of(change, draft)[1] in ours)]
+    kept = [change for change in document if not (isinstance(change, Document) and operation_of(change, draft)[1] in hidden)]
     return None if len(kept) == len(document) else dump(kept)

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 xenstack.image_services contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Brings the table in line with the images that Glance has, after whatever was cut short."""
+"""Brings the table in line with the images in Glance, after interrupted requests."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ from glance_instance_aware.table import ACTIVE, COLUMNS, TABLE, Relation, chunks
 
 PAGE = 1000
 STALE = datetime.timedelta(hours=1)
-# What is needed of Glance's own table.
+# The columns of Glance's own table that are read.
 IMAGES = sa.table("images", sa.column("id"), sa.column("owner"), sa.column("deleted"))
 
 
 def pages(engine: sa.engine.Engine) -> Iterator[list[tuple[Relation, datetime.datetime]]]:
-    """All rows in the order of their ids, some at a time, whatever is removed meanwhile."""
+    """All rows in the order of their ids, a page at a time; rows may be removed meanwhile."""
     last = ""
     while True:
         query = sa.select(*COLUMNS, TABLE.c.created_at).where(TABLE.c.image_id > last).order_by(TABLE.c.image_id).limit(PAGE)
@@ -33,7 +33,7 @@ def pages(engine: sa.engine.Engine) -> Iterator[list[tuple[Relation, datetime.da
 
 
 def owners(engine: sa.engine.Engine, image_ids: list[str]) -> dict[str, str]:
-    """Of the images that are there."""
+    """The owners of the images that exist."""
     found: dict[str, str] = {}
     with engine.connect() as connection:
         for some in chunks(image_ids, 500):
@@ -43,12 +43,12 @@ def owners(engine: sa.engine.Engine, image_ids: list[str]) -> dict[str, str]:
 
 
 def verdict(relation: Relation, created: datetime.datetime, there: dict[str, str], at: datetime.datetime) -> str | None:
-    """What becomes of a row, or None where it stays as it is."""
+    """The change of a row, or None where it stays unchanged."""
     owner = there.get(relation.image_id)
     if relation.pending:
         if owner == relation.image_owner:
             return "activated"
-        # The image may be about to be made.
+        # Another request may be about to create the image.
         return "stale" if at - created > STALE else None
     if owner is None:
         return "removed"
@@ -59,7 +59,7 @@ def repair(engine: sa.engine.Engine, glance: sa.engine.Engine, dry_run: bool) ->
     counts = {"removed": 0, "activated": 0, "stale": 0, "transferred": 0}
     at = now()
     for page in pages(engine):
-        # Glance is asked after the rows were read, so that no image is missed that is younger than its row.
+        # Read Glance's images after the rows, so that an image created after its row is found.
         there = owners(glance, [relation.image_id for relation, _created in page])
         found = [(relation, verdict(relation, created, there, at)) for relation, created in page]
         due = [(relation, what) for relation, what in found if what is not None]
@@ -73,7 +73,7 @@ def repair(engine: sa.engine.Engine, glance: sa.engine.Engine, dry_run: bool) ->
 
 
 def apply(connection: sa.engine.Connection, relation: Relation, what: str, owner: str) -> None:
-    """To rows that are still what they were."""
+    """Change a row unless it has changed since it was read."""
     as_read = is_same(relation)
     if what in ("removed", "stale"):
         connection.execute(TABLE.delete().where(*as_read))

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 xenstack.image_services contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Makes and removes the table."""
+"""Creates and removes the table."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from glance_instance_aware.table import TABLE, VERSION_TABLE
 
 def configuration(connection: sa.engine.Connection | None = None) -> Config:
     config = Config()
-    # A percent sign in the path would be one of the format.
+    # The configuration interpolates percent signs.
     config.set_main_option("script_location", str(Path(__file__).parent / "migrations").replace("%", "%%"))
     config.attributes["connection"] = connection
     return config
@@ -42,9 +42,9 @@ def upgrade(engine: sa.engine.Engine) -> tuple[str | None, str | None]:
         with engine.begin() as connection:
             command.upgrade(configuration(connection), "head")
     except CommandError as problem:
-        raise CommandError(f"Cannot upgrade the table of relations: {problem}. It is of a newer version of this package; install that.") from problem
+        raise CommandError(f"Cannot upgrade the table of relations: {problem}. Install the newer version of this package that created it.") from problem
     except exc.SQLAlchemyError:
-        # Another host may have been faster.
+        # Another host may have upgraded the table at the same time.
         if current(engine) != head():
             raise
     return before, current(engine)
@@ -56,7 +56,7 @@ def current(engine: sa.engine.Engine) -> str | None:
 
 
 def drop(engine: sa.engine.Engine) -> list[str]:
-    """The tables that were there."""
+    """Remove the tables, and return the names of those that existed."""
     with engine.begin() as connection:
         there = [name for name in (TABLE.name, VERSION_TABLE) if sa.inspect(connection).has_table(name)]
         for name in there:

@@ -15,13 +15,13 @@ from glance_instance_aware.installations import Rule, parse
 SECTION = "glance_instance_aware"
 
 OPTIONS = [
-    cfg.StrOpt("connection", secret=True, help="SQLAlchemy URL of the database that has the table. That of [database] by default."),
+    cfg.StrOpt("connection", secret=True, help="SQLAlchemy URL of the database with the table. By default, the one in [database]."),
     cfg.MultiStrOpt(
         "installations",
         default=[],
-        help="Which installation of Nova the property instance_uuid of a caller's images belongs to, as kind:name=UUID. Several are separated by commas or "
-        "given by several lines; the first that fits counts. Kinds: service_user (of the service token), user, project, domain (of the project, or of the "
-        "user), each by id or name; address:CIDR (of the client); and * alone, which fits every caller. Names are those of any domain, so ids are safer.",
+        help="Which installation of Nova the property instance_uuid of a caller's images belongs to, as kind:name=UUID. Separate several by commas or "
+        "give the option several times; the first match applies. Kinds: service_user (of the service token), user, project, domain (of the project, or of the "
+        "user), each by id or name; address:CIDR (of the client); and * alone, which matches every caller. Names are those of any domain, so ids are safer.",
     ),
     cfg.BoolOpt("keep_nova_property", default=True, help="Whether the property instance_uuid stays in Glance too, where Nova looks for it to rotate backups."),
     cfg.ListOpt(
@@ -29,11 +29,15 @@ OPTIONS = [
         default=["service"],
         help="Roles that may set relations of images of any project, and see all relations when they are the caller's own.",
     ),
-    cfg.BoolOpt("require_database", default=False, help="Whether all requests for images but for their data fail with 503 while the database is away."),
-    cfg.IntOpt("max_instance_ids", default=10000, min=1, help="How many instance ids one listing may ask for."),
-    cfg.IntOpt("max_images", default=10000, min=1, help="How many related images one listing may have to choose from."),
-    cfg.IntOpt("max_body", default=16 * 1024 * 1024, min=1, help="How many bytes of a body are read to look for a relation. Larger bodies pass as they are."),
-    cfg.IntOpt("chunk", default=500, min=1, max=10000, help="How many ids one query of the database names."),
+    cfg.BoolOpt(
+        "require_database", default=False, help="Whether all requests for images, except for their data, fail with 503 while the database is unavailable."
+    ),
+    cfg.IntOpt("max_instance_ids", default=10000, min=1, help="The maximum of instance ids in one listing."),
+    cfg.IntOpt("max_images", default=10000, min=1, help="The maximum of images that the instances of one listing may be related to."),
+    cfg.IntOpt(
+        "max_body", default=16 * 1024 * 1024, min=1, help="The maximum size of a body in bytes that is searched for a relation. Larger bodies pass unchanged."
+    ),
+    cfg.IntOpt("chunk", default=500, min=1, max=10000, help="The maximum of ids in one query of the database."),
 ]
 
 
@@ -57,7 +61,7 @@ def list_options() -> list[tuple[str, list[Any]]]:
 
 
 def glance_connection(conf: Any) -> str | None:
-    """That of [database], which Glance has registered long before a filter is made. Here are the only names of oslo.db, another part of Glance."""
+    """The connection in [database]. Glance registers its options before it loads filters; a command registers them here, from oslo.db."""
     try:
         section = conf.database
         section.connection  # noqa: B018 - the section may be there without it
@@ -72,7 +76,7 @@ def glance_connection(conf: Any) -> str | None:
 
 
 def read(conf: Any) -> Settings:
-    """Raises ValueError with a sentence where an option cannot be used."""
+    """Read and check the options; raises ValueError where one cannot be used."""
     conf.register_opts(OPTIONS, group=SECTION)
     section = conf[SECTION]
     connection = section.connection or glance_connection(conf)

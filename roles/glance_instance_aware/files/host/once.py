@@ -1,8 +1,8 @@
 # SPDX-FileCopyrightText: 2026 xenstack.image_services contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Runs the program of the package once without installing it, for a host that has it no more or not yet.
+"""Runs the command of the package once without installing it, on a host where it is not installed.
 
-Run with Glance's interpreter as its user; the arguments name Glance's configuration, standard input says what to do with which settings besides.
+Run it with Glance's interpreter as Glance's user. The arguments name Glance's configuration; standard input holds the command and additional settings.
 """
 
 import json
@@ -20,7 +20,7 @@ def main():
             os.makedirs(os.path.dirname(path), exist_ok=True)
             with open(path, "w", encoding="utf-8") as stream:
                 stream.write(text)
-        # Directories are read after all files, in their order.
+        # oslo.config reads directories after all files, in their order.
         settings = os.path.join(directory, "settings.d")
         os.mkdir(settings)
         with open(os.path.join(settings, "settings.conf"), "w", encoding="utf-8", opener=lambda path, flags: os.open(path, flags, 0o600)) as stream:

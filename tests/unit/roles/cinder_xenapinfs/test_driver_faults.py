@@ -283,7 +283,7 @@ def test_what_a_dead_process_had_introduced_is_let_go(make_backend: Callable[...
 
 def test_strangers_are_not_touched(make_backend: Callable[..., Backend], pool: PoolUnderTest) -> None:
     api = pool.api
-    sr = api.SR.introduce("", "cinder_xenapinfs", "cinder_xenapinfs another@backend made", "nfs", "user", False, {})
+    sr = api.SR.introduce("", "cinder_xenapinfs", "cinder_xenapinfs another@backend created", "nfs", "user", False, {})
     task = api.task.create("theirs", "cinder_xenapinfs another@backend 1")
     with pool.nothing_left():
         make_backend().set_up()

@@ -10,7 +10,7 @@ import pytest
 from cinder_xenapinfs.errors import PoolFailure
 from cinder_xenapinfs.repository import Leftover, Repositories
 
-DESCRIPTIONS = {"ours": "cinder_xenapinfs owner-1 made", "another backend's": "cinder_xenapinfs owner-2 made", "somebody's": ""}
+DESCRIPTIONS = {"ours": "cinder_xenapinfs owner-1 created", "another backend's": "cinder_xenapinfs owner-2 created", "somebody's": ""}
 
 
 class Pool:

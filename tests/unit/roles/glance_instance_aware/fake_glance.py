@@ -200,7 +200,7 @@ class Aware:
 
     @property
     def engine(self) -> sa.engine.Engine:
-        new = self.filter.store.made is None
+        new = self.filter.store.current_engine is None
         engine = self.filter.store.engine
         if new:
             event.listen(engine, "connect", lambda connection, _record: self.connections.append(connection))
@@ -229,15 +229,15 @@ class Aware:
             return {row[0]: tuple(row[1:]) for row in connection.execute(sa.select(*columns))}
 
     def close(self) -> None:
-        if self.filter.store.made is not None:
-            self.filter.store.made.dispose()
+        if self.filter.store.current_engine is not None:
+            self.filter.store.current_engine.dispose()
 
     def die(self) -> None:
         """The process has ended: its connections close as they are, and another process begins."""
         for connection in self.connections:
             connection.close()
         self.connections.clear()
-        self.filter.store.made = None
+        self.filter.store.current_engine = None
 
 
 def make_table(directory: Path) -> str:

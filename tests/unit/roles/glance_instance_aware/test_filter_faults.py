@@ -315,8 +315,8 @@ def test_that_writers_of_one_image_end_with_one_relation(connection: str) -> Non
     at_once(write, len(stores))
     rows = stores[0].of_images(str(uuid.UUID(int=turn)) for turn in range(10))
     for store in stores:
-        assert store.made is not None
-        store.made.dispose()
+        assert store.current_engine is not None
+        store.current_engine.dispose()
     assert len(rows) == 10
     assert {row.instance for row in rows.values()} <= {"0", "1", "2", "3"}
     assert {row.state for row in rows.values()} == {"active"}

@@ -15,7 +15,7 @@ import pytest
 import sqlalchemy as sa
 from databases import Server, SqliteFiles
 from glance_instance_aware import cli, repair, schema
-from glance_instance_aware.database import Away, engine_of
+from glance_instance_aware.database import DatabaseUnavailable, engine_of
 from glance_instance_aware.table import METADATA, TABLE, VERSION_TABLE, Relation, Store, now
 from helpers import at_once
 
@@ -222,7 +222,7 @@ def test_that_commands_say_what_they_did(configuration: Path, capsys: pytest.Cap
     counts = {"removed": 0, "activated": 0, "stale": 0, "transferred": 0}
     assert run(capsys, *config, "repair") == {**counts, "changed": False, "dry_run": False}
     assert run(capsys, *config, "repair", "--dry-run") == {**counts, "changed": False, "dry_run": True}
-    assert "Say --yes" in fail(capsys, *config, "drop")
+    assert "Use --yes" in fail(capsys, *config, "drop")
     assert run(capsys, *config, "drop", "--yes") == {"dropped": [TABLE.name, VERSION_TABLE], "changed": True}
     assert run(capsys, *config, "drop", "--yes") == {"dropped": [], "changed": False}
 
@@ -237,7 +237,7 @@ def test_that_a_driver_that_is_not_there_is_named(tmp_path: Path, capsys: pytest
     path = tmp_path / "glance-api.conf"
     path.write_text("[glance_instance_aware]\nconnection = postgresql+psycopg2://glance:hidden-word@database.example.org/glance\n")
     said = fail(capsys, "--config-file", str(path), "upgrade")
-    assert said.startswith("Cannot upgrade: the driver of the database is not there, for Python has no module psycopg2.")
+    assert said.startswith("Cannot upgrade: the driver of the database is missing: Python has no module psycopg2.")
     assert "hidden-word" not in said
 
 
@@ -280,7 +280,7 @@ def test_that_a_lookup_counts_the_rows_of_its_project_alone(upgraded: sa.engine.
 def test_that_a_table_that_is_missing_is_a_database_that_is_away(engine: sa.engine.Engine, connection: str) -> None:
     store = Store(connection)
     try:
-        with pytest.raises(Away):
+        with pytest.raises(DatabaseUnavailable):
             store.of_image("x")
         schema.upgrade(engine)
         assert store.of_image("x") is None

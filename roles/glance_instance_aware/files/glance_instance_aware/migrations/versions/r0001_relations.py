@@ -18,15 +18,15 @@ INDEX = "ix_instance_aware_images_instance"
 
 
 def upgrade() -> None:
-    # Where the database does not take back a table with its transaction, half of this may have been done.
+    # MySQL and MariaDB do not roll back a table, so an earlier attempt may have created a part.
     inspector = sa.inspect(op.get_bind())
     if not inspector.has_table(NAME):
-        make_table()
+        create_table()
     if INDEX not in [index["name"] for index in sa.inspect(op.get_bind()).get_indexes(NAME)]:
         op.create_index(INDEX, NAME, ["nova_installation_uuid", "instance_id", "project_id"])
 
 
-def make_table() -> None:
+def create_table() -> None:
     op.create_table(
         NAME,
         sa.Column("image_id", sa.CHAR(36), primary_key=True),
