@@ -15,7 +15,7 @@ images = {
     is_protected = true
   }
   appliance = {
-    filename   = "/srv/images/appliance.raw.xz"
+    src        = "/srv/images/appliance.raw.xz"
     decompress = true
     stores     = ["archive"]
   }

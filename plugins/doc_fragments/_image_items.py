@@ -39,12 +39,13 @@ options:
         type: str
         choices: [present, reserved, inactive, absent]
         default: present
-      filename:
+      src:
         description:
-          - Path of the image file on the host that the task runs on.
+          - Path of the image file on the host that the task runs on. M(openstack.cloud.image) calls it C(filename).
           - Its digest is computed while it is uploaded and remembered for the next run, below E(XDG_CACHE_HOME) or C(~/.cache), by path, size,
             modification time, inode and device.
         type: str
+        aliases: [filename]
       uri:
         description:
           - Address of the image, http or https. This host fetches it and sends it on as it arrives, or, with O(images[].import_method=web-download), Glance
@@ -77,7 +78,7 @@ options:
           - Digest of the content, as C(sha256:HEX) or C(sha512:HEX), or hex digits alone, which are a SHA-512, a SHA-256 or an MD5 by their number.
           - Or a checksum file that lists the content, as C(sha256:https://mirror.example.com/SHA256SUMS); also C(file://) on the host that the task runs
             on. It holds lines as C(sha256sum) writes them, with or without C(--tag), or a digest alone. The line is found by the last part of the path
-            in O(images[].filename) or O(images[].uri). The file is read once in a task, for however many images. Signatures in it are not verified.
+            in O(images[].src) or O(images[].uri). The file is read once in a task, for however many images. Signatures in it are not verified.
           - Of compressed content it is the digest of the compressed file, as publishers give it.
           - While the digest is the one that the image was created from, no request is sent to O(images[].uri).
           - A file with another digest is refused before anything is changed. Content from O(images[].uri) with another digest does not become the image.

@@ -22,7 +22,7 @@ options:
     required: true
   keys:
     description:
-      - Keys whose values are paths. A dot leads into a dictionary or into each entry of a list, as in C(images.filename).
+      - Keys whose values are paths. A dot leads into a dictionary or into each entry of a list, as in C(images.src).
       - Without it, the paths in the options of a pool or of a cloud, which are C(ca_path), C(ca_cert), C(cacert), C(client_cert), C(cert), C(client_key) and
         C(key).
     type: list
@@ -33,7 +33,7 @@ EXAMPLES = r"""
 - name: Take files of images from the directory where the user is
   xenstack.image_services.glance_images:
     cloud: production
-    images: "{{ my_images | xenstack.image_services.absolute_paths(['filename']) }}"
+    images: "{{ my_images | xenstack.image_services.absolute_paths(['src']) }}"
 """
 
 RETURN = r"""

@@ -40,7 +40,7 @@ EXAMPLES = r"""
     - name: Keep the Debian image in two stores
       xenstack.image_services.glance_image:
         name: debian-13
-        filename: /srv/images/debian-13-genericcloud-amd64.qcow2
+        src: /srv/images/debian-13-genericcloud-amd64.qcow2
         checksum: sha512:{{ debian_13_sha512 }}
         stores: [fast, archive]
         visibility: public

@@ -23,7 +23,7 @@ options:
   defaults:
     description:
       - Options for all items that do not name them. Properties are merged one by one; a V(null) in an item takes a default back.
-      - Takes what O(images) takes, except what can only be said of one image, as C(name), C(id), C(filename), C(uri) and C(checksum).
+      - Takes what O(images) takes, except what can only be said of one image, as C(name), C(id), C(src), C(uri) and C(checksum).
     type: dict
     default: {}
   concurrency:
@@ -101,7 +101,7 @@ EXAMPLES = r"""
         uri: https://cloud.debian.org/images/cloud/trixie/latest/debian-13-genericcloud-amd64.qcow2
         min_disk: 3
       - name: appliance
-        filename: /srv/images/appliance.qcow2
+        src: /srv/images/appliance.qcow2
         visibility: shared
         members: [research]
       - name: debian-11

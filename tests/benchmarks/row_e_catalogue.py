@@ -55,7 +55,7 @@ def _item(directory: Path, index: int) -> dict[str, Any]:
         path.write_bytes(os.urandom(FILE_SIZE))
         # What was written just now may change again, so its digest is not remembered yet.
         os.utime(path, (0, 0))
-    return {"name": f"bench catalogue {index}", "filename": str(path), "disk_format": "raw", "container_format": "bare", "visibility": "private"}
+    return {"name": f"bench catalogue {index}", "src": str(path), "disk_format": "raw", "container_format": "bare", "visibility": "private"}
 
 
 def _task(glance: Glance, items: list[dict[str, Any]]) -> dict[str, Any]:
@@ -82,9 +82,9 @@ def _requests(glance: Glance, items: list[dict[str, Any]]) -> Check:
 
 
 def _against_a_loop(bench: Bench, glance: Glance, items: list[dict[str, Any]]) -> Check:
-    options = {option: f"{{{{ item.{option} }}}}" for option in items[0] if option not in ("filename",)}
+    options = {option: f"{{{{ item.{option} }}}}" for option in items[0] if option not in ("src",)}
     theirs = {
-        "openstack.cloud.image": {**glance.cloud.auth("admin"), **options, "filename": "{{ item.filename }}"},
+        "openstack.cloud.image": {**glance.cloud.auth("admin"), **options, "filename": "{{ item.src }}"},
         "loop": items,
         "loop_control": {"label": "-"},
     }
@@ -112,7 +112,7 @@ def _no_faster_than_the_listing(few: int, small: dict[str, Series], many: int, l
 
 def _side_by_side(bench: Bench, glance: Glance) -> Check:
     source, number = bench.source(bench.sizes.side_by_side_mib), bench.sizes.side_by_side
-    items = [{"name": f"bench catalogue {index}", "filename": str(source), "disk_format": "raw"} for index in range(number)]
+    items = [{"name": f"bench catalogue {index}", "src": str(source), "disk_format": "raw"} for index in range(number)]
 
     def measure(concurrency: int) -> float:
         seconds = run_module(f"{OURS}.glance_images", {**_task(glance, items), "concurrency": concurrency}, changed=True).seconds

@@ -28,7 +28,7 @@ def image(cloud: Cloud, image_name: str, marker: str, tmp_path: Path) -> dict[st
     """The disk that boots, as a qcow2 in Glance."""
     raw, path = write_boot_disk(tmp_path / "boot.raw", marker), tmp_path / "boot.qcow2"
     qemu_img("convert", "-f", "raw", "-O", "qcow2", raw, path)
-    given = {"name": image_name, "filename": str(path), "disk_format": "qcow2"}
+    given = {"name": image_name, "src": str(path), "disk_format": "qcow2"}
     return run_module("glance_image", {**cloud.auth("alice"), **given}).succeeded()["image"]
 
 

@@ -27,7 +27,7 @@ def test_every_cloud_gets_the_images_and_their_ids_are_written(cloud: Cloud, ima
     declared: dict[str, Any] = {
         "clouds": ["alice", "bob"],
         "defaults": {"tags": ["a"]},
-        "images": [{"name": image_name, "filename": str(small_disk), "disk_format": "raw"}],
+        "images": [{"name": image_name, "src": str(small_disk), "disk_format": "raw"}],
     }
     catalogue.write_text(yaml.safe_dump(declared), encoding="utf-8")
     predicted = keep(cloud, catalogue, "--check", "--diff").succeeded()
@@ -39,9 +39,9 @@ def test_every_cloud_gets_the_images_and_their_ids_are_written(cloud: Cloud, ima
         image = next(image for image in cloud.images(name) if image["id"] == ids[name][image_name])
         assert (image["status"], image["tags"]) == ("active", ["a"])
     assert ids["alice"] != ids["bob"]
-    # From another directory, by relative paths.
+    # From another directory, by relative paths, and by the option name of openstack.cloud.
     shutil.copy(small_disk, tmp_path / "disk.raw")
-    declared["images"][0]["filename"] = "disk.raw"
+    declared["images"] = [{"name": image_name, "filename": "disk.raw", "disk_format": "raw"}]
     catalogue.write_text(yaml.safe_dump(declared), encoding="utf-8")
     result.unlink()
     again = keep(cloud, "catalogue.yml", cwd=tmp_path, catalog_result="ids.json").succeeded()

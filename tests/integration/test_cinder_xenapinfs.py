@@ -42,7 +42,7 @@ def image(cloud: Cloud, image_name: str, tmp_path: Path) -> tuple[dict[str, Any]
 
 
 def upload(cloud: Cloud, name: str, content: Path, disk_format: str) -> dict[str, Any]:
-    options = {**cloud.auth("admin"), "name": name, "filename": str(content), "disk_format": disk_format, "stores": ["fast"]}
+    options = {**cloud.auth("admin"), "name": name, "src": str(content), "disk_format": disk_format, "stores": ["fast"]}
     made: dict[str, Any] = run_module("glance_image", options).succeeded()["image"]
     return made
 

@@ -47,7 +47,7 @@ def test_a_store_is_emptied_and_dropped(cloud: Cloud, inventory: Path, image_nam
     for number in range(3):
         path = tmp_path / f"{number}.raw"
         path.write_bytes(os.urandom(64 * 1024))
-        declared = {"name": f"{image_name} {number}", "filename": str(path), "disk_format": "raw", "stores": ["old"]}
+        declared = {"name": f"{image_name} {number}", "src": str(path), "disk_format": "raw", "stores": ["old"]}
         images.append((run_module("glance_image", {**cloud.auth("alice"), **declared}).succeeded()["image"], path))
 
     planned = run(cloud, inventory, "--check", evacuate_store="old").succeeded()

@@ -33,7 +33,7 @@ def named(cloud: Cloud, name: str) -> list[dict[str, Any]]:
 
 
 def keep(options: dict[str, Any], name: str, path: Path, **more: Any) -> dict[str, Any]:
-    return {**options, "name": name, "filename": str(path), "disk_format": "raw", **more}
+    return {**options, "name": name, "src": str(path), "disk_format": "raw", **more}
 
 
 @pytest.mark.parametrize(

@@ -33,7 +33,7 @@ def test_sources_that_are_none(cloud: Cloud, image_name: str, tmp_path: Path) ->
     empty = tmp_path / "empty"
     empty.touch()
     for path, cause in ((tmp_path, "it is a directory"), (empty, "it is empty"), (tmp_path / "none", "No such file or directory")):
-        assert refused(cloud, name=image_name, filename=str(path)).startswith(f"Cannot read file '{path}': {cause}.")
+        assert refused(cloud, name=image_name, src=str(path)).startswith(f"Cannot read file '{path}': {cause}.")
     assert "no answer from the server" in refused(cloud, name=image_name, uri="http://127.0.0.1:9/disk.raw")
 
 
@@ -41,42 +41,42 @@ def test_a_file_that_may_not_be_read(cloud: Cloud, image_name: str, small_disk: 
     small_disk.chmod(0)
     # Root may read it all the same, so the module runs without root's capabilities.
     prefix = ["setpriv", "--bounding-set=-dac_override,-dac_read_search", "--inh-caps=-dac_override,-dac_read_search"] if os.geteuid() == 0 else []
-    result = run_module("glance_image", {**cloud.auth("alice"), "name": image_name, "filename": str(small_disk)}, prefix=prefix)
+    result = run_module("glance_image", {**cloud.auth("alice"), "name": image_name, "src": str(small_disk)}, prefix=prefix)
     assert result.sentence() == f"Cannot read file '{small_disk}': Permission denied. Check the file's mode and its disk."
 
 
 def test_a_digest_that_is_not_the_files(cloud: Cloud, image_name: str, small_disk: Path) -> None:
     right = hashlib.sha256(small_disk.read_bytes()).hexdigest()
     wrong = "0" * 64
-    sentence = refused(cloud, name=image_name, filename=str(small_disk), checksum=f"sha256:{wrong}")
+    sentence = refused(cloud, name=image_name, src=str(small_disk), checksum=f"sha256:{wrong}")
     assert f"is {right}, and checksum declares {wrong}. Get the file again" in sentence
-    assert "Write it as algorithm:hex" in refused(cloud, name=image_name, filename=str(small_disk), checksum="sha256:abc")
+    assert "Write it as algorithm:hex" in refused(cloud, name=image_name, src=str(small_disk), checksum="sha256:abc")
 
 
 def test_a_format_that_the_bytes_deny(cloud: Cloud, image_name: str, small_disk: Path, tmp_path: Path) -> None:
-    sentence = refused(cloud, name=image_name, filename=str(small_disk), disk_format="qcow2")
+    sentence = refused(cloud, name=image_name, src=str(small_disk), disk_format="qcow2")
     assert f"disk_format is 'qcow2', but the data is a raw disk. Declare the format that '{small_disk}' has" in sentence
     qcow2 = tmp_path / "disk.qcow2"
     subprocess.run(["qemu-img", "create", "-q", "-f", "qcow2", str(qcow2), "1M"], check=True)
-    assert "disk_format is 'raw', but the data is qcow2" in refused(cloud, name=image_name, filename=str(qcow2), disk_format="raw")
+    assert "disk_format is 'raw', but the data is qcow2" in refused(cloud, name=image_name, src=str(qcow2), disk_format="raw")
 
 
 def test_what_is_no_disk_is_named_unless_it_is_declared_raw(cloud: Cloud, image_name: str, tmp_path: Path) -> None:
     page = tmp_path / "debian.qcow2"
     page.write_bytes(b"<!DOCTYPE html><title>Log in</title>" * 100)
-    assert "the data is a web page. See what" in refused(cloud, name=image_name, filename=str(page))
-    assert "the data is a web page" in refused(cloud, name=image_name, filename=str(page), disk_format="qcow2")
+    assert "the data is a web page. See what" in refused(cloud, name=image_name, src=str(page))
+    assert "the data is a web page" in refused(cloud, name=image_name, src=str(page), disk_format="qcow2")
     nothing = tmp_path / "disk"
     nothing.write_bytes(b"\xaa" * 4096)
-    sentence = refused(cloud, name=image_name, filename=str(nothing))
+    sentence = refused(cloud, name=image_name, src=str(nothing))
     assert "it has no partition table" in sentence
     assert "declare disk_format: raw if it is a raw disk all the same" in sentence
     auth = cloud.auth("alice")
-    made = run_module("glance_image", {**auth, "name": image_name, "filename": str(nothing), "disk_format": "raw"}).succeeded()
+    made = run_module("glance_image", {**auth, "name": image_name, "src": str(nothing), "disk_format": "raw"}).succeeded()
     assert made["image"]["disk_format"] == "raw"
     # What a reserved image was declared to be stands.
     run_module("glance_image", {**auth, "name": f"{image_name} 2", "disk_format": "raw", "state": "reserved"}).succeeded()
-    assert run_module("glance_image", {**auth, "name": f"{image_name} 2", "filename": str(nothing)}).succeeded()["image"]["disk_format"] == "raw"
+    assert run_module("glance_image", {**auth, "name": f"{image_name} 2", "src": str(nothing)}).succeeded()["image"]["disk_format"] == "raw"
 
 
 def test_a_fixed_vhd_is_told_of_as_glance_treats_it(cloud: Cloud, image_name: str, tmp_path: Path) -> None:
@@ -85,15 +85,15 @@ def test_a_fixed_vhd_is_told_of_as_glance_treats_it(cloud: Cloud, image_name: st
     path, packed = tmp_path / "fixed.vhd", tmp_path / "fixed.vhd.gz"
     path.write_bytes(disk + vhd_footer(len(disk), kind=2, data_offset=2**64 - 1))
     packed.write_bytes(gzip.compress(path.read_bytes()))
-    assert "the data is a fixed VHD, which Glance takes for raw data" in refused(cloud, name=image_name, filename=str(path))
+    assert "the data is a fixed VHD, which Glance takes for raw data" in refused(cloud, name=image_name, src=str(path))
     options = {**cloud.auth("alice"), "name": image_name}
-    declared = run_module("glance_image", {**options, "filename": str(path), "disk_format": "vhd"}).sentence()
+    declared = run_module("glance_image", {**options, "src": str(path), "disk_format": "vhd"}).sentence()
     assert "A fixed VHD has its mark at its end, where Glance does not look. Convert it to a dynamic VHD" in declared
     assert "require_image_format_match" in declared
     for undeclared in ({}, {"disk_format": "vhd"}):
-        assert run_module("glance_image", {**options, "filename": str(packed), "decompress": True, **undeclared}).failed
+        assert run_module("glance_image", {**options, "src": str(packed), "decompress": True, **undeclared}).failed
     assert [image for image in cloud.images("alice") if image["name"] == image_name] == []
-    for source in ({"filename": str(path)}, {"filename": str(packed), "decompress": True}):
+    for source in ({"src": str(path)}, {"src": str(packed), "decompress": True}):
         done = run_module("glance_image", {**options, **source, "disk_format": "raw"}).succeeded()
         assert done["image"]["size"] == len(disk) + 512
         if done["changed"]:
@@ -101,7 +101,7 @@ def test_a_fixed_vhd_is_told_of_as_glance_treats_it(cloud: Cloud, image_name: st
 
 
 def test_a_store_that_is_not_there(cloud: Cloud, image_name: str, small_disk: Path) -> None:
-    sentence = refused(cloud, name=image_name, filename=str(small_disk), stores=["fast", "tape"])
+    sentence = refused(cloud, name=image_name, src=str(small_disk), stores=["fast", "tape"])
     assert sentence == f"Cannot upload image '{image_name}': store 'tape' takes no data here: the service offers archive, fast. Correct stores."
 
 
@@ -116,7 +116,7 @@ def test_two_images_of_one_name(cloud: Cloud, image_name: str, small_disk: Path)
         for name in (image_name, f"{image_name} 2")
     ]
     run_module("glance_image", {**cloud.auth("alice"), "id": made[1], "name": image_name}).succeeded()
-    for options in ({"filename": str(small_disk)}, {"state": "absent"}, {"tags": ["x"]}):
+    for options in ({"src": str(small_disk)}, {"state": "absent"}, {"tags": ["x"]}):
         sentence = refused(cloud, name=image_name, **options)
         assert f"2 images have this name: {', '.join(sorted(made))}. Give the id of one of them" in sentence
 
@@ -143,7 +143,7 @@ def test_credentials_that_are_wrong(cloud: Cloud, image_name: str) -> None:
 def test_what_only_an_administrator_may(cloud: Cloud, image_name: str, small_disk: Path) -> None:
     """Glance refuses before the data is sent, and nothing is left."""
     with cloud.proxy() as proxy:
-        options = {**cloud.through(proxy, "alice"), "name": image_name, "filename": str(small_disk), "visibility": "public"}
+        options = {**cloud.through(proxy, "alice"), "name": image_name, "src": str(small_disk), "visibility": "public"}
         sentence = run_module("glance_image", options).sentence()
         assert not [line for line in proxy.requests if line.startswith("PUT")]
     assert f"Cannot upload image '{image_name}': Glance answered 403" in sentence
@@ -152,7 +152,7 @@ def test_what_only_an_administrator_may(cloud: Cloud, image_name: str, small_dis
 
 
 def test_an_unchanged_image_costs_three_requests(cloud: Cloud, image_name: str, small_disk: Path) -> None:
-    declared = {"name": image_name, "filename": str(small_disk), "tags": ["a"], "members": [], "properties": {"p": 1}}
+    declared = {"name": image_name, "src": str(small_disk), "tags": ["a"], "members": [], "properties": {"p": 1}}
     run_module("glance_image", {**cloud.auth("alice"), **declared}).succeeded()
     with cloud.proxy() as proxy:
         assert not run_module("glance_image", {**cloud.through(proxy, "alice"), **declared}).succeeded()["changed"]
@@ -162,12 +162,12 @@ def test_an_unchanged_image_costs_three_requests(cloud: Cloud, image_name: str, 
 def test_an_instance_where_glance_knows_of_none(cloud: Cloud, image_name: str, small_disk: Path) -> None:
     instance = {"nova_installation_uuid": "0b5c1c9a-58f3-4b8e-9a6f-6f0d2a3f9c11", "instance_id": "42"}
     why = "this Glance has no instance-aware filter. Deploy it with the role xenstack.image_services.glance_instance_aware, or leave instance_id out."
-    sentence = refused(cloud, name=image_name, filename=str(small_disk), **instance)
+    sentence = refused(cloud, name=image_name, src=str(small_disk), **instance)
     assert sentence == f"Cannot relate image '{image_name}': {why}"
     # Glance would take the instance for a property, and find nothing.
     listing = {**cloud.auth("alice"), **instance, "instance_id": ["42"]}
     assert run_module("glance_image_info", listing).sentence() == f"Cannot list related images: {why}"
-    kept = {**cloud.auth("alice"), "name": image_name, "filename": str(small_disk), "disk_format": "raw"}
+    kept = {**cloud.auth("alice"), "name": image_name, "src": str(small_disk), "disk_format": "raw"}
     made = run_module("glance_image", kept).succeeded()["image"]
     # New content asks Glance for a relation that it may have to keep; here there is none.
     small_disk.write_bytes(bytes(1024))

@@ -103,14 +103,14 @@ def test_an_administrators_name_never_means_another_projects_image(cloud: Cloud,
 
 def test_content_makes_an_image_of_the_own_project_beside_those_of_tenants(cloud: Cloud, image_name: str, of_beta: Any, small_disk: Path) -> None:
     theirs = of_beta(image_name, "private")
-    assert keep(cloud, "admin", image_name, filename=str(small_disk), disk_format="raw")["image"]["id"] != theirs["id"]
+    assert keep(cloud, "admin", image_name, src=str(small_disk), disk_format="raw")["image"]["id"] != theirs["id"]
     assert keep(cloud, "admin", image_name, state="absent")["changed"]
     assert [found["id"] for found in images_named(cloud, image_name)] == [theirs["id"]]
 
 
 def test_a_tenant_may_have_its_own_image_beside_a_public_one(cloud: Cloud, image_name: str, of_beta: Any, small_disk: Path) -> None:
     public = of_beta(image_name, "public")
-    content = {"filename": str(small_disk), "disk_format": "raw"}
+    content = {"src": str(small_disk), "disk_format": "raw"}
     sentence = refused(keep, cloud, "alice", image_name, **content)
     assert f"has a public image of this name ({public['id']})" in sentence
     assert "or owner: alpha for an image of the own project." in sentence
@@ -122,7 +122,7 @@ def test_a_tenant_may_have_its_own_image_beside_a_public_one(cloud: Cloud, image
 
 
 def test_only_what_this_project_has_created_for_another_is_deleted_without_owner(cloud: Cloud, image_name: str, of_beta: Any, small_disk: Path) -> None:
-    made = keep(cloud, "admin", image_name, project="beta", project_domain="default", filename=str(small_disk), disk_format="raw")["image"]
+    made = keep(cloud, "admin", image_name, project="beta", project_domain="default", src=str(small_disk), disk_format="raw")["image"]
     # The tenant's own image of the same properties, as a snapshot of a server has them.
     record = connection(cloud, "admin").glance.image(made["id"]) or {}
     marks = {key: value for key, value in record.items() if key.startswith("image_services_")}
@@ -156,7 +156,7 @@ def test_a_typo_creates_nothing(cloud: Cloud, image_name: str) -> None:
     for state, words in (("present", "the task names no content"), ("inactive", "whose data could be withheld")):
         assert words in refused(keep, cloud, "alice", image_name, state=state, tags=["x"])
         assert words in refused(keep_all, cloud, "alice", [{"name": image_name, "state": state}])
-    assert "state is 'reserved', and filename is given" in refused(keep, cloud, "alice", image_name, state="reserved", filename="/x")
+    assert "state is 'reserved', and src is given" in refused(keep, cloud, "alice", image_name, state="reserved", src="/x")
     assert images_named(cloud, image_name) == []
     assert keep(cloud, "alice", image_name, state="reserved", disk_format="raw")["image"]["status"] == "queued"
     assert not keep(cloud, "alice", image_name, state="reserved", disk_format="raw")["changed"]
@@ -166,7 +166,7 @@ def test_a_typo_creates_nothing(cloud: Cloud, image_name: str) -> None:
 def test_a_life_as_tasks_of_openstack_cloud_have_it(cloud: Cloud, image_name: str, small_disk: Path) -> None:
     """Twice in a row: each word that such tasks are written with, by an administrator, and nothing is left."""
     digest = hashlib.sha512(small_disk.read_bytes()).hexdigest()
-    content = {"filename": str(small_disk), "disk_format": "raw", "state": "present"}
+    content = {"src": str(small_disk), "disk_format": "raw", "state": "present"}
     for _round in range(2):
         kernel = keep(cloud, "admin", f"{image_name} kernel", **content)["image"]
         first = keep(cloud, "admin", image_name, **content, protected=True, checksum=digest.upper(), tags=["a", "b"])

@@ -26,7 +26,7 @@ REMOVE = r"^DELETE /v2/stores/"
 @pytest.fixture
 def placed(cloud: Cloud, image_name: str, small_disk: Path) -> dict[str, Any]:
     """An image of an administrator in the store fast."""
-    return place(cloud, image_name, filename=str(small_disk), disk_format="raw", stores=["fast"]).succeeded()["image"]
+    return place(cloud, image_name, src=str(small_disk), disk_format="raw", stores=["fast"]).succeeded()["image"]
 
 
 def place(cloud: Cloud, name: str, *, check: bool = False, user: str = "admin", through: FaultyProxy | None = None, **options: Any) -> Result:
@@ -81,7 +81,7 @@ def test_new_content_goes_straight_to_the_declared_stores(
 ) -> None:
     other = tmp_path / "other.raw"
     other.write_bytes(os.urandom(64 * 1024))
-    options = {"filename": str(other), "disk_format": "raw", "stores": ["archive"], "stores_mode": "exact", "on_replace": "delete"}
+    options = {"src": str(other), "disk_format": "raw", "stores": ["archive"], "stores_mode": "exact", "on_replace": "delete"}
     done = place(cloud, image_name, **options, through=proxy).succeeded()
     assert done["replaced_image_id"] == placed["id"]
     assert_lies(cloud, done["image"], other, "archive")
@@ -135,7 +135,7 @@ def full_archive(cloud: Cloud) -> Iterator[Path]:
 
 
 def test_a_store_that_cannot_take_the_copy_is_named_and_the_old_copy_stays(cloud: Cloud, image_name: str, disk: Path, full_archive: Path) -> None:
-    image = place(cloud, image_name, filename=str(disk), disk_format="raw", stores=["fast"]).succeeded()["image"]
+    image = place(cloud, image_name, src=str(disk), disk_format="raw", stores=["fast"]).succeeded()["image"]
     failed = place(cloud, image_name, stores=["archive"], stores_mode="exact", tags=["later"])
     assert failed.sentence().startswith(f"Cannot place image '{image_name}': the copy into store 'archive' failed")
     assert [(store["id"], store["status"]) for store in failed.values["stores"]] == [("archive", "failed"), ("fast", "kept")]
@@ -166,7 +166,7 @@ def test_a_copy_whose_bytes_are_gone_from_the_store_can_be_removed(cloud: Cloud,
 
 def test_a_run_killed_in_the_copy_is_made_good_by_the_next(cloud: Cloud, proxy: FaultyProxy, image_name: str, disk: Path) -> None:
     """The copy goes on in Glance; the next run finds it under way and waits for it, the 409 of the active task included."""
-    image = place(cloud, image_name, filename=str(disk), disk_format="raw", stores=["fast"]).succeeded()["image"]
+    image = place(cloud, image_name, src=str(disk), disk_format="raw", stores=["fast"]).succeeded()["image"]
     declared = {"stores": ["archive"], "stores_mode": "exact"}
     running: list[RunningModule] = []
     # The request has reached Glance when its answer is lost.
@@ -183,7 +183,7 @@ def test_a_run_killed_in_the_copy_is_made_good_by_the_next(cloud: Cloud, proxy: 
 
 def test_the_active_task_of_another_run_is_waited_out(cloud: Cloud, proxy: FaultyProxy, image_name: str, disk: Path) -> None:
     """Between our look and our request another copy begins: Glance answers 409, and the copy that was asked for is there in the end."""
-    place(cloud, image_name, filename=str(disk), disk_format="raw", stores=["fast"]).succeeded()
+    place(cloud, image_name, src=str(disk), disk_format="raw", stores=["fast"]).succeeded()
     others: list[Result] = []
     proxy.faults.append(Fault(COPY, hook=lambda: others.append(place(cloud, image_name, stores=["archive"], wait=False)), times=1))
     done = place(cloud, image_name, stores=["archive"], through=proxy)
@@ -192,7 +192,7 @@ def test_the_active_task_of_another_run_is_waited_out(cloud: Cloud, proxy: Fault
 
 
 def test_two_runs_at_once_lose_nothing(cloud: Cloud, image_name: str, disk: Path) -> None:
-    image = place(cloud, image_name, filename=str(disk), disk_format="raw", stores=["fast"]).succeeded()["image"]
+    image = place(cloud, image_name, src=str(disk), disk_format="raw", stores=["fast"]).succeeded()["image"]
     options = {**cloud.auth("admin"), "name": image_name, "stores": ["archive"], "stores_mode": "exact"}
     for run in [RunningModule("glance_image", options) for _number in range(2)]:
         assert run.result().succeeded()["image"]["stores"] == ["archive"]
@@ -203,7 +203,7 @@ def test_glance_killed_in_the_copy_leaves_the_old_copy(cloud: Cloud, proxy: Faul
     """Glance keeps the lock of the dead import for an hour, so the task says that it is busy, and nothing has gone."""
     with disk.open("ab") as stream:
         stream.truncate(512 * 1024 * 1024)
-    image = place(cloud, image_name, filename=str(disk), disk_format="raw", stores=["fast"]).succeeded()["image"]
+    image = place(cloud, image_name, src=str(disk), disk_format="raw", stores=["fast"]).succeeded()["image"]
 
     def kill() -> None:
         for pid in cloud.glance_processes():
@@ -230,7 +230,7 @@ def an_hour_passes(cloud: Cloud) -> None:
 
 
 def test_a_member_is_told_who_may_before_anything_is_changed(cloud: Cloud, image_name: str, small_disk: Path) -> None:
-    image = place(cloud, image_name, user="alice", filename=str(small_disk), disk_format="raw", stores=["fast"]).succeeded()["image"]
+    image = place(cloud, image_name, user="alice", src=str(small_disk), disk_format="raw", stores=["fast"]).succeeded()["image"]
     refused = place(cloud, image_name, user="alice", stores=["archive"], tags=["new"])
     assert refused.sentence().startswith(f"Cannot place image '{image_name}': Glance answered 403")
     assert "Use an administrator's credentials" in refused.sentence()
@@ -276,7 +276,7 @@ def test_a_deactivated_image_is_moved_only_when_it_becomes_active(cloud: Cloud, 
 
 
 def test_a_copy_that_is_not_waited_for_ends_in_the_next_run(cloud: Cloud, image_name: str, disk: Path) -> None:
-    image = place(cloud, image_name, filename=str(disk), disk_format="raw", stores=["fast"]).succeeded()["image"]
+    image = place(cloud, image_name, src=str(disk), disk_format="raw", stores=["fast"]).succeeded()["image"]
     declared = {"stores": ["archive"], "stores_mode": "exact"}
     begun = place(cloud, image_name, **declared, wait=False).succeeded()
     assert begun["changed"]

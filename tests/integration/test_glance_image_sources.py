@@ -147,10 +147,10 @@ def test_a_fetch_that_fails_says_so_and_leaves_nothing(cloud: Cloud, image_name:
 
 
 def test_a_single_store_by_import(cloud: Cloud, image_name: str, small_disk: Path) -> None:
-    made = keep(cloud, image_name, filename=str(small_disk), stores=["archive"], use_import=True)
+    made = keep(cloud, image_name, src=str(small_disk), stores=["archive"], use_import=True)
     assert made["image"]["stores"] == ["archive"]
     cloud.assert_stored(made["image"], small_disk, "archive")
-    assert not keep(cloud, image_name, filename=str(small_disk), stores=["archive"])["changed"]
+    assert not keep(cloud, image_name, src=str(small_disk), stores=["archive"])["changed"]
 
 
 def test_an_import_that_is_not_waited_for(cloud: Cloud, image_name: str, mirror: Mirror) -> None:

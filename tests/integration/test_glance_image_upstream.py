@@ -125,7 +125,7 @@ def test_content_that_glance_has_already_is_not_uploaded_again(cloud: Cloud, ima
     """An image that somebody made from the decompressed file."""
     disk = tmp_path / "disk"
     disk.write_bytes(content)
-    keep(cloud, image_name, filename=str(disk), disk_format="raw")
+    keep(cloud, image_name, src=str(disk), disk_format="raw")
     assert not keep(cloud, image_name, **publish(mirror, gzip.compress(content), "disk.raw.gz"))["changed"]
 
 
@@ -146,7 +146,7 @@ def test_a_compressed_file(cloud: Cloud, image_name: str, content: bytes, suffix
     packed = tmp_path / f"disk.raw.{suffix}"
     packed.write_bytes(COMPRESS[suffix](content))
     (tmp_path / "SHA256SUMS").write_text(f"SHA256 ({packed.name}) = {hashlib.sha256(packed.read_bytes()).hexdigest()}\n", encoding="utf-8")
-    declared = {"filename": str(packed), "decompress": True, "disk_format": "raw"}
+    declared = {"src": str(packed), "decompress": True, "disk_format": "raw"}
     made = keep(cloud, image_name, **declared)
     assert made["image"]["hash_value"] == hash_of(made["image"], content)
     for more in ({}, {"checksum": f"sha256:file://{tmp_path}/SHA256SUMS"}):
@@ -164,7 +164,7 @@ def test_the_format_is_that_of_what_is_inside(cloud: Cloud, image_name: str, tmp
     subprocess.run(["qemu-img", "create", "-q", "-f", "qcow2", str(disk), "16M"], check=True)
     packed = tmp_path / "disk.qcow2.gz"
     packed.write_bytes(gzip.compress(disk.read_bytes()))
-    options = {**cloud.auth("alice"), "name": image_name, "filename": str(packed)}
+    options = {**cloud.auth("alice"), "name": image_name, "src": str(packed)}
     assert "the data is compressed with gzip, and container_format is 'bare'. Set decompress: true" in run_module("glance_image", options).sentence()
     assert "disk_format is 'iso', but the data is qcow2" in run_module("glance_image", {**options, "decompress": True, "disk_format": "iso"}).sentence()
     made = run_module("glance_image", {**options, "decompress": True}).succeeded()
@@ -175,7 +175,7 @@ def test_the_format_is_that_of_what_is_inside(cloud: Cloud, image_name: str, tmp
     assert relabelled["image"]["container_format"] == "ovf"
     twice = tmp_path / "twice.gz"
     twice.write_bytes(gzip.compress(packed.read_bytes()))
-    assert "the data is compressed with gzip" in run_module("glance_image", {**options, "decompress": True, "filename": str(twice)}).sentence()
+    assert "the data is compressed with gzip" in run_module("glance_image", {**options, "decompress": True, "src": str(twice)}).sentence()
 
 
 def test_into_two_stores_by_import(cloud: Cloud, image_name: str, mirror: Mirror, content: bytes, tmp_path: Path) -> None:
@@ -290,7 +290,7 @@ def test_a_gibibyte_of_zeros_arrives_in_constant_memory(cloud: Cloud, image_name
     for name, members in (("small", 1), ("large", 4)):
         bomb = tmp_path / f"{name}.gz"
         bomb.write_bytes(block * members)
-        options = {**cloud.auth("alice"), "name": image_name, "filename": str(bomb), "decompress": True, "disk_format": "raw", "on_replace": "delete"}
+        options = {**cloud.auth("alice"), "name": image_name, "src": str(bomb), "decompress": True, "disk_format": "raw", "on_replace": "delete"}
         result, peak = with_peak(options, tmp_path)
         assert result.succeeded()["image"]["size"] == members * 256 * MIB
         peaks.append(peak)
@@ -307,7 +307,7 @@ def full_store(cloud: Cloud) -> Iterator[Path]:
 def test_a_bomb_that_does_not_fit_is_reported_and_leaves_nothing(cloud: Cloud, image_name: str, full_store: Path, tmp_path: Path) -> None:
     bomb = tmp_path / "bomb.gz"
     bomb.write_bytes(gzip.compress(bytes(256 * MIB), compresslevel=1))
-    options = {**cloud.auth("alice"), "name": image_name, "filename": str(bomb), "decompress": True, "disk_format": "raw"}
+    options = {**cloud.auth("alice"), "name": image_name, "src": str(bomb), "decompress": True, "disk_format": "raw"}
     sentence = run_module("glance_image", options).sentence()
     assert sentence.startswith(f"Cannot upload image '{image_name}': "), sentence
     assert named(cloud, image_name) == []

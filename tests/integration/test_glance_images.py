@@ -33,7 +33,7 @@ def disks(directory: Path, number: int, size: int = 64 * 1024) -> list[Path]:
 
 
 def items(name: str, paths: list[Path], **more: Any) -> list[dict[str, Any]]:
-    return [{"name": f"{name} {index}", "filename": str(path), "disk_format": "raw", **more} for index, path in enumerate(paths)]
+    return [{"name": f"{name} {index}", "src": str(path), "disk_format": "raw", **more} for index, path in enumerate(paths)]
 
 
 def named(cloud: Cloud, name: str) -> list[dict[str, Any]]:
@@ -51,16 +51,16 @@ def writes(proxy: FaultyProxy) -> list[str]:
         ({"visibility": "secret"}, r"images\[1\] \(NAME bad\): value of visibility must be one of"),
         ({"name": "NAME 0"}, r"images\[1\] \(NAME 0\): images\[0\] \(NAME 0\) declares the same image"),
         ({"name": None}, r"images\[1\]: one of the following is required: name, id"),
-        ({"filename": "/no/such/file"}, r"images\[1\] \(NAME bad\): Cannot read file '/no/such/file'"),
+        ({"src": "/no/such/file"}, r"images\[1\] \(NAME bad\): Cannot read file '/no/such/file'"),
         ({"uri": "http://127.0.0.1:9/disk.raw"}, r"images\[1\] \(NAME bad\): Cannot read uri 'http://127\.0\.0\.1:9/disk\.raw': no answer"),
         (
             {"uri": "http://127.0.0.1:9/disk.raw", "checksum": "sha256:" + "0" * 64},
             r"images\[1\] \(NAME bad\): Cannot read uri 'http://127\.0\.0\.1:9/disk\.raw'",
         ),
         ({"uri": "http://127.0.0.1:9/d", "checksum": "sha256:http://127.0.0.1:9/SHA256SUMS"}, r"images\[1\] \(NAME bad\): .*127\.0\.0\.1:9/SHA256SUMS"),
-        ({"filename": "DISK", "checksum": "sha256:" + "0" * 64}, r"images\[1\] \(NAME bad\): Cannot upload image 'NAME bad': the sha256 digest of"),
-        ({"filename": "DISK", "disk_format": "qcow2"}, r"images\[1\] \(NAME bad\): Cannot upload image 'NAME bad': disk_format is 'qcow2'"),
-        ({"filename": "DISK", "stores": ["nowhere"]}, r"images\[1\] \(NAME bad\): Cannot upload image 'NAME bad': store 'nowhere' takes no data here"),
+        ({"src": "DISK", "checksum": "sha256:" + "0" * 64}, r"images\[1\] \(NAME bad\): Cannot upload image 'NAME bad': the sha256 digest of"),
+        ({"src": "DISK", "disk_format": "qcow2"}, r"images\[1\] \(NAME bad\): Cannot upload image 'NAME bad': disk_format is 'qcow2'"),
+        ({"src": "DISK", "stores": ["nowhere"]}, r"images\[1\] \(NAME bad\): Cannot upload image 'NAME bad': store 'nowhere' takes no data here"),
         ({"keep": 0}, r"images\[1\] \(NAME bad\): keep is 0"),
         ({"properties": {"os_glance_x": "1"}}, r"images\[1\] \(NAME bad\): Cannot manage image 'NAME bad': property 'os_glance_x' is reserved"),
     ],
@@ -118,7 +118,7 @@ def test_no_change_costs_two_listings_however_many_items(cloud: Cloud, proxy: Fa
     assert [result["name"] for result in first["results"]] == [image["name"] for image in images]
     assert first["ids"] == {image["name"]: image["id"] for image in named(cloud, image_name)}
     for result, image in zip(first["results"], images):
-        cloud.assert_stored(result["image"], Path(image["filename"]), *result["image"]["stores"])
+        cloud.assert_stored(result["image"], Path(image["src"]), *result["image"]["stores"])
     assert proxy.requests.count("GET /v2/info/stores") == 1, "all uploads need them, and they are the same for all"
     proxy.reset()
     again = run_module("glance_images", options).succeeded()
@@ -145,7 +145,7 @@ def test_one_failure_ends_the_run_unless_it_shall_go_on(cloud: Cloud, proxy: Fau
 def test_a_run_that_goes_on_prunes_nothing(cloud: Cloud, image_name: str, small_disk: Path) -> None:
     auth = cloud.auth("alice")
     run_module("glance_images", {**auth, "images": items(f"{image_name} old", [small_disk], tags=[TAG])}).succeeded()
-    images = [{"name": f"{image_name} new", "filename": "/no/such/file", "tags": [TAG]}]
+    images = [{"name": f"{image_name} new", "src": "/no/such/file", "tags": [TAG]}]
     options = {**auth, "images": images, "prune": True, "prune_scope": {"tag": TAG}, "continue_on_error": True}
     assert run_module("glance_images", options).failed
     assert [image["name"] for image in named(cloud, image_name)] == [f"{image_name} old 0"]
@@ -155,7 +155,7 @@ def test_rotation_and_pruning_leave_what_is_used(cloud: Cloud, image_name: str, 
     auth = cloud.auth("alice")
     made = []
     for path in disks(tmp_path, 5):
-        item = {"name": image_name, "filename": str(path), "disk_format": "raw", "tags": [TAG]}
+        item = {"name": image_name, "src": str(path), "disk_format": "raw", "tags": [TAG]}
         made.append(run_module("glance_images", {**auth, "images": [item]}).succeeded()["results"][0]["image"]["id"])
         time.sleep(1.1)
     stray = run_module(

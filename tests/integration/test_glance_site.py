@@ -242,7 +242,7 @@ def test_accounts_that_cannot_reach_the_container(site: Site, main: dict[str, An
 def test_stores_of_the_site_that_would_lose_images(cloud: Cloud, site: Site, main: dict[str, Any], small_disk: Path, image_name: str) -> None:
     """What the site's tool configured before the role came is known too."""
     site.merged.write_text((site.directory / "template.conf").read_text())
-    image = {**cloud.auth("alice"), "name": image_name, "filename": str(small_disk), "disk_format": "raw", "stores": ["archive"]}
+    image = {**cloud.auth("alice"), "name": image_name, "src": str(small_disk), "disk_format": "raw", "stores": ["archive"]}
     run_module("glance_image", image).succeeded()
     output = refusal(site.run(main, glance_stores_manage_globals=True))
     assert "Cannot remove stores 'archive, fast': " in output

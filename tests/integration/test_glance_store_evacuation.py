@@ -38,7 +38,7 @@ def fill(cloud: Cloud, name: str, directory: Path, count: int = 1, **options: An
         path = directory / f"{name}-{number}.raw".replace(" ", "_").replace("/", "_")
         path.write_bytes(os.urandom(SIZE))
         who = ("alice", "bob")[number % 2]
-        declared = {"name": f"{name} {number}", "filename": str(path), "disk_format": "raw", "stores": ["archive"], **options}
+        declared = {"name": f"{name} {number}", "src": str(path), "disk_format": "raw", "stores": ["archive"], **options}
         image = run_module("glance_image", {**cloud.auth(who), **declared}).succeeded()["image"]
         made[image["id"]] = hashlib.sha256(path.read_bytes()).hexdigest()
     return made

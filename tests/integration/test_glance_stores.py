@@ -53,7 +53,7 @@ def test_a_store_comes_keeps_its_only_image_and_goes(cloud: Cloud, variables: di
     assert third["properties"]["chunk_size"] == 4 * 1024 * 1024
     assert list(directory.iterdir()) == []
 
-    image = {**cloud.auth("alice"), "name": image_name, "filename": str(small_disk), "disk_format": "raw", "stores": ["extra"]}
+    image = {**cloud.auth("alice"), "name": image_name, "src": str(small_disk), "disk_format": "raw", "stores": ["extra"]}
     run_module("glance_image", image).succeeded()
     configuration = cloud.base / "glance" / "config" / "glance-stores.conf"
     before = configuration.read_text()
@@ -74,7 +74,7 @@ def test_a_changed_directory_leaves_images_that_are_counted_and_can_be_deleted(
     cloud: Cloud, variables: dict[str, Any], extra: dict[str, Any], small_disk: Path, image_name: str
 ) -> None:
     stores(variables, extra).succeeded()
-    image = {**cloud.auth("alice"), "name": image_name, "filename": str(small_disk), "disk_format": "raw", "stores": ["extra"]}
+    image = {**cloud.auth("alice"), "name": image_name, "src": str(small_disk), "disk_format": "raw", "stores": ["extra"]}
     ident = run_module("glance_image", image).succeeded()["image"]["id"]
     former = Path(extra["filesystem_store_datadir"])
     (former / "not-an-image").write_text("")
@@ -214,7 +214,7 @@ def test_counts_are_those_of_every_project_and_of_hidden_images(cloud: Cloud, sm
 
     before = images_in_archive()
     for user, hidden in (("alice", True), ("bob", False)):
-        image = {**cloud.auth(user), "name": f"{image_name} {user}", "filename": str(small_disk), "disk_format": "raw", "stores": ["archive"]}
+        image = {**cloud.auth(user), "name": f"{image_name} {user}", "src": str(small_disk), "disk_format": "raw", "stores": ["archive"]}
         run_module("glance_image", {**image, "is_hidden": hidden} if hidden else image).succeeded()
     assert images_in_archive() == before + 2
 

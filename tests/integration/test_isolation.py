@@ -12,21 +12,21 @@ from ansible_collections.xenstack.image_services.tests.support.modules import ru
 
 
 def test_another_project_sees_changes_and_deletes_nothing(cloud: Cloud, image_name: str, small_disk: Path) -> None:
-    private = run_module("glance_image", {**cloud.auth("alice"), "name": image_name, "filename": str(small_disk)}).succeeded()["image"]
+    private = run_module("glance_image", {**cloud.auth("alice"), "name": image_name, "src": str(small_disk)}).succeeded()["image"]
     bob = cloud.auth("bob")
     for options in ({"name": image_name}, {"id": private["id"]}, {"filters": {"owner": private["owner"]}}):
         assert run_module("glance_image_info", {**bob, **options}).succeeded()["images"] == []
     assert not run_module("glance_image", {**bob, "name": image_name, "state": "absent"}).succeeded()["changed"]
     assert not run_module("glance_image", {**bob, "id": private["id"], "state": "absent"}).succeeded()["changed"]
     assert run_module("glance_image", {**bob, "id": private["id"], "name": image_name, "tags": ["mine"]}).failed
-    own = run_module("glance_image", {**bob, "name": image_name, "filename": str(small_disk)}).succeeded()
+    own = run_module("glance_image", {**bob, "name": image_name, "src": str(small_disk)}).succeeded()
     assert own["changed"]
     assert own["image"]["id"] != private["id"]
     assert [image for image in cloud.images("alice") if image["name"] == image_name] == [private]
 
 
 def test_an_administrator_does_not_hit_another_projects_image_by_name(cloud: Cloud, image_name: str, small_disk: Path) -> None:
-    private = run_module("glance_image", {**cloud.auth("alice"), "name": image_name, "filename": str(small_disk)}).succeeded()["image"]
+    private = run_module("glance_image", {**cloud.auth("alice"), "name": image_name, "src": str(small_disk)}).succeeded()["image"]
     admin = cloud.auth("admin")
     assert "Give owner: alpha or the id for that image" in run_module("glance_image", {**admin, "name": image_name, "state": "absent"}).sentence()
     assert run_module("glance_image", {**admin, "name": image_name, "owner": "alpha", "tags": ["seen"]}).succeeded()["image"]["id"] == private["id"]
@@ -34,9 +34,9 @@ def test_an_administrator_does_not_hit_another_projects_image_by_name(cloud: Clo
 
 
 def test_a_public_image_of_another_project_is_not_taken_for_ones_own(cloud: Cloud, image_name: str, small_disk: Path) -> None:
-    public = run_module("glance_image", {**cloud.auth("admin"), "name": image_name, "filename": str(small_disk), "visibility": "public"}).succeeded()["image"]
+    public = run_module("glance_image", {**cloud.auth("admin"), "name": image_name, "src": str(small_disk), "visibility": "public"}).succeeded()["image"]
     alice = cloud.auth("alice")
-    result = run_module("glance_image", {**alice, "name": image_name, "filename": str(small_disk)})
+    result = run_module("glance_image", {**alice, "name": image_name, "src": str(small_disk)})
     assert result.sentence() == (
         f"Cannot keep image '{image_name}': project '{public['owner']}' has a public image of this name ({public['id']}), and project 'alpha', "
         f"which the task runs as, has none. Give owner: {public['owner']} or the id for that image, or owner: alpha for an image of the own project."
@@ -50,7 +50,7 @@ def test_a_public_image_of_another_project_is_not_taken_for_ones_own(cloud: Clou
 @pytest.mark.parametrize("answer", ["accepted", "rejected"])
 def test_a_shared_image_is_seen_by_its_member_and_answered_by_it(cloud: Cloud, image_name: str, small_disk: Path, answer: str) -> None:
     beta = run_module("glance_image", {**cloud.auth("bob"), "name": f"{image_name} of beta", "state": "reserved"}).succeeded()["image"]["owner"]
-    declared = {**cloud.auth("alice"), "name": image_name, "filename": str(small_disk), "visibility": "shared", "members": [beta]}
+    declared = {**cloud.auth("alice"), "name": image_name, "src": str(small_disk), "visibility": "shared", "members": [beta]}
     shared = run_module("glance_image", declared).succeeded()["image"]
     reply = {**cloud.auth("bob"), "id": shared["id"], "member_status": answer}
     assert run_module("glance_image", reply, check=True).succeeded()["changed"]

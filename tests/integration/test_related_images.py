@@ -76,7 +76,7 @@ def found(cloud: Cloud, who: str, installation: str, *instances: str, **more: An
 
 def test_the_life_of_a_relation(aware: Cloud, image_name: str, small_disk: Path, tmp_path: Path) -> None:
     alice = aware.auth("alice")
-    usual = {"name": image_name, "filename": str(small_disk), "disk_format": "raw", "on_replace": "keep"}
+    usual = {"name": image_name, "src": str(small_disk), "disk_format": "raw", "on_replace": "keep"}
     predicted = run_module("glance_image", {**aware.auth("alice"), **usual, **of(A.upper(), "123")}, check=True).succeeded()
     assert predicted["image"].items() >= of(A, "123").items()
     assert named(aware, image_name) == []
@@ -106,7 +106,7 @@ def test_the_life_of_a_relation(aware: Cloud, image_name: str, small_disk: Path,
     # New content is a new image, whether the task names the instance or leaves it alone.
     other = tmp_path / "other.raw"
     other.write_bytes(bytes(1024))
-    second = keep(alice, **{**usual, "filename": str(other)})
+    second = keep(alice, **{**usual, "src": str(other)})
     assert second["replaced_image_id"] == first["id"]
     assert relation(aware, second["image"]["id"]) == of(A, INSTANCE)
     third = keep(alice, **{**usual, **of(A, "7")})
@@ -120,7 +120,7 @@ def test_the_life_of_a_relation(aware: Cloud, image_name: str, small_disk: Path,
     assert gone["diff"]["after"].items() >= NONE.items()
     assert relation(aware, third["image"]["id"]) == {}
     assert not keep(alice, **{**usual, **of("", "")})["changed"]
-    keep(alice, **{**usual, **of(A, "7"), "state": "absent", "filename": None})
+    keep(alice, **{**usual, **of(A, "7"), "state": "absent", "src": None})
 
 
 def test_the_images_of_an_instance_are_exactly_those(aware: Cloud, image_name: str, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -211,7 +211,7 @@ def test_who_does_not_own_an_image_is_told_so_and_changes_nothing(aware: Cloud, 
 def test_a_new_image_survives_a_passing_fault(aware: Cloud, proxy: FaultyProxy, image_name: str, small_disk: Path, fault: Fault) -> None:
     faults = Fault(fault.pattern, answer=fault.answer, reset_after=fault.reset_after, lose_answer=fault.lose_answer)
     proxy.faults.append(faults)
-    options = {"name": image_name, "filename": str(small_disk), "disk_format": "raw", **of(A, "123")}
+    options = {"name": image_name, "src": str(small_disk), "disk_format": "raw", **of(A, "123")}
     done = keep(aware.through(proxy, "alice"), **options)
     assert faults.times == 0, "the fault has happened"
     assert named(aware, image_name) == [done["image"]["id"]]
@@ -232,11 +232,11 @@ def test_a_changed_relation_survives_a_passing_fault(aware: Cloud, proxy: Faulty
 
 def test_a_failed_upload_leaves_no_relation_and_the_old_one_stands(aware: Cloud, proxy: FaultyProxy, image_name: str, small_disk: Path, tmp_path: Path) -> None:
     usual = {"name": image_name, "disk_format": "raw"}
-    old = run_module("glance_image", {**aware.auth("alice"), **usual, "filename": str(small_disk), **of(A, "123")}).succeeded()["image"]
+    old = run_module("glance_image", {**aware.auth("alice"), **usual, "src": str(small_disk), **of(A, "123")}).succeeded()["image"]
     other = tmp_path / "other.raw"
     other.write_bytes(bytes(1024))
     proxy.faults.append(Fault(r"^PUT ", times=99, answer=403))
-    run_module("glance_image", {**aware.through(proxy, "alice"), **usual, "filename": str(other), **of(A, "124")}).sentence()
+    run_module("glance_image", {**aware.through(proxy, "alice"), **usual, "src": str(other), **of(A, "124")}).sentence()
     assert [image["id"] for image in found(aware, "alice", A, "123", "124")] == [old["id"]]
     assert found(aware, "alice", A, "123", "124", hidden=True) == []
 

@@ -54,7 +54,7 @@ def test_a_playbook_at_full_verbosity_shows_no_secret(cloud: Cloud, image_name: 
     given = credentials(cloud, form)
     password = cloud.auth("alice")["cloud"]["auth"]["password"]
     sdk_log = tmp_path / "sdk.log"
-    image = {**given, "name": image_name, "filename": str(small_disk), "sdk_log_path": str(sdk_log), "sdk_log_level": "DEBUG"}
+    image = {**given, "name": image_name, "src": str(small_disk), "sdk_log_path": str(sdk_log), "sdk_log_level": "DEBUG"}
     variables = tmp_path / "variables.json"
     variables.write_text(json.dumps({"image": image, "listing": given, "absent": {**given, "name": image_name, "state": "absent"}}), encoding="utf-8")
     playbook = tmp_path / "play.yml"

@@ -97,8 +97,8 @@ def test_images_come_change_and_go(cloud: Cloud, terraform: Terraform, image_nam
     packed = tmp_path / "packed.gz"
     packed.write_bytes(gzip.compress(os.urandom(MIB)))
     images: dict[str, dict[str, Any]] = {
-        one: {"filename": str(small_disk), "disk_format": "raw", "tags": ["a"]},
-        two: {"filename": str(packed), "decompress": True, "disk_format": "raw", "properties": {"os_distro": "debian"}, "on_replace": "delete"},
+        one: {"src": str(small_disk), "disk_format": "raw", "tags": ["a"]},
+        two: {"src": str(packed), "decompress": True, "disk_format": "raw", "properties": {"os_distro": "debian"}, "on_replace": "delete"},
     }
     terraform.declare(images=images)
     terraform.apply()
@@ -109,7 +109,7 @@ def test_images_come_change_and_go(cloud: Cloud, terraform: Terraform, image_nam
     terraform.plan(UNCHANGED)
 
     images[one]["tags"] = ["b"]
-    images[three] = {"filename": str(small_disk), "disk_format": "raw"}
+    images[three] = {"src": str(small_disk), "disk_format": "raw"}
     packed.write_bytes(gzip.compress(os.urandom(MIB)))
     terraform.declare(images=images)
     terraform.apply()
@@ -135,7 +135,7 @@ def test_images_come_change_and_go(cloud: Cloud, terraform: Terraform, image_nam
 
 
 def test_an_image_of_somebody_else_is_adopted_only_when_told(cloud: Cloud, terraform: Terraform, image_name: str, small_disk: Path) -> None:
-    declared = {"filename": str(small_disk), "disk_format": "raw"}
+    declared = {"src": str(small_disk), "disk_format": "raw"}
     theirs, ours = f"{image_name} theirs", f"{image_name} ours"
     there = run_module("glance_image", {**cloud.auth("alice"), "name": theirs, **declared}).succeeded()["image"]["id"]
     terraform.declare(images={theirs: {"tags": ["taken"]}, ours: declared})
@@ -159,7 +159,7 @@ def test_an_image_of_somebody_else_is_adopted_only_when_told(cloud: Cloud, terra
 
 
 def test_a_failure_is_told_and_the_next_apply_goes_on(cloud: Cloud, terraform: Terraform, image_name: str, small_disk: Path, tmp_path: Path) -> None:
-    declared = {"filename": str(tmp_path / "missing"), "disk_format": "raw"}
+    declared = {"src": str(tmp_path / "missing"), "disk_format": "raw"}
     terraform.declare(images={image_name: declared})
     assert "No such file or directory" in terraform("apply", "-auto-approve", "-input=false", "-no-color", expected=1)
     shutil.copy(small_disk, tmp_path / "missing")
@@ -184,7 +184,7 @@ def test_a_store_comes_with_its_image_and_goes_with_it(
     directory = cloud.base / "data" / "terraform"
     extra = {"name": "terraform", "type": "file", "description": "first", "filesystem_store_datadir": str(directory)}
     declared = {"inventory": str(inventory), "permanent_stores": permanent}
-    image = {image_name: {"filename": str(small_disk), "disk_format": "raw", "stores": ["terraform"]}}
+    image = {image_name: {"src": str(small_disk), "disk_format": "raw", "stores": ["terraform"]}}
 
     def stores() -> dict[str, str]:
         found = run_module("glance_store_info", {**cloud.auth("admin"), "details": True}).succeeded()["stores"]

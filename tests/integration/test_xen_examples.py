@@ -178,7 +178,7 @@ def images(cloud: Cloud, tmp_path: Path) -> Iterator[Path]:
     qemu_img("convert", "-f", "raw", "-O", "vpc", "-o", "force_size=on", raw, files / "srv" / "images" / "appliance.vhd")
     made = {"debian-13": ("disk.qcow2", "qcow2"), "debian-13-xen": ("srv/images/appliance.vhd", "vhd")}
     for name, (path, disk_format) in made.items():
-        run_module("glance_image", {**cloud.auth("admin"), "name": name, "filename": str(files / path), "disk_format": disk_format}).succeeded()
+        run_module("glance_image", {**cloud.auth("admin"), "name": name, "src": str(files / path), "disk_format": disk_format}).succeeded()
     yield files
     for name in (*made, "golden", "database data"):
         cloud.remove_images(name)

@@ -21,7 +21,7 @@ def create_image_argspec() -> ArgumentSpec:
             "name": {"type": "str"},
             "id": {"type": "str"},
             "state": {"type": "str", "choices": ["present", "reserved", "inactive", "absent"], "default": "present"},
-            "filename": {"type": "str"},
+            "src": {"type": "str", "aliases": ["filename"]},
             "uri": {"type": "str"},
             "checksum": {"type": "str"},
             "decompress": {"type": "bool"},
@@ -53,7 +53,7 @@ def create_image_argspec() -> ArgumentSpec:
             "kernel": {"type": "str"},
             "ramdisk": {"type": "str"},
         },
-        mutually_exclusive=[("filename", "uri"), ("visibility", "is_public"), ("filename", "remote_image_id")],
+        mutually_exclusive=[("src", "uri"), ("visibility", "is_public"), ("src", "remote_image_id")],
         required_one_of=[("name", "id")],
         required_together=[("remote_region", "remote_image_id"), RELATION],
         required_if=[
@@ -68,7 +68,7 @@ def refuse_content_of_reserved(label: str, params: Mapping[str, Any]) -> None:
     """A reserved image waits for data that someone else uploads."""
     if params.get("state") != "reserved":
         return
-    for option in ("filename", "uri", "import_method"):
+    for option in ("src", "uri", "import_method"):
         if params.get(option) is not None:
             advice = f"Give state: present, or leave {option} out"
             raise cannot("keep", "image", label, f"state is 'reserved', and {option} is given", advice, code="reserved_content")

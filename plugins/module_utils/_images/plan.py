@@ -119,7 +119,7 @@ def plan(
         raise _refusal(
             desired,
             mislabelled(desired, current),
-            "Glance cannot change it: remove the option, or give filename or uri so that the content is uploaded again",
+            "Glance cannot change it: remove the option, or give src or uri so that the content is uploaded again",
             "immutable",
         )
     return _with(_plan_update(desired, current, members, own_status, relation or {}), leftovers, finishing, selection.superseded)
@@ -134,10 +134,10 @@ def _refuse_nothing(desired: DesiredImage) -> None:
     if desired.source is not None or desired.state == "reserved":
         return
     if desired.state == "inactive":
-        raise _refusal(desired, f"there is no image of this {key} whose data could be withheld", f"Correct {key}, or give filename or uri", "not_found")
+        raise _refusal(desired, f"there is no image of this {key} whose data could be withheld", f"Correct {key}, or give src or uri", "not_found")
     if desired.image_id is None:
         cause = "there is no image of this name, and the task names no content"
-        raise _refusal(desired, cause, "Correct name, give filename or uri, or state: reserved for an image without data", "not_found")
+        raise _refusal(desired, cause, "Correct name, give src or uri, or state: reserved for an image without data", "not_found")
 
 
 def _with(made: ImagePlan, leftovers: tuple[str, ...], finishing: Record | None, superseded: tuple[Record, ...]) -> ImagePlan:
@@ -238,7 +238,7 @@ def _plan_update(desired: DesiredImage, current: Record, members: Mapping[str, s
     after_image = _patched(current, operations)
     if desired.state == "inactive" and not (has_data(current) or fill):
         raise _refusal(
-            desired, f"its status is '{current.get('status')}', and Glance withholds data that is there", "Give filename or uri, or state: absent", "no_data"
+            desired, f"its status is '{current.get('status')}', and Glance withholds data that is there", "Give src or uri, or state: absent", "no_data"
         )
     new_status = {"present": "active", "inactive": "deactivated"}.get(desired.state, current.get("status"))
     switches = (has_data(current) or fill) and (current.get("status") != new_status)

@@ -48,13 +48,13 @@ def open_source(label: str, params: Mapping[str, Any]) -> tuple[Source | None, S
         _refuse_credentials(label, params)
         address = params["uri"] or f"{params['remote_region']}/{params['remote_image_id']}"
         return None, SourceFacts("import", shown(address), fingerprint=import_fingerprint(method, identity(address)), checksum=checksum)
-    if params["filename"]:
-        source: Source = FileSource(params["filename"])
+    if params["src"]:
+        source: Source = FileSource(params["src"])
     elif params["uri"]:
         source = HttpSource(params["uri"], access=access_of(params), checked=checksum is not None)
     else:
         return None, None
-    facts = SourceFacts("file" if params["filename"] else "http", source.label, checksum=checksum, seen=False, decompressed=bool(params["decompress"]))
+    facts = SourceFacts("file" if params["src"] else "http", source.label, checksum=checksum, seen=False, decompressed=bool(params["decompress"]))
     if isinstance(source, HttpSource) and checksum is not None:
         return source, facts
     return look_at(label, source, facts, params)
@@ -114,7 +114,7 @@ def _advice(source: Source, disk_format: str | None, found: str | None) -> str:
 
 def file_name(params: Mapping[str, Any]) -> str | None:
     """The name by which a checksum file lists the content."""
-    path = params["filename"] or unquote(re.split("[?#]", params["uri"] or "", maxsplit=1)[0])
+    path = params["src"] or unquote(re.split("[?#]", params["uri"] or "", maxsplit=1)[0])
     return path.rpartition("/")[2] or None
 
 

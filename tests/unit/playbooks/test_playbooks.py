@@ -71,9 +71,9 @@ def test_relative_paths_are_of_the_directory_where_the_user_stands(monkeypatch: 
     assert absolute_paths([given]) == [expected]
     for other in ("production", None, 7, {}, []):
         assert absolute_paths(other) == other
-    images = {"images": [{"filename": "a/../b.raw", "properties": {"filename": "x"}}, {"uri": "http://x"}], "defaults": {}}
-    assert absolute_paths(images, ["images.filename", "ca_cert"]) == {
-        "images": [{"filename": f"{tmp_path}/b.raw", "properties": {"filename": "x"}}, {"uri": "http://x"}],
+    images = {"images": [{"src": "a/../b.raw", "properties": {"src": "x"}}, {"uri": "http://x"}], "defaults": {}}
+    assert absolute_paths(images, ["images.src", "ca_cert"]) == {
+        "images": [{"src": f"{tmp_path}/b.raw", "properties": {"src": "x"}}, {"uri": "http://x"}],
         "defaults": {},
     }
     assert given["ca_path"] == "pool.pem"

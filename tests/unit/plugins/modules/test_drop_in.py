@@ -64,7 +64,8 @@ PEER_FIELDS = set(
 
 
 def test_every_option_and_alias_is_accepted() -> None:
-    options = create_cloud_argspec().merge(create_image_argspec()).options
+    declared = create_cloud_argspec().merge(create_image_argspec()).options
+    options = {accepted: option for name, option in declared.items() for accepted in (name, *option.get("aliases", ()))}
     for name, (kind, aliases) in PEER_OPTIONS.items():
         assert options[name]["type"] == kind, name
         assert set(aliases) <= set(options[name].get("aliases", ())), name

@@ -30,7 +30,7 @@ OTHER_TEXTS = frozenset(
     "compression_level config config_file config_files container_format content_type description directories disk_format engine fingerprint instance_id "
     "interface internal_url mac marked_files marker memory min_free mode mount_point nfsversion nova_installation_uuid option order other_stores password "
     "path prune_max public_url query sdk_log_path section setype size spool_dir src tags type uri url url_password url_username validate_certs dest "
-    "dom0_endpoints filename ca_path attributes selevel serole setype seuser unsafe_writes shown_options argv kind files "
+    "dom0_endpoints ca_path attributes selevel serole setype seuser unsafe_writes shown_options argv kind files "
     "directory names api_hosts config_dir config_group service_config_dir started_file globals_file datadir_volume "
     "service_roles distribution driver_class".split()
 )

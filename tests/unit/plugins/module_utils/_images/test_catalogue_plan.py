@@ -24,7 +24,7 @@ from ansible_collections.xenstack.image_services.plugins.module_utils._images.se
 from hypothesis import given
 from hypothesis import strategies as st
 
-EXCLUSIVE = [("visibility", "is_public"), ("filename", "uri")]
+EXCLUSIVE = [("visibility", "is_public"), ("src", "uri")]
 
 
 def image(number: int, name: str = "debian", **more: Any) -> dict[str, Any]:

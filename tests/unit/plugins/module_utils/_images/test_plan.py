@@ -188,10 +188,10 @@ def test_an_image_without_data_is_created_where_the_task_says_so(desired: Desire
 @pytest.mark.parametrize(
     ("desired", "sentence"),
     [
-        (wanted(), "there is no image of this name, and the task names no content. Correct name, give filename or uri, or state: reserved"),
+        (wanted(), "there is no image of this name, and the task names no content. Correct name, give src or uri, or state: reserved"),
         (wanted(properties={"os_distro": "debian"}), "there is no image of this name, and the task names no content."),
-        (wanted(state="inactive"), "there is no image of this name whose data could be withheld. Correct name, or give filename or uri."),
-        (wanted(state="inactive", image_id=NEW_ID), "there is no image of this id whose data could be withheld. Correct id, or give filename or uri."),
+        (wanted(state="inactive"), "there is no image of this name whose data could be withheld. Correct name, or give src or uri."),
+        (wanted(state="inactive", image_id=NEW_ID), "there is no image of this id whose data could be withheld. Correct id, or give src or uri."),
     ],
 )
 def test_a_name_that_no_image_has_creates_nothing_without_content(desired: DesiredImage, sentence: str) -> None:
