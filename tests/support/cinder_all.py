@@ -30,6 +30,12 @@ CONF = cfg.CONF
 class OneOfSeveral(service.Service):
     """Cinder takes a process for one service, and reports for the last one that was started."""
 
+    ready = False
+
+    def start(self) -> None:
+        super().start()
+        self.ready = True
+
     def report_state(self) -> None:
         service.Service.service_id = self.origin_service_id
         super().report_state()
@@ -59,10 +65,14 @@ def main() -> None:
     backup = OneOfSeveral.create(binary="cinder-backup", service_name="backup", coordination=True)
     launcher.launch_service(backup)
     eventlet.spawn(keep_telling, backup.manager)
+    backends = []
     for backend in filter(None, CONF.enabled_backends or []):
         CONF.register_opt(volume.host_opt, group=backend)
-        created = OneOfSeveral.create(host=f"{CONF.host}@{backend}", service_name=backend, binary="cinder-volume", coordination=True)
-        launcher.launch_service(created)
+        backends.append(OneOfSeveral.create(host=f"{CONF.host}@{backend}", service_name=backend, binary="cinder-volume", coordination=True))
+        launcher.launch_service(backends[-1])
+    # A starting service puts every volume that is being created in error, also those requested since its start.
+    while not all(backend.ready for backend in backends):
+        eventlet.sleep(0.05)
     launcher.launch_service(service.WSGIService("osapi_volume"))
     launcher.wait()
 
