@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ansible_collections.xenstack.image_services.tests.support.deployment import ROOT
+from ansible_collections.xenstack.image_services.tests.support.module_process import ModuleProcess
 
 PACKAGE = "ansible_collections.xenstack.image_services.plugins.modules"
 
@@ -45,22 +46,17 @@ class Result:
 class RunningModule:
     """A module that has been started and not yet waited for."""
 
+    process: ModuleProcess | subprocess.Popen[str]
+
     def __init__(self, name: str, options: Mapping[str, Any], *, check: bool = False, prefix: Sequence[str] = ()) -> None:
-        arguments = {**options, "_ansible_check_mode": check, "_ansible_diff": True}
+        arguments = json.dumps({"ANSIBLE_MODULE_ARGS": {**options, "_ansible_check_mode": check, "_ansible_diff": True}})
         kept = {key: value for key, value in os.environ.items() if not key.startswith(("ANSIBLE_", "OS_"))}
-        self.process = subprocess.Popen(
-            [*prefix, sys.executable, "-W", "ignore", "-m", f"{PACKAGE}.{name}"],
-            cwd=ROOT,
-            env={**kept, "PYTHONPATH": str(ROOT / ".build")},
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-        )
-        assert self.process.stdin is not None
-        self.process.stdin.write(json.dumps({"ANSIBLE_MODULE_ARGS": arguments}))
-        self.process.stdin.close()
-        self.process.stdin = None
+        environment, module = {**kept, "PYTHONPATH": str(ROOT / ".build")}, f"{PACKAGE}.{name}"
+        # Coverage looks at what a process imports.
+        if prefix or "COVERAGE_PROCESS_START" in os.environ:
+            self.process = _program([*prefix, sys.executable, "-W", "ignore", "-m", module], arguments, environment)
+        else:
+            self.process = ModuleProcess(module, arguments, environment, ROOT)
 
     def kill(self) -> None:
         """As the kernel's out-of-memory killer would: without a chance to clean up."""
@@ -71,7 +67,17 @@ class RunningModule:
         output, _nothing = self.process.communicate()
         lines = [line for line in output.splitlines() if line.startswith("{")]
         assert lines, output
+        assert self.process.returncode is not None
         return Result(self.process.returncode, json.loads(lines[-1]), output)
+
+
+def _program(command: Sequence[str], arguments: str, environment: Mapping[str, str]) -> subprocess.Popen[str]:
+    process = subprocess.Popen(command, cwd=ROOT, env=environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    assert process.stdin is not None
+    process.stdin.write(arguments)
+    process.stdin.close()
+    process.stdin = None
+    return process
 
 
 def kill_first(running: Sequence[RunningModule]) -> None:
