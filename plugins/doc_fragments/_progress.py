@@ -17,7 +17,7 @@ attributes:
     description: Can be run with the keyword C(async). Progress is not shown then.
     support: full
 requirements:
-  - zstandard >= 0.15.0, only to decompress zstd
+  - backports.zstd >= 1.0.0 on a Python before 3.14, only to decompress zstd
 notes:
   - At C(-v), a transfer that takes longer than a second is shown while it runs, with a line at every tenth of it and after 15 seconds without one.
     Where its size is not known, the line has the bytes and the rate alone. The same lines are written to the system log at any verbosity.

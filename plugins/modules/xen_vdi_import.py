@@ -173,7 +173,7 @@ extends_documentation_fragment:
   - xenstack.image_services._pool
   - xenstack.image_services._cloud_glance
 notes:
-  - Images that are compressed with zstd need the Python library zstandard.
+  - Images that are compressed with zstd need Python 3.14 or the Python library backports.zstd.
   - Images are read by the module alone, as one file that holds the complete disk. Nothing that an image names is opened, so images with a backing file, a
     parent or data in other files are refused. vmdk is read as V(monolithicSparse) and V(streamOptimized), with grains of 8 KiB to 2 MiB and up to 16 TiB.
 seealso:

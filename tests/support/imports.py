@@ -11,8 +11,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import zstandard
 from ansible_collections.xenstack.image_services.plugins.module_utils._core.runner import carry_out
+from ansible_collections.xenstack.image_services.plugins.module_utils._disk.decoders import zstd
 from ansible_collections.xenstack.image_services.plugins.module_utils._vdis.import_job import ImportJob
 from ansible_collections.xenstack.image_services.plugins.modules.xen_vdi_import import create_import_argspec
 from ansible_collections.xenstack.image_services.tests.support.disks import MIB, build_vhd, partitioned, qemu_img, tarball_of, write_raw
@@ -23,7 +23,7 @@ COMPRESS: dict[str, Callable[[bytes], bytes]] = {
     "gz": gzip.compress,
     "xz": lambda data: lzma.compress(data, preset=0),
     "bz2": bz2.compress,
-    "zst": lambda data: zstandard.ZstdCompressor().compress(data),
+    "zst": zstd.compress,
 }
 
 

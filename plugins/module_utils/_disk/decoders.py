@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import bz2
 import lzma
+import sys
 import traceback
 import zlib
 from collections.abc import Callable, Iterator
@@ -15,20 +16,24 @@ from typing import Protocol
 from ansible.module_utils.basic import missing_required_lib
 
 from .._core.errors import ImageServicesError
-from .zstd_frames import BrokenFrames, FrameCutter
 
 try:
-    import zstandard
+    if sys.version_info >= (3, 14):
+        from compression import zstd
+    else:
+        from backports import zstd
 except ImportError:
-    ZSTANDARD_IMPORT_ERROR: str | None = traceback.format_exc()
+    ZSTD_IMPORT_ERROR: str | None = traceback.format_exc()
 else:
-    ZSTANDARD_IMPORT_ERROR = None
+    ZSTD_IMPORT_ERROR = None
 
 MAX_OUTPUT = 1024 * 1024
 # zlib copies what it has not yet read, so it gets little at a time.
 MAX_INPUT = 64 * 1024
 # What `xz -9` needs is 65 MiB, what `zstd --ultra -22` needs 128 MiB.
 MAX_MEMORY = 128 * 1024 * 1024
+# A frame, and the sixteen kinds of skippable frames, which hold nothing of the content.
+ZSTD_MAGICS = (b"\x28\xb5\x2f\xfd", *(bytes([kind]) + b"\x2a\x4d\x18" for kind in range(0x50, 0x60)))
 
 
 class BrokenStream(Exception):
@@ -46,7 +51,7 @@ class Decoder(Protocol):
 
 
 class _Member(Protocol):
-    """What the decompressors of lzma and bz2 have in common."""
+    """What the decompressors of lzma, bz2 and zstd have in common."""
 
     @property
     def eof(self) -> bool: ...
@@ -87,11 +92,11 @@ class _GzipMember:
 
 
 class _Members:
-    """gzip, xz and bzip2: members follow each other, and some writers pad the end with zeros."""
+    """Members follow each other, and some writers pad the end with zeros."""
 
-    def __init__(self, member: Callable[[], _Member], magic: bytes, errors: tuple[type[Exception], ...], padding: bool) -> None:
+    def __init__(self, member: Callable[[], _Member], magics: tuple[bytes, ...], errors: tuple[type[Exception], ...], padding: bool = False) -> None:
         self._make = member
-        self._magic = magic
+        self._magics = magics
         self._errors = errors
         self._padding = padding
         self._member: _Member | None = None
@@ -129,46 +134,16 @@ class _Members:
         if self._begun and self._padding:
             data = data.lstrip(b"\0")
         self._between = b""
-        if len(data) < len(self._magic) and self._magic.startswith(data):
+        if any(len(data) < len(magic) and magic.startswith(data) for magic in self._magics):
             self._between = data
             return b""
-        if not data.startswith(self._magic):
+        if not data.startswith(self._magics):
             raise BrokenStream("bytes of something else follow its end" if self._begun else "it does not begin as such data does")
         self._member, self._begun = self._make(), True
         return data
 
     def finish(self) -> None:
         if self._member is not None or self._between or not self._begun:
-            raise BrokenStream("it ends in the middle")
-
-
-class _Zstandard:
-    """Frames, cut so that each piece of input has a limit to what it grows to."""
-
-    def __init__(self) -> None:
-        if ZSTANDARD_IMPORT_ERROR is not None:
-            raise ImageServicesError(missing_required_lib("zstandard", reason="to decompress zstd"), code="missing_library")
-        self._library = zstandard.ZstdDecompressor(max_window_size=MAX_MEMORY)
-        self._cutter = FrameCutter(MAX_OUTPUT // (128 * 1024))
-        self._frame = self._library.decompressobj()
-        self._begun = False
-
-    def decode(self, data: bytes) -> Iterator[bytes]:
-        try:
-            for piece, ends in self._cutter.feed(data):
-                self._begun = True
-                output = self._frame.decompress(piece)
-                if ends:
-                    self._frame = self._library.decompressobj()
-                if output:
-                    yield output
-        except BrokenFrames as exc:
-            raise BrokenStream(str(exc)) from exc
-        except zstandard.ZstdError as exc:
-            raise BrokenStream(_cause(exc)) from exc
-
-    def finish(self) -> None:
-        if not self._cutter.complete or not self._begun:
             raise BrokenStream("it ends in the middle")
 
 
@@ -179,12 +154,29 @@ def _cause(exc: Exception) -> str:
     return f"it is damaged ({text})"
 
 
+def zstd_decompressor(max_memory: int) -> zstd.ZstdDecompressor:
+    """One frame; a window that takes more memory, which is a power of two, is refused."""
+    if ZSTD_IMPORT_ERROR is not None:
+        raise ImageServicesError(missing_required_lib("backports.zstd", reason="to decompress zstd"), code="missing_library")
+    return zstd.ZstdDecompressor(options={zstd.DecompressionParameter.window_log_max: max_memory.bit_length() - 1})
+
+
+def decompress_zstd(data: bytes, size: int, max_memory: int) -> bytes:
+    """The first bytes of what a frame at the beginning of the data holds, less where it ends before."""
+    decompressor = zstd_decompressor(max_memory)
+    try:
+        return decompressor.decompress(data, size)
+    except zstd.ZstdError as exc:
+        raise BrokenStream(f"it is damaged ({exc})") from exc
+
+
 def decoder(compression: str) -> Decoder:
     """A decoder for one of the names that `formats.sniff` gives to compressions."""
     if compression == "zstd":
-        return _Zstandard()
+        zstd_decompressor(MAX_MEMORY)
+        return _Members(lambda: zstd_decompressor(MAX_MEMORY), ZSTD_MAGICS, (zstd.ZstdError,))
     if compression == "gzip":
-        return _Members(_GzipMember, b"\x1f\x8b", (zlib.error,), padding=True)
+        return _Members(_GzipMember, (b"\x1f\x8b",), (zlib.error,), padding=True)
     if compression == "xz":
-        return _Members(lambda: lzma.LZMADecompressor(lzma.FORMAT_XZ, memlimit=MAX_MEMORY), b"\xfd7zXZ\x00", (lzma.LZMAError,), padding=True)
-    return _Members(bz2.BZ2Decompressor, b"BZh", (OSError, ValueError), padding=False)
+        return _Members(lambda: lzma.LZMADecompressor(lzma.FORMAT_XZ, memlimit=MAX_MEMORY), (b"\xfd7zXZ\x00",), (lzma.LZMAError,), padding=True)
+    return _Members(bz2.BZ2Decompressor, (b"BZh",), (OSError, ValueError))

@@ -13,16 +13,11 @@ import zlib
 from collections.abc import Iterator
 from typing import BinaryIO
 
-from ansible.module_utils.basic import missing_required_lib
-
 from .._core.errors import ImageServicesError
 from .clusters import Cluster, runs
-from .decoders import ZSTANDARD_IMPORT_ERROR
+from .decoders import BrokenStream, decompress_zstd
 from .disk import ImageFile
 from .extents import MIB, Block, Extent, is_zero, merged, pieces
-
-if ZSTANDARD_IMPORT_ERROR is None:
-    import zstandard
 
 _HEADER = struct.Struct(">4sIQIIQIIQ")
 _PLACE = 0x00FFFFFFFFFFFE00
@@ -74,7 +69,7 @@ class Qcow2File:
             raise self._file.broken(f"its first table is at {table}, beyond its end at {self._file.size}: it is cut off or damaged")
 
     def _features(self, bits: int) -> bool:
-        """Whether compressed clusters are zstandard's."""
+        """Whether compressed clusters are zstd's."""
         data = self._file.read(72, 32, "its header")
         features, header_length = int.from_bytes(data[:8], "big"), int.from_bytes(data[28:], "big")
         if header_length < 104 or header_length % 8 or header_length > 1 << bits:
@@ -158,13 +153,10 @@ class Qcow2File:
         return found[: cluster.length]
 
     def _unzstd(self, data: bytes) -> bytes:
-        if ZSTANDARD_IMPORT_ERROR is not None:
-            raise ImageServicesError(missing_required_lib("zstandard", reason="to read a qcow2 image that is compressed with zstd"), code="missing_library")
         try:
-            with zstandard.ZstdDecompressor(max_window_size=_MAX_WINDOW).stream_reader(data) as reader:
-                return reader.read(self._cluster)
-        except zstandard.ZstdError as exc:
-            raise self._file.broken(f"compressed data is damaged ({exc})") from exc
+            return decompress_zstd(data, self._cluster, _MAX_WINDOW)
+        except BrokenStream as exc:
+            raise self._file.broken(f"compressed data: {exc}") from exc
 
     def _check_place(self, place: int, length: int, offset: int) -> None:
         if place % self._cluster:

@@ -37,7 +37,7 @@ fails_with() {
 fails_with connection xen_vdi_info '{"hostname": "127.0.0.1:1", "username": "somebody", "password": "a-secret-word"}'
 fails_with ConnectFailure glance_image_info \
     '{"auth": {"auth_url": "http://127.0.0.1:1/v3", "username": "somebody", "password": "a-secret-word", "project_name": "none"}}'
-python3 -c 'import jmespath, zstandard'
+python3 -c 'import jmespath, sys; __import__("compression.zstd" if sys.version_info >= (3, 14) else "backports.zstd")'
 SMOKE
 podman image rm "$IMAGE" >/dev/null
 echo "The execution environment works."

@@ -12,7 +12,7 @@ from tempfile import TemporaryDirectory
 
 import pytest
 from ansible_collections.xenstack.image_services.plugins.module_utils._core.errors import ImageServicesError
-from ansible_collections.xenstack.image_services.plugins.module_utils._disk import qcow2
+from ansible_collections.xenstack.image_services.plugins.module_utils._disk import decoders
 from ansible_collections.xenstack.image_services.plugins.module_utils._disk.qcow2 import Qcow2File
 from ansible_collections.xenstack.image_services.tests.support.disks import GIB, MIB, Writes, content, disks, expected, qemu_img, qemu_io, refused, write_raw
 from hypothesis import given, settings
@@ -184,9 +184,9 @@ def test_a_cut_image_is_refused(image: bytes) -> None:
         refused(excinfo, "cut off")
 
 
-def test_zstandard_is_asked_for_by_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_library_for_zstd_is_asked_for_by_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     raw = write_raw(tmp_path / "raw", MIB, [(0, b"a" * MIB)])
     qemu_img("convert", "-c", "-f", "raw", "-O", "qcow2", "-o", "compression_type=zstd", raw, tmp_path / "qcow2")
-    monkeypatch.setattr(qcow2, "ZSTANDARD_IMPORT_ERROR", "no such module")
-    with pytest.raises(ImageServicesError, match="zstandard"):
+    monkeypatch.setattr(decoders, "ZSTD_IMPORT_ERROR", "no such module")
+    with pytest.raises(ImageServicesError, match="backports.zstd"):
         read(tmp_path / "qcow2")
