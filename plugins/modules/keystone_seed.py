@@ -12,8 +12,9 @@ version_added: 1.0.0
 description:
   - Creates and updates everything that is declared in one session, with one listing per kind of object.
   - What is not declared is never touched, and nothing is ever deleted.
-  - Needs no OpenStack library on the host that it runs on.
 author: xenstack.image_services contributors (@xenstack)
+requirements:
+  - keystoneauth1 on the host that the module runs on. The environments of OpenStack services and of openstacksdk have it.
 options:
   auth_url:
     description: Where Keystone answers, with or without C(/v3).
@@ -40,7 +41,7 @@ options:
     type: str
     default: RegionOne
   validate_certs:
-    description: Whether to check the certificate of Keystone.
+    description: Whether to check the certificate of Keystone, by the authorities that the host trusts.
     type: bool
     default: true
   timeout:

@@ -144,8 +144,6 @@ class HttpClient:
 
         With ``stream`` the body waits to be read, and the caller closes the answer.
         """
-        from keystoneauth1 import exceptions as ks
-
         url = path if path.startswith(("http://", "https://")) else self.base_url + path
         extra: dict[str, Any] = {}
         if json is not None:
@@ -154,7 +152,7 @@ class HttpClient:
             extra["data"] = data
         if stream:
             extra["stream"] = True
-        try:
+        with _session_errors(url):
             response = self._session.request(
                 url,
                 method,
@@ -166,19 +164,33 @@ class HttpClient:
                 timeout=timeout or self._timeout,
                 **extra,
             )
-        except ks.SSLError as exc:
-            raise GlanceError(f"no secure connection to {_origin(url)} ({_short(exc)})", kind="tls") from exc
-        except ks.ConnectionError as exc:
-            raise GlanceError(f"no answer from {_origin(url)} ({_short(exc)})", kind="connection") from exc
-        except ks.HttpError as exc:
-            raise GlanceError(
-                f"the identity service refused: {_short(exc)}", status=exc.http_status, request_id=exc.request_id, kind=_identity_kind(exc.http_status)
-            ) from exc
-        except ks.ClientException as exc:
-            raise GlanceError(_short(exc), kind="client") from exc
         if response.status_code >= 300:
             raise GlanceError(_reason(response, self._service), status=response.status_code, request_id=response.headers.get("x-openstack-request-id"))
         return response
+
+    def log_in(self, auth: Any) -> None:
+        """Have keystoneauth get a token, by other credentials than the session's where they are others."""
+        with _session_errors(self.base_url):
+            auth.get_access(self._session)
+
+
+@contextmanager
+def _session_errors(url: str) -> Iterator[None]:
+    """What keystoneauth raises, as GlanceError."""
+    from keystoneauth1 import exceptions as ks
+
+    try:
+        yield
+    except ks.SSLError as exc:
+        raise GlanceError(f"no secure connection to {_origin(url)} ({_short(exc)})", kind="tls") from exc
+    except ks.ConnectionError as exc:
+        raise GlanceError(f"no answer from {_origin(url)} ({_short(exc)})", kind="connection") from exc
+    except ks.HttpError as exc:
+        raise GlanceError(
+            f"the identity service refused: {_short(exc)}", status=exc.http_status, request_id=exc.request_id, kind=_identity_kind(exc.http_status)
+        ) from exc
+    except ks.ClientException as exc:
+        raise GlanceError(_short(exc), kind="client") from exc
 
 
 def _identity_kind(status: int) -> str | None:

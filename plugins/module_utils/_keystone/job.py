@@ -18,11 +18,12 @@ class SeedJob(Job[KeystoneFacts, KeystonePlan, None]):
 
     def __init__(self, params: Params) -> None:
         super().__init__(params)
-        self._client = KeystoneClient(params["auth_url"], domain=params["domain"], validate_certs=params["validate_certs"], timeout=params["timeout"])
+        names = ("auth_url", "username", "password", "domain", "validate_certs", "timeout")
+        self._client = KeystoneClient(**{name: params[name] for name in names}, project=params["project_name"])
 
     def look(self) -> KeystoneFacts:
         params = self.params
-        self._client.log_in(params["username"], params["password"], params["project_name"])
+        self._client.log_in()
         return self._client.read({user["name"]: user["password"] for user in params["users"] if user["update_password"] == "always"})
 
     def plan(self, seen: KeystoneFacts) -> KeystonePlan:
