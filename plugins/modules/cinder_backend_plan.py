@@ -69,11 +69,6 @@ options:
       - Group of that file.
     type: str
     default: cinder
-  backup:
-    description:
-      - Whether the former content of that file is kept beside it.
-    type: bool
-    default: false
   home:
     description:
       - Directory in which the driver is kept.
@@ -233,7 +228,6 @@ def create_backend_plan_argspec() -> ArgumentSpec:
             "config_file": {"type": "path", "default": "/etc/cinder/cinder.conf"},
             "owner": {"type": "str", "default": "root"},
             "group": {"type": "str", "default": "cinder"},
-            "backup": {"type": "bool", "default": False},
             "home": {"type": "path", "required": True},
             "record": {"type": "path", "required": True},
             "python": {"type": "path"},

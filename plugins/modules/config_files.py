@@ -93,7 +93,9 @@ options:
     default: false
   keep_backups:
     description:
-      - Copies of the former content to keep of each file. Older ones are removed, and of a file that is V(absent) all.
+      - Copies of the former content to keep of each file, the newest ones. Older ones are removed, and of a file that is V(absent) all. V(0) keeps none.
+      - Copies of a file with O(files[].replace=false) are left to whoever writes it. A copy that is kept is closed to other users, because it holds the
+        secrets of the file.
       - Without it, no copy is removed.
     type: int
   shown_options:
@@ -106,7 +108,7 @@ options:
 notes:
   - The content of files is part of the diff. Set O(shown_options) for files that hold secrets.
 seealso:
-  - module: xenstack.image_services.config_backups
+  - module: ansible.builtin.copy
 extends_documentation_fragment:
   - xenstack.image_services._attributes
 """

@@ -101,8 +101,13 @@ def test_the_second_run_changes_nothing_and_no_run_tells_the_password(cinder: Ci
     assert again.changed == 0, again.output
     changed = run_roles(["cinder_xenapinfs"], {**variables, "cinder_xenapinfs_sr_base_path": "/run/sr-mount"}, "-vvv", "--diff", "--check").succeeded()
     assert changed.changed > 0
-    for run in (again, changed):
-        assert PASSWORD not in run.output
+    assert "+xenapi_sr_base_path = /run/sr-mount" in changed.output.splitlines()
+    secret = {"cinder_xenapinfs_password": "another-Pass-word", "cinder_xenapinfs_extra_config": {"san_password": "Third-Pass-word"}}
+    masked = run_roles(["cinder_xenapinfs"], {**variables, **secret, "cinder_xenapinfs_precheck": False}, "-vvv", "--diff", "--check").succeeded()
+    lines = {"-xenapi_connection_password = ********", "+xenapi_connection_password = ******** (changed)", "+san_password = ********"}
+    assert lines <= set(masked.output.splitlines())
+    for run in (again, changed, masked):
+        assert [word for word in (PASSWORD, "another-Pass-word", "Third-Pass-word") if word in run.output] == []
     assert stat.S_IMODE(cinder.configuration.stat().st_mode) == 0o640
     text = cinder.configuration.read_text()
     assert text.startswith("# A comment of the operator's.\n[DEFAULT]\nenabled_backends = xenapinfs\nhost = tests\n")

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from .._core.errors import cannot
+from .._core.ini import parse
 from .backend_config import PACKAGE, Edited, edit
 
 OWN_CLASS = PACKAGE + "driver.XenAPINFSDriver"
@@ -30,6 +31,9 @@ REQUIRED = {
     "xenapi_nfs_server": "cinder_xenapinfs_nfs_server",
     "xenapi_nfs_serverpath": "cinder_xenapinfs_nfs_serverpath",
 }
+# Options of the driver that are secret. What extra_config adds may be secret as well.
+SECRET = frozenset({"xenapi_connection_password"})
+ADDRESS = "xenapi_connection_url"
 CREDENTIALS = "Set cinder_xenapinfs_cloud or cinder_xenapinfs_auth to an administrator's, or"
 
 Options = Mapping[str, Any]
@@ -67,7 +71,7 @@ def plan_backend(options: Options, reading: BackendReading, digest: str) -> dict
     installs = is_present and is_own and reading.package_changes
     return {
         "findings": findings,
-        "files": [_config(options, edited, reading.is_root)],
+        "files": [_config(options, edited, reading)],
         "differs": edited.changed,
         "backends": list(edited.backends),
         "verified": is_verified,
@@ -109,9 +113,13 @@ def _record(wanted: Mapping[str, Any], digest: str) -> str:
     return hashlib.sha256(json.dumps([wanted, digest], sort_keys=True).encode()).hexdigest()
 
 
-def _config(options: Options, edited: Edited, is_root: bool) -> dict[str, Any]:
-    owners = {"owner": options["owner"], "group": options["group"]} if is_root else {}
-    return {"path": options["config_file"], "content": edited.text, "mode": "0640", "backup": options["backup"], **owners}
+def _config(options: Options, edited: Edited, reading: BackendReading) -> dict[str, Any]:
+    owners = {"owner": options["owner"], "group": options["group"]} if reading.is_root else {}
+    former = parse(reading.config or "").get(options["backend"], {}).get(ADDRESS, [])
+    # An address may hold a password.
+    secret = SECRET | {ADDRESS} if any("@" in address for address in [*former, str(options["options"].get(ADDRESS))]) else SECRET
+    shown = ["enabled_backends", "volume_driver", *(name for name in options["options"] if name not in secret)]
+    return {"path": options["config_file"], "content": edited.text, "mode": "0640", "shown_options": shown, **owners}
 
 
 def _incomplete(options: Options) -> Iterator[str]:

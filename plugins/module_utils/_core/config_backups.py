@@ -8,10 +8,10 @@ from __future__ import annotations
 import os
 import re
 import stat
+from collections.abc import Iterable
 from typing import Any, NamedTuple
 
 from .errors import cannot
-from .runner import Job, Params
 
 # <file>.<process>.<date>@<time>~
 STAMP = re.compile(r"\.(\d+)\.(\d{4}-\d\d-\d\d@\d\d:\d\d:\d\d)~")
@@ -45,50 +45,37 @@ class Backups(NamedTuple):
     def changed(self) -> bool:
         return bool(self.removed or self.closed)
 
+    @property
+    def diff(self) -> dict[str, Any]:
+        return {"before": {"backups": sorted(self.found)}, "after": {"backups": sorted(set(self.found) - set(self.removed))}}
 
-class BackupsJob(Job[Backups, Backups, None]):
-    """The work of the module config_backups: keep so many copies of each file."""
 
-    def __init__(self, params: Params) -> None:
-        super().__init__(params)
-        self._keep = params["keep"]
-        if self._keep < 0:
-            raise cannot("keep", "backups", str(self._keep), "there cannot be fewer than none", "Give 0 or more")
+def find_backups(paths: Iterable[str], keep: int) -> Backups:
+    """The copies of these files, of each of which the ``keep`` newest stay."""
+    found: list[str] = []
+    removed: list[str] = []
+    closed: list[str] = []
+    for path in dict.fromkeys(map(os.path.normpath, paths)):
+        try:
+            copies = backups_of(path)
+            found += copies
+            removed += copies[keep:]
+            closed += [copy for copy in copies[:keep] if os.lstat(copy).st_mode & FOR_OTHERS]
+        except OSError as exc:
+            raise cannot("keep", "backups", path, f"its directory cannot be read ({exc.strerror})", "Run the task with become: true") from exc
+    return Backups(tuple(found), tuple(removed), tuple(closed))
 
-    def look(self) -> Backups:
-        found: list[str] = []
-        removed: list[str] = []
-        closed: list[str] = []
-        for path in dict.fromkeys(map(os.path.normpath, self.params["paths"])):
+
+def prune_backups(backups: Backups) -> None:
+    """Remove those that are too many, and keep others from reading the rest."""
+    for verb, copies in (("remove", backups.removed), ("close", backups.closed)):
+        for copy in copies:
             try:
-                copies = backups_of(path)
-                found += copies
-                removed += copies[self._keep :]
-                closed += [copy for copy in copies[: self._keep] if os.lstat(copy).st_mode & FOR_OTHERS]
+                if verb == "remove":
+                    os.unlink(copy)
+                else:
+                    os.chmod(copy, stat.S_IMODE(os.lstat(copy).st_mode) & ~FOR_OTHERS)
+            except FileNotFoundError:
+                continue
             except OSError as exc:
-                raise cannot("keep", "backups", path, f"its directory cannot be read ({exc.strerror})", "Run the task with become: true") from exc
-        return Backups(tuple(found), tuple(removed), tuple(closed))
-
-    def plan(self, seen: Backups) -> Backups:
-        return seen
-
-    def apply(self, seen: Backups, plan: Backups) -> None:
-        for verb, copies in (("remove", plan.removed), ("close", plan.closed)):
-            for copy in copies:
-                try:
-                    if verb == "remove":
-                        os.unlink(copy)
-                    else:
-                        os.chmod(copy, stat.S_IMODE(os.lstat(copy).st_mode) & ~FOR_OTHERS)
-                except FileNotFoundError:
-                    continue
-                except OSError as exc:
-                    raise cannot(verb, "backup", copy, f"it is refused ({exc.strerror})", "Run the task with become: true", code="no_rights") from exc
-
-    def result(self, seen: Backups, plan: Backups, done: None) -> dict[str, Any]:
-        return {
-            "changed": plan.changed,
-            "removed": list(plan.removed),
-            "closed": list(plan.closed),
-            "diff": {"before": {"backups": sorted(plan.found)}, "after": {"backups": sorted(set(plan.found) - set(plan.removed))}},
-        }
+                raise cannot(verb, "backup", copy, f"it is refused ({exc.strerror})", "Run the task with become: true", code="no_rights") from exc

@@ -14,10 +14,10 @@ from typing import Any, NamedTuple
 from ansible.module_utils.basic import AnsibleModule
 
 from .atomic_file import Attributes, FileAttributes, beside, move
-from .config_backups import BackupsJob
+from .config_backups import find_backups, prune_backups
 from .errors import ImageServicesError, cannot
 from .masked_diff import masked_diff
-from .runner import Job, Params, carry_out
+from .runner import Job, Params
 
 STATES = ("file", "directory", "link", "absent")
 ABSENT = "absent"
@@ -137,6 +137,8 @@ class ConfigFilesJob(Job["list[Found]", "list[EntryPlan]", "dict[str, Any]"]):
     def __init__(self, params: Params, attributes: Callable[[Mapping[str, Any]], Attributes], shows_diff: bool = True) -> None:
         """``attributes`` are those of the owner, group and mode that one entry declares."""
         super().__init__(params)
+        if (params["keep_backups"] or 0) < 0:
+            raise cannot("keep", "backups", str(params["keep_backups"]), "there cannot be fewer than none", "Give 0 or more")
         self._declared = [(entry, attributes(given)) for entry, given in entries_of(params)]
         self._shows_diff = shows_diff
 
@@ -195,11 +197,13 @@ class ConfigFilesJob(Job["list[Found]", "list[EntryPlan]", "dict[str, Any]"]):
         """Remove the copies that are too many, and keep others from reading the rest. Of a file that is absent, no copy is kept."""
         keep, removed = self.params["keep_backups"], []
         for state, number in (("file", keep), (ABSENT, 0)) if keep is not None else ():
-            paths = [entry.path for entry, _attributes in self._declared if entry.state == state]
-            pruned = carry_out(BackupsJob({"paths": paths, "keep": number}), check_mode)
-            removed += pruned["removed"] + pruned["closed"]
-            if pruned["changed"]:
-                diffs.append(pruned["diff"])
+            # Those of a file that is not replaced are of whoever writes it.
+            backups = find_backups([entry.path for entry, _attributes in self._declared if entry.state == state and entry.replace], number)
+            if backups.changed:
+                removed += [*backups.removed, *backups.closed]
+                diffs.append(backups.diff)
+                if not check_mode:
+                    prune_backups(backups)
         return removed
 
 
@@ -243,7 +247,8 @@ def entries_of(params: Params) -> list[tuple[Entry, dict[str, Any]]]:
             state=option["state"],
             content=(option["content"] or "").encode("utf-8", "surrogateescape"),
             target=option["target"] or "",
-            backup=params["backup"] if option["backup"] is None else option["backup"],
+            # One that would be removed at once is not made.
+            backup=(params["backup"] if option["backup"] is None else option["backup"]) and params["keep_backups"] != 0,
             replace=option["replace"],
             shown_options=None if shown is None else tuple(shown),
         )

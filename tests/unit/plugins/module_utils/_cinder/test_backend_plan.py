@@ -29,7 +29,6 @@ OPTIONS: dict[str, Any] = {
     "config_file": "/etc/cinder/cinder.conf",
     "owner": "root",
     "group": "cinder",
-    "backup": True,
     "is_local": False,
     "hypervisor_uuid": "/sys/hypervisor/uuid",
     "has_volume_type": True,
@@ -57,8 +56,18 @@ def test_a_fresh_host_gets_everything_and_then_nothing() -> None:
     again = planned(applied(FRESH, first))
     assert (again["differs"], again["verified"], again["restart"], again["backends"]) == (False, True, False, ["xen"])
     assert again["package"] == {"needed": True, "installs": False, "unused": False}
-    assert first["files"][0] == {**first["files"][0], "owner": "root", "group": "cinder", "mode": "0640", "backup": True}
+    assert first["files"][0] == {**first["files"][0], "owner": "root", "group": "cinder", "mode": "0640"}
     assert "owner" not in planned(replace(FRESH, is_root=False))["files"][0]
+
+
+def test_a_diff_shows_no_secret_option() -> None:
+    shown = planned()["files"][0]["shown_options"]
+    assert {"enabled_backends", "volume_driver", "xenapi_connection_url", "xenapi_nfs_serverpath"} <= set(shown)
+    assert {"xenapi_connection_password", "reserved_percentage"}.isdisjoint(shown)
+    address = {"xenapi_connection_url": "https://root:s3cret@xen1"}
+    assert "xenapi_connection_url" not in planned(options={**DRIVER, **address})["files"][0]["shown_options"]
+    former = replace(FRESH, config="[xen]\nxenapi_connection_url = https://root:s3cret@xen1\n")
+    assert "xenapi_connection_url" not in planned(former)["files"][0]["shown_options"]
 
 
 def test_a_run_that_stopped_before_the_restart_is_made_up_for() -> None:

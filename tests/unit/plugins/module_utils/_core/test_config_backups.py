@@ -10,15 +10,16 @@ from typing import Any
 
 import pytest
 import yaml
-from ansible_collections.xenstack.image_services.plugins.module_utils._core.config_backups import BackupsJob, backups_of
-from ansible_collections.xenstack.image_services.plugins.module_utils._core.errors import ImageServicesError
-from ansible_collections.xenstack.image_services.plugins.module_utils._core.runner import carry_out
+from ansible_collections.xenstack.image_services.plugins.module_utils._core.config_backups import backups_of, find_backups, prune_backups
 
 ROLES = Path(__file__).parents[5] / "roles"
 
 
 def prune(paths: list[str], keep: int, check_mode: bool) -> dict[str, Any]:
-    return carry_out(BackupsJob({"paths": paths, "keep": keep}), check_mode)
+    found = find_backups(paths, keep)
+    if not check_mode:
+        prune_backups(found)
+    return {"changed": found.changed, "removed": list(found.removed), "closed": list(found.closed)}
 
 
 def make(directory: Path, name: str, *stamps: str, mode: int = 0o640) -> list[Path]:
@@ -63,8 +64,6 @@ def test_a_link_with_such_a_name_is_no_backup_and_a_missing_directory_has_none(t
     target.write_text("")
     (tmp_path / "a.conf.1.2026-11-01@10:00:00~").symlink_to(target)
     assert prune([str(tmp_path / "a.conf"), "/nonexistent/b.conf"], 0, check_mode=False)["removed"] == []
-    with pytest.raises(ImageServicesError, match="^Cannot keep backups '-1': there cannot be fewer than none"):
-        prune([], -1, check_mode=False)
 
 
 def tasks_of(role: Path) -> list[dict[str, object]]:
@@ -80,22 +79,17 @@ def tasks_of(role: Path) -> list[dict[str, object]]:
 
 @pytest.mark.parametrize("role", sorted(path.name for path in ROLES.iterdir()))
 def test_every_role_that_makes_backups_prunes_them(role: str) -> None:
-    """A role keeps as many as its own option says; wsgi_service leaves that to who includes it, and the plugins of Dom0 hold no secret."""
+    """A role keeps as many as its own option says, in the task that makes them or, after a change that may be rolled back, in a later one."""
     tasks = tasks_of(ROLES / role)
     modules = ("ansible.builtin.copy", "ansible.builtin.template")
-    makes = [task for task in tasks for name in modules if (task.get(name) or {}).get("backup")]  # type: ignore[attr-defined]
-    if not makes or role == "wsgi_service":
-        return
+    assert [task for task in tasks for name in modules if (task.get(name) or {}).get("backup")] == []  # type: ignore[attr-defined]
+    writing = {str(task): str(task["xenstack.image_services.config_files"]) for task in tasks if "xenstack.image_services.config_files" in task}
+    kept = {name for each in writing.values() for name in re.findall("'keep_backups': '([^']*)'", each)}
     options = yaml.safe_load((ROLES / role / "defaults" / "main.yml").read_text())
+    if f"{role}_config_backups" not in options:
+        assert "backup: true" not in "".join(path.read_text() for path in (ROLES / role / "tasks").glob("*.yml"))
+        return
     assert options[f"{role}_config_backups"] == 3
-    pruning = [task for task in tasks if "xenstack.image_services.config_backups" in task]
-    assert pruning
-    prunes = [task["xenstack.image_services.config_backups"] for task in pruning]
-    assert any(f"{role}_config_backups" in str(each["keep"]) for each in prunes)  # type: ignore[index]
-    # Each of them, by its name or variable, is among the files whose copies are pruned.
-    paths = str(pruning) + "".join(path.read_text() for path in (ROLES / role / "vars").rglob("*.yml"))
-    for task in makes:
-        written = task.get("ansible.builtin.copy") or task["ansible.builtin.template"]
-        loop_variable = (task.get("loop_control") or {}).get("loop_var")  # type: ignore[attr-defined]
-        for name in set(re.findall(r"\w+", str(written["dest"]))) - {loop_variable}:  # type: ignore[index]
-            assert name in paths, f"{role}: {written['dest']}"  # type: ignore[index]
+    assert kept == {f"{{{{ {role}_config_backups }}}}"}
+    for task, options_of in writing.items():
+        assert "'backup': True" not in task or "'keep_backups'" in options_of, task

@@ -132,3 +132,29 @@ def test_bytes_that_are_no_text_are_compared_as_they_are(tmp_path: Path) -> None
     path.write_bytes(b"caf\xe9")
     assert not run({"path": str(path), "content": b"caf\xe9".decode("utf-8", "surrogateescape")})["changed"]
     assert run({"path": str(path), "content": "café"})["diff"][0]["before"] == "caf\ufffd"
+
+
+def copies(path: Path, *days: int) -> list[Path]:
+    made = [Path(f"{path}.{day}.2026-11-{day:02}@10:00:00~") for day in days]
+    for copy in made:
+        copy.write_text("password")
+        copy.chmod(0o640)
+    return made
+
+
+@pytest.mark.parametrize("check_mode", [True, False])
+def test_the_newest_copies_of_what_it_writes_are_kept(tmp_path: Path, check_mode: bool) -> None:
+    own, others, old = (tmp_path / name for name in ("own.conf", "others.conf", "old.conf"))
+    kept, of_others, of_old = copies(own, 1, 2, 3), copies(others, 1, 2, 3), copies(old, 1)
+    files = [{"path": str(own)}, {"path": str(others), "replace": False}, {"path": str(old), "state": "absent"}]
+    result = run(*files, check_mode=check_mode, keep_backups=2)
+    assert (result["removed_backups"], result["changed"]) == ([str(kept[0]), str(of_old[0])], True)
+    assert [path.exists() for path in [*kept, *of_others, *of_old]] == [check_mode, True, True, True, True, True, check_mode]
+
+
+def test_no_copy_is_made_where_none_is_kept(tmp_path: Path) -> None:
+    path = tmp_path / "a.conf"
+    path.write_text("before")
+    assert run({"path": str(path), "content": "after", "backup": True}, keep_backups=0)["files"][0]["backup_file"] is None
+    assert os.listdir(tmp_path) == ["a.conf"]
+    assert refusal({"path": str(path)}, keep_backups=-1).startswith("Cannot keep backups '-1': there cannot be fewer than none. ")
