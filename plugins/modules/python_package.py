@@ -19,8 +19,8 @@ options:
     description:
       - Directory of the package on the controller. Relative paths are looked for in C(files), as for M(ansible.builtin.copy).
       - Bytecode is not copied.
+      - Without it, O(path) is named to the interpreter, and the packages in it are left unchanged. A new environment finds them in this way.
     type: path
-    required: true
   name:
     description:
       - Name of the package, which is imported under it. The default is the last part of O(src).
@@ -38,6 +38,7 @@ options:
   python:
     description:
       - Interpreter that is to find the package. It compiles the package, and the C(.pth) file is written to its first directory of packages.
+      - Without it and O(pth), no C(.pth) file is written. Programs find the package if O(path) is in their E(PYTHONPATH).
     type: path
   pth_name:
     description:
@@ -96,6 +97,11 @@ EXAMPLES = r"""
     path: /opt/glance/extensions
     python: /opt/glance/current/bin/python
     state: restored
+
+- name: Let the interpreter of a new environment find the packages
+  xenstack.image_services.python_package:
+    path: /opt/glance/extensions
+    python: /opt/glance/venvs/33.0.0/bin/python
 """
 
 RETURN = r"""
@@ -110,12 +116,12 @@ exists:
   type: bool
   sample: true
 path:
-  description: Directory of the package.
+  description: Directory of the package, or O(path) without O(src).
   returned: success
   type: str
   sample: /opt/glance/extensions/my_filter
 pth:
-  description: Path of the C(.pth) file. Empty in check mode if the interpreter does not exist yet.
+  description: Path of the C(.pth) file. Empty in check mode if the interpreter does not exist yet, V(null) if none is written.
   returned: success
   type: str
   sample: /opt/glance/current/lib/python3.11/site-packages/image_services_extensions.pth
@@ -153,7 +159,7 @@ from ansible_collections.xenstack.image_services.plugins.module_utils._core.runn
 def create_python_package_argspec() -> ArgumentSpec:
     return ArgumentSpec(
         options={
-            "src": {"type": "path", "required": True},
+            "src": {"type": "path"},
             "name": {"type": "str"},
             "files": {"type": "dict", "default": {}},
             "path": {"type": "path", "required": True},
@@ -165,7 +171,9 @@ def create_python_package_argspec() -> ArgumentSpec:
             "state": {"type": "str", "choices": list(STATES), "default": "present"},
         },
         mutually_exclusive=[("python", "pth")],
-        required_one_of=[("python", "pth")],
+        required_one_of=[("src", "python", "pth")],
+        required_if=[("state", "absent", ["src"]), ("state", "restored", ["src"])],
+        required_by={"name": "src"},
     )
 
 

@@ -19,6 +19,9 @@ from ..module_utils._core.python_package import content
 def package_options(action: ActionBase, options: Mapping[str, Any]) -> dict[str, Any]:
     """The options with the name of the package, and with its text in ``files``."""
     src = str(options.get("src") or "")
+    if not src:
+        # The module says whether it can do without.
+        return dict(options)
     name = str(options.get("name") or os.path.basename(os.path.normpath(src)))
     try:
         found = content(action._find_needle("files", src))

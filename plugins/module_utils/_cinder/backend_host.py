@@ -59,7 +59,8 @@ def read_host(options: Mapping[str, Any]) -> tuple[BackendReading, str]:
     """What is read, and the digest of the package's files."""
     found = environment(options["python"] or "")
     packages = found.get("packages") or ""
-    path = PackagePath(os.path.join(options["home"], "packages"), NAME, os.path.join(packages, PTH) if packages else "")
+    pth = os.path.join(packages, PTH) if packages else ""
+    path = PackagePath(os.path.join(options["home"], "packages"), NAME, pth)
     package = PythonPackage(path, options["files"], distribution=DISTRIBUTION)
     here = texts(read([options["config_file"], options["record"], options["hypervisor_uuid"]]))
     vm = here.get(options["hypervisor_uuid"])
@@ -69,7 +70,7 @@ def read_host(options: Mapping[str, Any]) -> tuple[BackendReading, str]:
         python=found["python"] or "",
         error=found["error"],
         cinder=found.get("cinder"),
-        pth=path.pth,
+        pth=pth,
         package_changes=not package.is_installed(),
         package_exists=path.exists(),
         vm=vm.strip() if vm else None,

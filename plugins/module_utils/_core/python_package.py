@@ -37,15 +37,16 @@ class PackagePath:
 
     # The directory that the interpreter searches; other packages may be in it as well.
     directory: str
+    # Empty where the directory alone is meant, whatever packages it has.
     name: str
-    # The file that names the directory to the interpreter. Empty where there is no interpreter yet.
-    pth: str
+    # The file that names the directory to the interpreter. Empty where there is no interpreter yet, None where no interpreter is told.
+    pth: str | None
     # A container mounts the file, and does not start without it: it stays when the package is removed.
     keeps_pth: bool = False
 
     @property
     def package(self) -> str:
-        return os.path.join(self.directory, self.name)
+        return os.path.join(self.directory, self.name) if self.name else self.directory
 
     @property
     def previous(self) -> str:
@@ -59,12 +60,15 @@ class PackagePath:
     def line(self) -> str:
         return self.directory + "\n"
 
+    def is_named(self) -> bool:
+        """Whether an interpreter is told of the directory."""
+        return self.pth is not None and _text(self.pth) == self.line
+
     def is_found(self) -> bool:
-        """Whether the interpreter is told of the directory."""
-        return _text(self.pth) == self.line
+        return self.pth is None or self.is_named()
 
     def exists(self) -> bool:
-        return os.path.isdir(self.package) or (self.is_found() and not self.keeps_pth)
+        return os.path.isdir(self.package) or (self.is_named() and not self.keeps_pth)
 
 
 def site_packages(python: str) -> str:
@@ -105,6 +109,8 @@ class PythonPackage:
 
     def is_installed(self) -> bool:
         """Whether exactly these files are where the interpreter finds them."""
+        if not self.path.name:
+            return self.path.is_found()
         is_listed = not self.distribution or _text(self.metadata) == self._metadata(self.files)
         return os.path.isdir(self.path.package) and content(self.path.package) == self.files and self.path.is_found() and is_listed
 
@@ -144,35 +150,40 @@ class PythonPackage:
             changed = True
             if not check_mode:
                 os.rmdir(path.directory)
-        if ends and path.is_found():
+        if ends and path.pth is not None and path.is_named():
             changed = True
             if not check_mode:
                 os.remove(path.pth)
         return changed
 
     def _exchange(self) -> None:
-        """Complete beside its place first: an interpreter that starts meanwhile finds the former package or the new one."""
         path = self.path
         former_mask = os.umask(0o022)
         try:
             os.makedirs(path.directory, mode=0o755, exist_ok=True)
-            shutil.rmtree(path.incomplete, ignore_errors=True)
-            self._write_files(path.incomplete)
-            if os.path.isdir(path.previous):
-                # The previous package is the last that was verified, whatever came after it.
-                shutil.rmtree(path.package, ignore_errors=True)
-            elif os.path.isdir(path.package):
-                os.rename(path.package, path.previous)
-            os.rename(path.incomplete, path.package)
-            self._describe()
-            if not path.is_found():
+            if path.name:
+                self._exchange_files()
+            if path.pth is not None and not path.is_named():
                 os.makedirs(os.path.dirname(path.pth), mode=0o755, exist_ok=True)
                 _write(path.pth, path.line)
         except OSError as exc:
             advice = "Check the file system, and that the task's user may write there"
-            raise _cannot("install", "package", path.name, f"{(exc.strerror or str(exc)).lower()} ({exc.filename})", advice) from exc
+            raise _cannot("install", "package", path.name or path.directory, f"{(exc.strerror or str(exc)).lower()} ({exc.filename})", advice) from exc
         finally:
             os.umask(former_mask)
+
+    def _exchange_files(self) -> None:
+        """Complete beside its place first: an interpreter that starts meanwhile finds the former package or the new one."""
+        path = self.path
+        shutil.rmtree(path.incomplete, ignore_errors=True)
+        self._write_files(path.incomplete)
+        if os.path.isdir(path.previous):
+            # The previous package is the last that was verified, whatever came after it.
+            shutil.rmtree(path.package, ignore_errors=True)
+        elif os.path.isdir(path.package):
+            os.rename(path.package, path.previous)
+        os.rename(path.incomplete, path.package)
+        self._describe()
 
     def _write_files(self, directory: str) -> None:
         os.makedirs(directory, mode=0o755)
@@ -195,15 +206,16 @@ class PythonPackage:
 
 def package_of(params: Mapping[str, Any], check_mode: bool) -> PythonPackage:
     """The package that the module's options declare."""
-    pth = params["pth"] or ""
-    if not pth:
+    pth = params["pth"]
+    if params["python"]:
         try:
             pth = os.path.join(site_packages(params["python"]), params["pth_name"])
         except ImageServicesError:
             # In check mode, what creates the environment has only said what it would do.
             if not check_mode:
                 raise
-    path = PackagePath(os.path.normpath(params["path"]), params["name"], pth, keeps_pth=bool(params["pth"]))
+            pth = ""
+    path = PackagePath(os.path.normpath(params["path"]), params["name"] or "", pth, keeps_pth=bool(params["pth"]))
     return PythonPackage(path, params["files"] or {}, params["python"] or "", params["distribution"] or "")
 
 

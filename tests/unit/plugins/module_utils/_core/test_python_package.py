@@ -113,6 +113,28 @@ def test_a_mounted_pth_file_stays(host: Host) -> None:
     assert not host.do("remove", **NEW)["changed"]
 
 
+def test_a_new_environment_finds_the_packages_that_are_there(host: Host) -> None:
+    host.do("install", **NEW)
+    host.pth.unlink()
+    given = {"path": str(host.root), "name": None, "files": {}, "keep_previous": False, "state": "present", **host.options}
+    assert (manage(given, True)["changed"], host.value()) == (True, "")
+    named = manage(given, False)
+    assert (named["changed"], named["path"], named["pth"], host.value()) == (True, str(host.root), str(host.pth), "new")
+    assert (manage(given, False)["changed"], manage(given, False)["installed"]) == (False, True)
+    assert [path.name for path in host.root.iterdir()] == ["added"]
+    assert manage({**given, "python": str(host.root / "none")}, True)["changed"]
+
+
+def test_no_interpreter_is_told_where_none_is_given(host: Host) -> None:
+    host.options.update(python=None)
+    found = host.do("install", **NEW)
+    assert (found["changed"], found["exists"], found["pth"], host.value()) == (True, True, None, "")
+    assert host.ask(f"import sys; sys.path.append({str(host.root)!r}); import added.inner.value as v; print(v.VALUE)") == "new"
+    assert (host.do("install", **NEW)["changed"], host.do("install", **NEW)["installed"]) == (False, True)
+    found = host.do("remove", **NEW)
+    assert (found["changed"], found["exists"], host.root.exists()) == (True, False, False)
+
+
 def test_its_version_tells_its_content(host: Host) -> None:
     """As whoever lists what an environment has, or asks for the version, sees it."""
     listed = "import added, importlib.metadata as m; print(added.VALUE, m.version('added'), *{d.version for d in m.distributions() if d.name == 'added'})"
