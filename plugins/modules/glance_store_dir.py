@@ -17,79 +17,6 @@ description:
     that Glance can work there.
   - Everything that can be foreseen is refused before the first change.
   - Directories above that are missing are created for everybody to pass, mode V(0755).
-options:
-  path:
-    description:
-      - Absolute path of the directory. The directories of the system itself are refused.
-    type: path
-    required: true
-  state:
-    description:
-      - V(present) creates and repairs the directory.
-      - V(absent) removes it, as long as it is empty.
-    type: str
-    choices: [present, absent]
-    default: present
-  owner:
-    description:
-      - Who it belongs to, as the name or the number of a user, or as a preset.
-      - V(xavs) and V(loci) mean 42424:42424, V(kolla) means 42415:42415, V(package) for the user C(glance) of the distribution's packages,
-        V(auto) for the user of the Glance API that runs on this host.
-      - Without it the owner of an existing directory stays.
-    type: str
-  group:
-    description:
-      - Name, number or preset of its group. Without it the group of O(owner) is meant.
-    type: str
-  mode:
-    description:
-      - Its mode in quoted octal digits. A directory that is created has V(0750) where none is given.
-    type: str
-  recurse:
-    description:
-      - Whether everything below gets the same owner, group and SELinux type, in one pass that follows no links and stays on the file system.
-      - Modes below are not touched.
-    type: bool
-    default: false
-  require_mount:
-    description:
-      - Whether to refuse a directory on the root file system, which would be filled with images while the volume is not mounted.
-    type: bool
-    default: false
-  mount_point:
-    description:
-      - Mount point that has to hold O(path). Stricter than O(require_mount) where several volumes are mounted above each other.
-    type: path
-  min_free:
-    description:
-      - Space that has to be free on its file system, in bytes or with K, M, G, T or P.
-    type: str
-  setype:
-    description:
-      - SELinux type, for example V(glance_var_lib_t). Ignored on hosts without SELinux.
-    type: str
-  follow:
-    description:
-      - Whether symbolic links in O(path) are followed. Without it they are refused.
-    type: bool
-    default: false
-  other_stores:
-    description:
-      - Directories of other stores. O(path) must be outside of all of them, and they must be outside of O(path).
-    type: list
-    elements: path
-    default: []
-  probe:
-    description:
-      - Whether to write, read and remove a file as the owner.
-      - In check mode the system is asked for the owner's rights instead, where nothing has to change.
-    type: bool
-    default: true
-  force:
-    description:
-      - Whether O(state=absent) removes the directory together with the images and everything else in it.
-    type: bool
-    default: false
 attributes:
   check_mode:
     support: full
@@ -108,7 +35,10 @@ notes:
   - NFS servers usually treat root as nobody (root_squash). Ownership then has to be set on the server; the module says so.
   - The SELinux type is set on the files. Record it in the policy as well, so that a relabelling keeps it.
 seealso:
+  - module: xenstack.image_services.glance_store_dirs
   - module: xenstack.image_services.glance_store_info
+extends_documentation_fragment:
+  - xenstack.image_services._store_dir
 """
 
 EXAMPLES = r"""
@@ -220,30 +150,9 @@ repaired:
 """
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.xenstack.image_services.plugins.module_utils._core.argspec import ArgumentSpec
 from ansible_collections.xenstack.image_services.plugins.module_utils._core.runner import run
 from ansible_collections.xenstack.image_services.plugins.module_utils._stores.directory.job import StoreDirectoryJob
-
-
-def create_store_dir_argspec() -> ArgumentSpec:
-    return ArgumentSpec(
-        options={
-            "path": {"type": "path", "required": True},
-            "state": {"type": "str", "choices": ["present", "absent"], "default": "present"},
-            "owner": {"type": "str"},
-            "group": {"type": "str"},
-            "mode": {"type": "str"},
-            "recurse": {"type": "bool", "default": False},
-            "require_mount": {"type": "bool", "default": False},
-            "mount_point": {"type": "path"},
-            "min_free": {"type": "str"},
-            "setype": {"type": "str"},
-            "follow": {"type": "bool", "default": False},
-            "other_stores": {"type": "list", "elements": "path", "default": []},
-            "probe": {"type": "bool", "default": True},
-            "force": {"type": "bool", "default": False},
-        }
-    )
+from ansible_collections.xenstack.image_services.plugins.module_utils._stores.directory.options import create_store_dir_argspec
 
 
 def main() -> None:

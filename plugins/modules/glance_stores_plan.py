@@ -183,7 +183,7 @@ notes:
 seealso:
   - module: xenstack.image_services.config_files
   - module: xenstack.image_services.glance_store_check
-  - module: xenstack.image_services.glance_store_dir
+  - module: xenstack.image_services.glance_store_dirs
   - plugin: xenstack.image_services.glance_stores_lint
     plugin_type: filter
 """
@@ -232,7 +232,7 @@ removed:
   elements: str
   sample: [archive]
 directories:
-  description: Directories of the stores, each with the options of M(xenstack.image_services.glance_store_dir).
+  description: Directories of the stores, for M(xenstack.image_services.glance_store_dirs).
   returned: success
   type: list
   elements: dict

@@ -273,7 +273,7 @@ def _owner_note(wanted: Wanted, around: FoundSite) -> str:
 
 
 def _directories(entries: Sequence[Mapping[str, Any]], owner: str, group: str | None, setype: str) -> list[dict[str, Any]]:
-    """The options of glance_store_dir for each directory."""
+    """The entries of glance_store_dirs."""
     return [
         {
             "path": entry["path"],

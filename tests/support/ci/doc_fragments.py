@@ -125,10 +125,30 @@ def wrapped(text: str) -> str:
     return "\n".join(lines)
 
 
+_DIRECTORIES = r"""
+options:
+  directories:
+    description:
+      - The directories, each with the options that M(xenstack.image_services.glance_store_dir) takes.
+      - Those that are present must be outside of each other.
+    type: list
+    elements: dict
+    required: true
+    suboptions:"""
+
+
+def _directories(documentation: str) -> str:
+    """The options as those of each directory, references among them included."""
+    options = dedent(documentation.partition("options:")[2])
+    names = "|".join(re.findall(r"^([a-z_]+):", options, re.MULTILINE))
+    return _DIRECTORIES + indent(re.sub(rf"O\(({names})\b", r"O(directories[].\1", options), "      ")
+
+
 # By the name of the fragment: what it is, the fragment that it comes from, and how.
 DERIVED = {
     "_image_items": ("The options of each image of a list.", "_image", _items),
     "_image_made": ("The options of an image whose content the module creates.", "_image", _made_image),
+    "_store_dir_items": ("The options of each directory of a list.", "_store_dir", _directories),
     "_cloud_glance": ("The options of the cloud in a dictionary of their own.", "_cloud", _below_glance),
 }
 

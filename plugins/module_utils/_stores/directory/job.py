@@ -12,11 +12,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any, NamedTuple
 
-from ansible.module_utils.basic import AnsibleModule
-
 from ..._core.errors import ImageServicesError
 from ..._core.runner import Job, Params
-from ..paths import within
+from ..paths import normal, within
 from . import mounts, owners, paths, probe, selinux
 from .failures import explain, explain_probe
 from .plan import (
@@ -47,52 +45,54 @@ class Seen(NamedTuple):
     location: paths.Location
     volume: Volume
     current: Attributes
+    # Counted before the plan only where the directory is to be removed: of 200,000 files, each is looked at once.
     contents: Contents
     desired: Attributes | None = None
 
 
-class StoreDirectoryJob(Job[Seen, DirectoryPlan, None]):
+class StoreDirectoryJob(Job[Seen, DirectoryPlan, Contents]):
     """The work of the module glance_store_dir; every refusal that can be foreseen comes before the first change."""
 
-    def __init__(self, params: Params, repair: bool) -> None:
-        """``repair`` lets the one pass over everything below repair while it counts, so that 200,000 files are looked at once."""
+    def __init__(self, params: Params) -> None:
         super().__init__(params)
-        self._repair = repair
-        self._path = check_path(params["path"])
-
-    @classmethod
-    def of(cls, module: AnsibleModule) -> StoreDirectoryJob:
-        return cls(module.params, repair=not module.check_mode)
+        self.path = check_path(params["path"])
 
     def look(self) -> Seen:
-        self.opened.enter_context(_explained(self._path))
-        path = check_path(os.path.realpath(self._path)) if self.params["follow"] else self._path
-        return self._look_absent(path) if self.params["state"] == "absent" else self._look_present(path)
+        with _explained(self.path):
+            path = check_path(os.path.realpath(self.path)) if self.params["follow"] else self.path
+            return self._look_absent(path) if self.params["state"] == "absent" else self._look_present(path)
 
     def plan(self, seen: Seen) -> DirectoryPlan:
-        if seen.desired is None:
-            return plan_absent(seen.path, seen.current, seen.contents, bool(mounts.at_or_below(seen.path)), self.params["force"])
-        return plan_present(seen.path, seen.desired, seen.current, seen.contents)
+        with _explained(self.path):
+            if seen.desired is None:
+                return plan_absent(seen.path, seen.current, seen.contents, bool(mounts.at_or_below(seen.path)), self.params["force"])
+            return plan_present(seen.path, seen.desired, seen.current, seen.contents)
 
     def must_apply(self, plan: DirectoryPlan) -> bool:
+        # Counting and repairing what is below is one pass, which apply makes.
         return plan.remove or self.params["state"] != "absent"
 
-    def apply(self, seen: Seen, plan: DirectoryPlan) -> None:
-        if seen.desired is not None:
-            _apply(seen.path, plan, seen.desired, seen.location, seen.volume, self.params["probe"])
-            return
-        try:
-            shutil.rmtree(seen.path) if self.params["force"] else os.rmdir(seen.path)
-        except OSError as exc:
-            raise explain(seen.path, exc, seen.volume, exc.filename) from exc
+    def apply(self, seen: Seen, plan: DirectoryPlan) -> Contents:
+        with _explained(self.path):
+            if seen.desired is not None:
+                contents = self._below(seen, repair=True)
+                _apply(seen.path, plan, seen.desired, seen.volume, self.params["probe"])
+                return contents
+            try:
+                shutil.rmtree(seen.path) if self.params["force"] else os.rmdir(seen.path)
+            except OSError as exc:
+                raise explain(seen.path, exc, seen.volume, exc.filename) from exc
+            return Contents()
 
-    def result(self, seen: Seen, plan: DirectoryPlan, done: None) -> dict[str, Any]:
-        if seen.desired is None:
-            return _result(seen.path, ABSENT, Contents() if plan.remove else seen.contents, seen.volume, plan)
-        if not self._repair and self.params["probe"] and seen.current.exists and not plan.changed:
-            _probe(seen.path, seen.current, seen.volume, write=False)
-        shown = planned(plan)
-        return _result(seen.path, shown, seen.contents, mounts.volume(paths.locate(seen.path).existing), plan)
+    def result(self, seen: Seen, plan: DirectoryPlan, done: Contents | None) -> dict[str, Any]:
+        with _explained(self.path):
+            if seen.desired is None:
+                return _result(seen.path, ABSENT, Contents() if plan.remove else seen.contents, seen.volume, plan)
+            contents = self._below(seen, repair=False) if done is None else done
+            complete = plan_present(seen.path, seen.desired, seen.current, contents)
+            if done is None and self.params["probe"] and seen.current.exists and not complete.changed:
+                _probe(seen.path, seen.current, seen.volume, write=False)
+            return _result(seen.path, planned(complete), contents, mounts.volume(paths.locate(seen.path).existing), complete)
 
     def _look_present(self, path: str) -> Seen:
         params = self.params
@@ -109,14 +109,19 @@ class StoreDirectoryJob(Job[Seen, DirectoryPlan, None]):
         check_volume(path, volume, requirements)
         uid, gid = owners.resolve(path, params["owner"], params["group"])
         desired = Attributes(True, uid, gid, mode, params["setype"] if selinux.enabled() else None)
-        wanted = Ownership(uid, gid, desired.setype) if params["recurse"] else None
         _check_rights(path, desired)
         if not location.exists:
             desired = Attributes(True, os.geteuid() if uid is None else uid, os.getegid() if gid is None else gid, mode, desired.setype)
             return Seen(path, location, volume, ABSENT, Contents(), desired)
         current = _observe(path, volume, desired.setype is not None)
         _check_identity(path, requirements)
-        return Seen(path, location, volume, current, _pass(path, volume, wanted, repair=self._repair), desired)
+        return Seen(path, location, volume, current, Contents(), desired)
+
+    def _below(self, seen: Seen, repair: bool) -> Contents:
+        """What is in a directory that exists; with ``repair``, everything below gets its owner."""
+        wanted = seen.desired if self.params["recurse"] else None
+        ownership = None if wanted is None else Ownership(wanted.uid, wanted.gid, wanted.setype)
+        return _pass(seen.path, seen.volume, ownership, repair) if seen.location.exists else Contents()
 
     @staticmethod
     def _look_absent(path: str) -> Seen:
@@ -125,6 +130,54 @@ class StoreDirectoryJob(Job[Seen, DirectoryPlan, None]):
         if not location.exists:
             return Seen(path, location, volume, ABSENT, Contents())
         return Seen(path, location, volume, _observe(path, volume, labels=False), _pass(path, volume, None, repair=False))
+
+
+class StoreDirectoriesJob(Job["list[Seen]", "list[DirectoryPlan]", "list[Contents | None]"]):
+    """The work of the module glance_store_dirs: all directories are looked at and planned before the first one changes."""
+
+    def __init__(self, params: Params) -> None:
+        super().__init__(params)
+        entries: list[Params] = params["directories"]
+        present = [normal(each["path"]) for each in entries if each["state"] == "present"]
+        for path in {path for path in present if present.count(path) > 1}:
+            raise refuse(path, "it is declared twice", "Give each store a directory of its own", "overlap")
+        self._jobs = [StoreDirectoryJob({**each, "other_stores": _others(each, present)}) for each in entries]
+
+    def look(self) -> list[Seen]:
+        return [job.look() for job in self._jobs]
+
+    def plan(self, seen: list[Seen]) -> list[DirectoryPlan]:
+        return [job.plan(each) for job, each in zip(self._jobs, seen)]
+
+    def must_apply(self, plan: list[DirectoryPlan]) -> bool:
+        return any(job.must_apply(each) for job, each in zip(self._jobs, plan))
+
+    def apply(self, seen: list[Seen], plan: list[DirectoryPlan]) -> list[Contents | None]:
+        done: list[Contents | None] = []
+        try:
+            for job, each, of_each in zip(self._jobs, seen, plan):
+                done.append(job.apply(each, of_each) if job.must_apply(of_each) else None)
+        except ImageServicesError as exc:
+            exc.result = self._results(seen, plan, done)
+            raise
+        return done
+
+    def result(self, seen: list[Seen], plan: list[DirectoryPlan], done: list[Contents | None] | None) -> dict[str, Any]:
+        return self._results(seen, plan, done or [None] * len(seen))
+
+    def _results(self, seen: list[Seen], plan: list[DirectoryPlan], done: list[Contents | None]) -> dict[str, Any]:
+        results = [job.result(each, of_each, contents) for job, each, of_each, contents in zip(self._jobs, seen, plan, done)]
+        return {
+            "changed": any(each["changed"] for each in results),
+            "directories": [{**each["directory"], "changed": each["changed"], "repaired": each["repaired"]} for each in results],
+            "diff": [each["diff"] for each in results if each["changed"]],
+        }
+
+
+def _others(entry: Params, present: list[str]) -> list[str]:
+    """Directories that one must not overlap with, those of the same task included."""
+    own = normal(entry["path"])
+    return [*entry["other_stores"], *(path for path in present if path != own)] if entry["state"] == "present" else entry["other_stores"]
 
 
 @contextmanager
@@ -185,11 +238,12 @@ def _pass(path: str, volume: Volume, wanted: Ownership | None, repair: bool) -> 
         raise explain(path, exc, volume, exc.filename) from exc
 
 
-def _apply(path: str, plan: DirectoryPlan, desired: Attributes, location: paths.Location, volume: Volume, with_probe: bool) -> None:
+def _apply(path: str, plan: DirectoryPlan, desired: Attributes, volume: Volume, with_probe: bool) -> None:
     created: list[str] = []
     try:
         if plan.create:
-            created = paths.make(location)
+            # Another directory of the task may have created what was missing above this one.
+            created = paths.make(paths.locate(path))
         _set_attributes(path, plan, desired)
         if with_probe:
             _probe(path, _observe(path, volume, labels=False), volume, write=True)

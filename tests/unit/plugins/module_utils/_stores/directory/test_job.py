@@ -33,8 +33,8 @@ def base(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def manage(path: Path, check_mode: bool = False, **options: Any) -> dict[str, Any]:
-    params: dict[str, Any] = {
+def declared(path: Path, **options: Any) -> dict[str, Any]:
+    return {
         "path": str(path),
         "state": "present",
         "owner": None,
@@ -49,8 +49,16 @@ def manage(path: Path, check_mode: bool = False, **options: Any) -> dict[str, An
         "other_stores": [],
         "probe": True,
         "force": False,
+        **options,
     }
-    return carry_out(store_dir.StoreDirectoryJob({**params, **options}, repair=not check_mode), check_mode)
+
+
+def manage(path: Path, check_mode: bool = False, **options: Any) -> dict[str, Any]:
+    return carry_out(store_dir.StoreDirectoryJob(declared(path, **options)), check_mode)
+
+
+def manage_all(*entries: dict[str, Any], check_mode: bool = False) -> dict[str, Any]:
+    return carry_out(store_dir.StoreDirectoriesJob({"directories": list(entries)}), check_mode)
 
 
 def refusal(path: Path, **options: Any) -> str:
@@ -458,3 +466,77 @@ def test_force_does_not_follow_links(base: Path) -> None:
     manage(store, state="absent", force=True)
     assert kept.exists()
     shutil.rmtree(outside)
+
+
+def test_a_look_and_a_plan_change_nothing(base: Path) -> None:
+    """Of everything below, too: the pass that repairs belongs to the steps that apply."""
+    image(base)
+    base.chmod(0o700)
+    job = store_dir.StoreDirectoryJob(declared(base, owner="xavs", mode="0750", recurse=True) if ME == "0" else declared(base, mode="0750"))
+    before = [(path, path.stat().st_uid, path.stat().st_mode, path.stat().st_ctime_ns) for path in (base, *base.rglob("*"))]
+    seen = job.look()
+    plan = job.plan(seen)
+    assert plan.changed
+    job.result(seen, plan, None)
+    assert [(path, path.stat().st_uid, path.stat().st_mode, path.stat().st_ctime_ns) for path in (base, *base.rglob("*"))] == before
+
+
+def test_directories_of_one_task_are_created_and_repeated(base: Path) -> None:
+    """Both need the directory above them, which the first one creates."""
+    entries = [declared(base / "volume" / name, owner=ME) for name in ("one", "two")] + [declared(base / "old", state="absent")]
+    (base / "old").mkdir()
+    predicted = manage_all(*entries, check_mode=True)
+    assert sorted(path.name for path in base.iterdir()) == ["old"]
+    made = manage_all(*entries)
+    for result in (predicted, made):
+        assert [(each["state"], each["changed"], each["repaired"]) for each in result["directories"]] == [("present", True, 0)] * 2 + [("absent", True, 0)]
+    assert made["diff"] == predicted["diff"]
+    assert [path.name for path in base.iterdir()] == ["volume"]
+    again = manage_all(*entries)
+    assert (again["changed"], again["diff"], [each["changed"] for each in again["directories"]]) == (False, [], [False] * 3)
+
+
+def test_nothing_changes_where_one_of_them_is_refused(base: Path) -> None:
+    (base / "file").write_text("x")
+    (base / "store").mkdir(mode=0o700)
+    first = [declared(base / "new"), declared(base / "store", mode="0750")]
+    for bad, cause in (
+        (declared(base / "file"), "is not a directory"),
+        (declared(base / "other", min_free="1000P"), "are wanted"),
+        (declared(base / "new" / "inner"), "it contains"),
+        (declared(base / "store"), "it is declared twice"),
+        (declared(Path("/usr/lib/images")), "belongs to the system"),
+    ):
+        with pytest.raises(ImageServicesError, match=cause):
+            manage_all(*first, bad)
+    assert (sorted(path.name for path in base.iterdir()), (base / "store").stat().st_mode & 0o777) == (["file", "store"], 0o700)
+
+
+def test_what_was_done_before_a_failure_is_returned(base: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    real = os.mkdir
+
+    def mkdir(path: Any, *args: Any, **kwargs: Any) -> None:
+        if path == "two":
+            raise OSError(errno.ENOSPC, "full")
+        real(path, *args, **kwargs)
+
+    monkeypatch.setattr(os, "mkdir", mkdir)
+    with pytest.raises(ImageServicesError, match=f"^Cannot keep store directory '{base}/two'") as failure:
+        manage_all(*(declared(base / name) for name in ("one", "two", "three")))
+    assert (failure.value.result["changed"], [each["path"] for each in failure.value.result["directories"]]) == (True, [str(base / "one")])
+    assert [path.name for path in base.iterdir()] == ["one"]
+
+
+def test_the_refusal_names_the_directory_that_it_is_about(base: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    real = os.listdir
+
+    def listdir(directory: Any) -> list[str]:
+        if os.readlink(f"/proc/self/fd/{directory}").endswith("/one"):
+            raise OSError(errno.EIO, "Input/output error")
+        return real(directory)
+
+    for name in ("one", "two"):
+        (base / name).mkdir()
+    monkeypatch.setattr(os, "listdir", listdir)
+    with pytest.raises(ImageServicesError, match=f"^Cannot keep store directory '{base}/one'"):
+        manage_all(*(declared(base / name) for name in ("one", "two")))
