@@ -163,7 +163,7 @@ def test_a_database_that_is_not_there_changes_nothing_and_is_no_secret(aware_clo
     before, processes = configuration(cloud), cloud.glance_processes()
     url = f"mysql+pymysql://relations:{SECRET}@127.0.0.1:9/relations"
     failed = aware_cloud.run("-vvvv", "--diff", glance_instance_aware_database_url=url)
-    assert "Cannot add filter 'instance_aware': migrating the table failed with 1: Cannot upgrade: the driver of the database is not there" in refusal(failed)
+    assert "Cannot add filter 'instance_aware': Cannot migrate the table of filter 'instance_aware': Cannot upgrade: the driver of the database is missing" in refusal(failed)
     assert SECRET not in failed.output
     assert cloud.auth("admin")["cloud"]["auth"]["password"] not in failed.output
     assert (configuration(cloud), cloud.glance_processes()) == (before, processes)
@@ -182,7 +182,7 @@ def test_a_filter_that_cannot_be_loaded_never_reaches_glance(aware_cloud: AwareC
     before, processes = configuration(cloud), cloud.glance_processes()
     broken = package_with(tmp_path / "package", filter="raise ImportError('broken for a test')\n")
     said = refusal(aware_cloud.run(**broken))
-    assert "Cannot add filter 'instance_aware': loading the filter failed with 1: ImportError: broken for a test" in said
+    assert "Cannot add filter 'instance_aware': Cannot load the package of filter 'instance_aware': ImportError: broken for a test" in said
     assert (configuration(cloud), cloud.glance_processes(), version(cloud)) == (before, processes, "0.2.0")
 
 
@@ -192,7 +192,7 @@ def test_a_filter_that_does_not_do_its_work_is_taken_back(aware_cloud: AwareClou
     answered = cloud.glance_processes()
     failed = aware_cloud.run(**package_with(tmp_path / "package", filter=PRETENDS))
     assert "Cannot verify filter 'instance_aware': Glance keeps the instance as a property of the image" in refusal(failed)
-    assert "Glance serves as before. Repair the cause and run the role again." in refusal(failed)
+    assert "The previous files are restored, and Glance runs as before. Fix the cause and run the role again." in refusal(failed)
     assert set(answered).isdisjoint(cloud.glance_processes())
     assert (configuration(cloud), version(cloud)) == (before, "0.2.0")
     query = {"nova_installation_uuid": aware_cloud.installations["alice"], "instance_id": INSTANCE, "image_type": "backup"}

@@ -124,7 +124,7 @@ def test_one_that_is_not_there_stops_no_other_and_a_second_run_has_nothing_to_do
     with pool.nothing_left():
         failed = play(settings(aware_cloud, pool, WEB, {"vm": "gone", "instance_id": 5}, DB, run="2026-06-03"))
     assert failed.returncode != 0
-    assert "Cannot back up VM 'gone': The pool has no such VM. Correct vm, or take it off instance_backup_instances." in told(failed)
+    assert "Cannot back up VM 'gone': the pool has no such VM. Correct vm, or remove it from instance_backup_instances." in told(failed)
     assert failed.changed == 6
     assert "VM db: weekly backup 2026-06-03 of disks 0, 1 exists" in told(failed)
     (web,) = related(aware_cloud)

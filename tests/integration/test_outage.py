@@ -94,7 +94,7 @@ def test_a_change_that_glance_does_not_work_with_is_taken_back(site: Site, case:
     said = " ".join(failed.output.replace("\\n", " ").split())
     assert "Cannot deploy Glance '33.0.0': " in said, said
     assert re.search(cause, said), said
-    assert "All files are as before, and Glance serves as before. Repair the cause and run the role again." in said, said
+    assert "The previous files are restored, and Glance runs as before. Fix the cause and run the role again." in said, said
     assert WRONG not in failed.output
     assert "Traceback" not in failed.output
     assert site.configuration() == before
@@ -122,7 +122,7 @@ def test_keystone_comes_back_as_well(site: Site) -> None:
     failed = site.run(DEPLOYED, roles=["keystone"], keystone_extra_config=wrong)
     said = " ".join(failed.output.replace("\\n", " ").split())
     assert "Cannot deploy Keystone '30.0.0': " in said
-    assert "All files are as before, and Keystone serves as before." in said
+    assert "The previous files are restored, and Keystone runs as before." in said
     assert WRONG not in failed.output
     assert (failed.returncode, file.read_text()) == (2, before)
     assert site.served() is not None
@@ -134,14 +134,14 @@ REFUSED: dict[str, tuple[str, dict[str, Any], str]] = {
     "lower than what serves": (
         "glance",
         {"glance_version": "32.0.0", "__glance_versions": ["32.0.0", "33.0.0"]},
-        "Cannot deploy Glance '32.0.0': version 33.0.0 serves here, and its database cannot go back to a lower one",
+        "version 33.0.0 is deployed on this host, and its database cannot be downgraded. Set glance_install_method to venv and glance_version to 33.0.0",
     ),
-    "the distribution's": ("glance", {"glance_install_method": "package"}, "Cannot deploy Glance 'package': version 33.0.0 serves here"),
+    "the distribution's": ("glance", {"glance_install_method": "package"}, "version 33.0.0 is deployed on this host, and its database cannot be downgraded"),
     "a Keystone that nobody has tried": ("keystone", {"keystone_version": "29.0.0"}, "Cannot deploy Keystone '29.0.0': this role supports 30.0.0"),
     "a Keystone lower than what serves": (
         "keystone",
         {"keystone_version": "29.0.0", "__keystone_versions": ["29.0.0", "30.0.0"]},
-        "Cannot deploy Keystone '29.0.0': version 30.0.0 serves here",
+        "Cannot deploy Keystone '29.0.0': version 30.0.0 is deployed on this host",
     ),
 }
 

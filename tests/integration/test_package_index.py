@@ -55,7 +55,7 @@ def test_a_role_installs_by_the_authority_that_it_is_told(index: PackageIndex, t
 def test_a_role_that_is_not_told_refuses_with_a_sentence(index: PackageIndex, tmp_path: Path) -> None:
     failed = install(tmp_path, wsgi_service_index_url=index.url)
     assert failed.returncode != 0
-    assert "Cannot install little '1.0': the certificate of the package index, or of the proxy before it, is from an authority" in failed.output
+    assert "Cannot install little '1.0': the certificate of the package index, or of the proxy in front of it, is signed by an authority" in failed.output
     assert not index.asked
     assert not has_it(tmp_path / "wsgi_service/venvs/1.0")
 
@@ -64,7 +64,7 @@ def test_a_role_installs_through_its_proxy(index: PackageIndex, tmp_path: Path) 
     given = {"wsgi_service_index_url": index.hidden_url, "wsgi_service_index_ca_cert": str(index.authority)}
     unreached = install(tmp_path, **given)
     assert unreached.returncode != 0
-    assert "See that the host reaches the package index; the variables that end in _index_url and _index_proxy name others." in unreached.output
+    assert "Check that the host reaches the package index; the variables of the role that end in _index_url and _index_proxy set another one." in unreached.output
     install(tmp_path, **given, wsgi_service_index_proxy=index.proxy).succeeded()
     assert has_it(tmp_path / "wsgi_service/venvs/1.0")
     assert f"{NAME}:443" in index.connected
@@ -97,5 +97,5 @@ def test_make_goes_through_the_proxy_of_its_caller(index: PackageIndex, tmp_path
 def test_make_says_in_a_sentence_what_it_does_not_trust(index: PackageIndex, tmp_path: Path) -> None:
     done = made_by_make(index, tmp_path, PIP_INDEX_URL=index.url)
     assert done.returncode != 0
-    assert "Cannot fetch packages: the certificate of the package index, or of the proxy before it, is from an authority" in done.stdout
+    assert "Cannot fetch packages: the certificate of the package index, or of the proxy in front of it, is signed by an authority" in done.stdout
     assert not has_it(tmp_path / "venv")
