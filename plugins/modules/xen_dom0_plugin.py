@@ -211,7 +211,7 @@ error:
   type: dict
   contains:
     code:
-      description: A short word for what was found, for example V(foreign), V(no_directory), V(no_space) or V(no_python).
+      description: A short word for what was found, for example V(unmanaged), V(no_directory), V(no_space) or V(no_python).
       type: str
     details:
       description: Always null.

@@ -97,7 +97,7 @@ options:
       - Password that belongs to O(url_username).
     type: str
 extends_documentation_fragment:
-  - xenstack.image_services._image_made
+  - xenstack.image_services._image_created
   - xenstack.image_services._pool
   - xenstack.image_services._cloud_glance
   - ansible.builtin.files

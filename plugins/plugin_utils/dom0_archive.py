@@ -41,15 +41,15 @@ def build(directory: str, interpreters: Sequence[str] = INTERPRETERS) -> bytes:
     contents = {name: _read(os.path.join(directory, name)) for name in sorted(modules(directory))}
     versions = [found[1].decode() for found in map(VERSION.search, contents.values()) if found]
     marker = " ".join([MARKER.rstrip(), os.path.basename(os.path.abspath(directory)), *versions[:1]])
-    made = io.BytesIO()
-    made.write(PREAMBLE.format(marker=marker, interpreters=" ".join(interpreters)).encode())
-    with zipfile.ZipFile(made, "w", zipfile.ZIP_STORED) as archive:
+    buffer = io.BytesIO()
+    buffer.write(PREAMBLE.format(marker=marker, interpreters=" ".join(interpreters)).encode())
+    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_STORED) as archive:
         for name, content in contents.items():
             entry = zipfile.ZipInfo(name, EPOCH)
             entry.create_system = 3  # whatever system the controller is
             entry.external_attr = (stat.S_IFREG | 0o644) << 16
             archive.writestr(entry, content)
-    return made.getvalue()
+    return buffer.getvalue()
 
 
 def _read(path: str) -> bytes:

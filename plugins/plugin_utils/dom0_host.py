@@ -15,7 +15,7 @@ from ..module_utils._core.errors import ImageServicesError, cannot
 from . import dom0_scripts as scripts
 from .dom0_archive import INTERPRETERS, MARKER
 from .dom0_call import read_version, refused, version_call
-from .dom0_plan import MARKED_LINES, FilePlan, PluginPaths, Seen, Wanted, mode_of
+from .dom0_plan import MARKED_LINES, DesiredFile, PluginPaths, PluginPlan, Seen, mode_of
 
 # Runs a command with this standard input; rc, stdout and stderr are answered.
 Execute = Callable[[str, "bytes | None"], "dict[str, Any]"]
@@ -84,7 +84,7 @@ class Dom0Host:
         if self._uid not in (0, uid):
             raise self._not_allowed(f"give files to the user with the number {uid}")
 
-    def apply(self, place: PluginPaths, plan: FilePlan, seen: Seen, wanted: Wanted | None, content: bytes, verify: bool) -> str:
+    def apply(self, place: PluginPaths, plan: PluginPlan, seen: Seen, wanted: DesiredFile | None, content: bytes, verify: bool) -> str:
         """Carry out the plan of one file; what the plugin answered is returned where it was to be tried, which it is before it replaces anything."""
         if plan.action == "nothing" and not verify:
             return ""
@@ -104,19 +104,19 @@ class Dom0Host:
             done = self._execute(scripts.command(script, variables), content if script == "install" else None)
         except AnsibleConnectionFailure as exc:
             cause = f"the connection was lost ({' '.join(str(exc).split())})"
-            advice = f"{AGAIN}: {place.path} is what it was before, or whole"
+            advice = f"{AGAIN}: {place.path} is unchanged or complete"
             # Not chained: Ansible would put the cause behind the sentence again.
             raise AnsibleConnectionFailure(str(self._cannot(cause, advice))) from None
         if done["rc"] != 0:
             raise self._failure(place, plan, done)
         return str(done["stdout"])
 
-    def _failure(self, place: PluginPaths, plan: FilePlan, done: dict[str, Any]) -> ImageServicesError:
+    def _failure(self, place: PluginPaths, plan: PluginPlan, done: dict[str, Any]) -> ImageServicesError:
         code, said = done["rc"], done["stderr"]
         if code == scripts.NOT_RUN:
             return self._not_run(done["stdout"], said)
         if code == scripts.NOT_WHOLE:
-            return self._cannot("the file did not arrive whole", AGAIN, code="not_whole")
+            return self._cannot("the file arrived incomplete", AGAIN, code="incomplete")
         if code == scripts.CHANGED_MEANWHILE:
             return self._cannot(f"another process changed {place.path} meanwhile", AGAIN, code="changed_meanwhile")
         doing = {

@@ -13,7 +13,7 @@ from typing import Any
 from .dom0_call import read_version
 from .dom0_host import Dom0Host
 from .dom0_options import settings
-from .dom0_plan import FilePlan, PluginPaths, Seen, Wanted, plan_absent, plan_present, plan_settings_absent, told, version_of
+from .dom0_plan import DesiredFile, PluginPaths, PluginPlan, Seen, plan_absent, plan_present, plan_settings_absent, told, version_of
 
 CONFIG_MODE = "0600"
 
@@ -24,8 +24,8 @@ class _File:
 
     place: PluginPaths
     seen: Seen
-    plan: FilePlan
-    wanted: Wanted | None = None
+    plan: PluginPlan
+    wanted: DesiredFile | None = None
     content: bytes = b""
 
 
@@ -43,7 +43,7 @@ class Dom0Job:
         if found is None:
             if present:
                 raise self._host.no_directory()
-            return self._result([_File(self._plugin, Seen(), FilePlan()), _File(self._config, Seen(), FilePlan())], {})
+            return self._result([_File(self._plugin, Seen(), PluginPlan()), _File(self._config, Seen(), PluginPlan())], {})
         files = self._wanted(*found) if present else self._unwanted(*found)
         if any(file.plan.changed for file in files):
             self._host.check_rights(self._options["uid"])
@@ -57,12 +57,12 @@ class Dom0Job:
 
     def _wanted(self, plugin: Seen, config: Seen) -> list[_File]:
         uid, gid, backup, name = (self._options[key] for key in ("uid", "gid", "backup", "name"))
-        wanted = Wanted(self._host.digest(self._content), self._options["mode"], uid, gid, version_of(told(self._content)))
+        wanted = DesiredFile(self._host.digest(self._content), self._options["mode"], uid, gid, version_of(told(self._content)))
         files = [_File(self._plugin, plugin, plan_present(self._plugin, plugin, wanted, name, backup=backup), wanted, self._content)]
         if self._options["config"] is None:
-            return [*files, _File(self._config, config, FilePlan())]
+            return [*files, _File(self._config, config, PluginPlan())]
         content = settings(self._options["config"])
-        wanted = Wanted(self._host.digest(content), CONFIG_MODE, uid, gid)
+        wanted = DesiredFile(self._host.digest(content), CONFIG_MODE, uid, gid)
         return [*files, _File(self._config, config, plan_present(self._config, config, wanted, name, backup=backup), wanted, content)]
 
     def _unwanted(self, plugin: Seen, config: Seen) -> list[_File]:

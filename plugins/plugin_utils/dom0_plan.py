@@ -67,7 +67,7 @@ class Seen:
 
 
 @dataclass(frozen=True)
-class Wanted:
+class DesiredFile:
     digest: str
     mode: str
     uid: int
@@ -76,7 +76,7 @@ class Wanted:
 
 
 @dataclass(frozen=True)
-class FilePlan:
+class PluginPlan:
     """``action`` is install, adjust, remove or nothing."""
 
     action: str = "nothing"
@@ -103,33 +103,33 @@ def version_of(told: str) -> str | None:
     return found[1] if found else None
 
 
-def plan_present(place: PluginPaths, seen: Seen, wanted: Wanted, name: str, *, backup: bool) -> FilePlan:
+def plan_present(place: PluginPaths, seen: Seen, wanted: DesiredFile, name: str, *, backup: bool) -> PluginPlan:
     """A file of others is moved to the backups before it is replaced."""
     _refuse_other(place, seen, "install")
     before, after = _shown(seen), _wanted(wanted)
     if seen.kind == "missing" or seen.digest != wanted.digest:
         kept = place.backup(seen.digest) if backup and seen.kind == "file" and not seen.is_own(name) else None
-        return FilePlan("install", kept, before, after)
+        return PluginPlan("install", kept, before, after)
     if (seen.mode, seen.uid, seen.gid) != (wanted.mode, wanted.uid, wanted.gid):
-        return FilePlan("adjust", None, before, after)
-    return FilePlan("nothing", None, before, before)
+        return PluginPlan("adjust", None, before, after)
+    return PluginPlan("nothing", None, before, before)
 
 
-def plan_absent(place: PluginPaths, seen: Seen, name: str, *, backup: bool, force: bool) -> FilePlan:
+def plan_absent(place: PluginPaths, seen: Seen, name: str, *, backup: bool, force: bool) -> PluginPlan:
     """A file of others is removed only where that is requested."""
     _refuse_other(place, seen, "remove")
     if seen.kind == "missing":
-        return FilePlan()
+        return PluginPlan()
     own = seen.is_own(name)
     if not own and not force:
         cause = "it was changed after this module had installed it" if seen.recorded else "this module did not install it"
         raise cannot("remove", "file", place.path, cause, "Set force: true to remove it all the same", code="unmanaged")
-    return FilePlan("remove", place.backup(seen.digest) if backup and not own else None, _shown(seen), {})
+    return PluginPlan("remove", place.backup(seen.digest) if backup and not own else None, _shown(seen), {})
 
 
-def plan_settings_absent(place: PluginPaths, seen: Seen, name: str, *, backup: bool) -> FilePlan:
+def plan_settings_absent(place: PluginPaths, seen: Seen, name: str, *, backup: bool) -> PluginPlan:
     """Settings go with their plugin if they were written by us; what others have changed in them since is kept."""
-    return plan_absent(place, seen, name, backup=backup, force=True) if seen.recorded else FilePlan()
+    return plan_absent(place, seen, name, backup=backup, force=True) if seen.recorded else PluginPlan()
 
 
 def mode_of(listed: str) -> str:
@@ -153,9 +153,9 @@ def _refuse_other(place: PluginPaths, seen: Seen, verb: str) -> None:
 def _shown(seen: Seen) -> dict[str, Any]:
     if seen.kind == "missing":
         return {}
-    return _wanted(Wanted(seen.digest, seen.mode, seen.uid, seen.gid, version_of(seen.told)))
+    return _wanted(DesiredFile(seen.digest, seen.mode, seen.uid, seen.gid, version_of(seen.told)))
 
 
-def _wanted(wanted: Wanted) -> dict[str, Any]:
+def _wanted(wanted: DesiredFile) -> dict[str, Any]:
     shown: dict[str, Any] = {"checksum": wanted.digest, "mode": wanted.mode, "uid": wanted.uid, "gid": wanted.gid}
     return {**shown, "version": wanted.version} if wanted.version else shown

@@ -81,7 +81,7 @@ trap clean EXIT
 trap "exit 41" HUP INT TERM PIPE
 """
 
-# The content comes by standard input. A lost connection ends that as well: then the content is not whole, and goes.
+# The content comes by standard input. A lost connection ends it too: then the content is incomplete, and is removed.
 _INSTALL = r"""
 for old in "${path%/*}/.${path##*/}".*.part; do
     pid=${old%.part}

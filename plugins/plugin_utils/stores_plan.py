@@ -19,7 +19,7 @@ from ..module_utils._stores.former_directories import former_directories
 from ..module_utils._stores.kolla.site import Site, container_mounts
 from ..module_utils._stores.lint import lint
 from ..module_utils._stores.paths import normal
-from ..module_utils._stores.plan import TARGETS, Found, FoundSite, Wanted
+from ..module_utils._stores.plan import TARGETS, DesiredStores, Found, FoundSite
 
 IMAGE_FILES = ".*/[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}"
 # Where images lie is counted on the host; nothing below the directory is looked at.
@@ -63,7 +63,7 @@ def create_stores_plan_argspec() -> ArgumentSpec:
     )
 
 
-def wanted_of(given: Mapping[str, Any], ceph: Sequence[Mapping[str, Any]]) -> Wanted:
+def wanted_of(given: Mapping[str, Any], ceph: Sequence[Mapping[str, Any]]) -> DesiredStores:
     """``ceph`` are the clusters with the text of their files."""
     service_config_dir = given["service_config_dir"] or given["config_dir"]
     declaration = Declaration(
@@ -77,7 +77,7 @@ def wanted_of(given: Mapping[str, Any], ceph: Sequence[Mapping[str, Any]]) -> Wa
         api_hosts=given["api_hosts"],
     )
     same = ("target", "config_dir", "config_file", "service_name", "owner", "manage_directories", "safe_mode", "verify", "has_credentials")
-    return Wanted(
+    return DesiredStores(
         declaration=declaration,
         service_config_dir=service_config_dir,
         config_group=given["config_group"] or "",
@@ -85,7 +85,7 @@ def wanted_of(given: Mapping[str, Any], ceph: Sequence[Mapping[str, Any]]) -> Wa
     )
 
 
-def files_to_read(wanted: Wanted, started_file: str | None) -> dict[str, Any]:
+def files_to_read(wanted: DesiredStores, started_file: str | None) -> dict[str, Any]:
     """The arguments of config_files_info: everything that decides what has to be done on a host."""
     unit = [f"/etc/systemd/system/{wanted.service_name}.service", wanted.drop_in] if wanted.target == "service" else []
     return {
@@ -99,7 +99,7 @@ def files_to_read(wanted: Wanted, started_file: str | None) -> dict[str, Any]:
     }
 
 
-def found_on_host(wanted: Wanted, started_file: str | None, host: Mapping[str, Any], check_mode: bool) -> tuple[Found, dict[str, str], list[str]]:
+def found_on_host(wanted: DesiredStores, started_file: str | None, host: Mapping[str, Any], check_mode: bool) -> tuple[Found, dict[str, str], list[str]]:
     """What is on a host, the other files that can configure stores, and the directories that no store names any more."""
     read = texts(host["files"])
     is_service, unit = wanted.target == "service", f"/etc/systemd/system/{wanted.service_name}.service"
@@ -132,7 +132,7 @@ def counted(answer: Mapping[str, Any]) -> int | None:
     return 0 if not dots + said or "No such file" in dots + said else None
 
 
-def found_at_site(wanted: Wanted, given: Mapping[str, Any], hosts: int) -> tuple[Found, FoundSite, dict[str, str]]:
+def found_at_site(wanted: DesiredStores, given: Mapping[str, Any], hosts: int) -> tuple[Found, FoundSite, dict[str, str]]:
     """What a site says, from the two results of kolla_site_info, and its other overrides."""
     site, files, host = given["site"], given["site"]["files"], given["site"]["host"]
     read = texts(files["files"])

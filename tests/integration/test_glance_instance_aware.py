@@ -163,7 +163,10 @@ def test_a_database_that_is_not_there_changes_nothing_and_is_no_secret(aware_clo
     before, processes = configuration(cloud), cloud.glance_processes()
     url = f"mysql+pymysql://relations:{SECRET}@127.0.0.1:9/relations"
     failed = aware_cloud.run("-vvvv", "--diff", glance_instance_aware_database_url=url)
-    assert "Cannot add filter 'instance_aware': Cannot migrate the table of filter 'instance_aware': Cannot upgrade: the driver of the database is missing" in refusal(failed)
+    assert (
+        "Cannot add filter 'instance_aware': Cannot migrate the table of filter 'instance_aware': Cannot upgrade: the driver of the database is missing"
+        in refusal(failed)
+    )
     assert SECRET not in failed.output
     assert cloud.auth("admin")["cloud"]["auth"]["password"] not in failed.output
     assert (configuration(cloud), cloud.glance_processes()) == (before, processes)

@@ -64,7 +64,9 @@ def test_a_role_installs_through_its_proxy(index: PackageIndex, tmp_path: Path) 
     given = {"wsgi_service_index_url": index.hidden_url, "wsgi_service_index_ca_cert": str(index.authority)}
     unreached = install(tmp_path, **given)
     assert unreached.returncode != 0
-    assert "Check that the host reaches the package index; the variables of the role that end in _index_url and _index_proxy set another one." in unreached.output
+    assert (
+        "Check that the host reaches the package index; the variables of the role that end in _index_url and _index_proxy set another one." in unreached.output
+    )
     install(tmp_path, **given, wsgi_service_index_proxy=index.proxy).succeeded()
     assert has_it(tmp_path / "wsgi_service/venvs/1.0")
     assert f"{NAME}:443" in index.connected

@@ -176,7 +176,7 @@ def test_a_lost_connection_leaves_what_was_there(bare: Dom0, source: Callable[[s
     assert first["changed"]
     assert lost["unreachable"], lost
     assert "Cannot install plugin 'report': the connection was lost (" in lost["msg"]
-    assert lost["msg"].endswith(f"). Run the task again: {bare.directory}/report is what it was before, or whole."), lost["msg"]
+    assert lost["msg"].endswith(f"). Run the task again: {bare.directory}/report is unchanged or complete."), lost["msg"]
     # The host notices it in its own time.
     end = time.monotonic() + DEADLINE
     while bare.files().keys() != {"plugins/report", "plugins.installed/report.plugin"}:

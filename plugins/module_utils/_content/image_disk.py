@@ -170,7 +170,7 @@ class ImageDisk:
             return _RawImage(self._plain.blocks(), self.label, self._plain.size)
         # A fixed VHD of unknown length is told from its end.
         if self.format == "vhd" and (is_footer(self._plain.head()) or self._plain.size is not None):
-            return self._whole(VhdStream(self._plain.blocks(), self.label, self._plain.size, lenient=True))
+            return self._without_parent(VhdStream(self._plain.blocks(), self.label, self._plain.size, lenient=True))
         if self.format == "vmdk" and not self.needs_extents and is_streamable(self._plain.head(), self.label):
             return VmdkStream(self._plain.blocks(), self.label)
         kept = cast(BinaryIO, opening.enter_context(spool(self.spool_dir)))
@@ -189,24 +189,24 @@ class ImageDisk:
         if self.format == "qcow2":
             return Qcow2File(stream, self.label)
         if self.format == "vhd":
-            return self._whole(VhdFile(stream, self.label, lenient=True))
+            return self._without_parent(VhdFile(stream, self.label, lenient=True))
         if self.format == "vmdk":
             return VmdkFile(stream, self.label)
         return RawDisk(stream, self.label)
 
-    def _whole(self, vhd: VhdFile | VhdStream) -> BlockStream:
+    def _without_parent(self, vhd: VhdFile | VhdStream) -> BlockStream:
         if raw_parent(vhd):
             cause = "it holds only what differs from its parent, which is a raw disk"
             raise broken("VHD", self.label, cause, "Export the complete disk, for example with xen_vdi_export")
         if vhd.parent:
             raise broken(
-                "VHD", self.label, "it holds only what differs from its parent", "Give a tarball of the whole chain: 0.vhd, its parent 1.vhd, and so on"
+                "VHD", self.label, "it holds only what differs from its parent", "Give a tarball of the complete chain: 0.vhd, its parent 1.vhd, and so on"
             )
         return vhd
 
 
 class _RawImage(RawStream):
-    """Refuses what is seen to be a fixed VHD when its end comes: the disk is made by then, larger than it is."""
+    """Refuses a fixed VHD, which is recognised only at its end: the disk that was created for it is too large by then."""
 
     def blocks(self) -> Iterator[Block]:
         tail = b""

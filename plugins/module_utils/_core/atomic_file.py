@@ -1,7 +1,7 @@
 # SPDX-FileCopyrightText: 2026 xenstack.image_services contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
 # Private to this collection: no compatibility is promised to other importers.
-"""A file that is made beside its place, so that it can be moved there when it is whole."""
+"""A temporary file beside its destination, which is moved there when it is complete."""
 
 from __future__ import annotations
 

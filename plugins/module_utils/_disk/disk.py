@@ -47,7 +47,7 @@ def broken(kind: str, label: str, cause: str, advice: str = "Get a complete copy
 
 
 class ImageFile:
-    """A seekable file: what is asked of it comes whole, or as our error."""
+    """A seekable file: a read is complete, or raises an error of this collection."""
 
     def __init__(self, stream: BinaryIO, kind: str, label: str) -> None:
         self._stream = stream
@@ -161,7 +161,7 @@ class ByteStream:
 
 
 class RawStream:
-    """A raw disk that comes forward only, once. Its size must be known, since a machine's disk is made before its content comes."""
+    """A raw disk that comes forward only, once. Its size must be known, since the disk is created before its content arrives."""
 
     ordered = True
 

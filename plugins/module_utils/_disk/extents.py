@@ -32,11 +32,11 @@ def merged(extents: Iterable[Extent]) -> Iterator[Extent]:
         yield start, end - start
 
 
-def pieces(offset: int, length: int, most: int = PIECE) -> Iterator[Extent]:
-    """The extent cut at the multiples of ``most``."""
+def pieces(offset: int, length: int, boundary: int = PIECE) -> Iterator[Extent]:
+    """The extent cut at the multiples of ``boundary``."""
     end = offset + length
     while offset < end:
-        cut = min(end, (offset // most + 1) * most)
+        cut = min(end, (offset // boundary + 1) * boundary)
         yield offset, cut - offset
         offset = cut
 
@@ -62,15 +62,15 @@ def without_zeros(blocks: Iterable[Block], grain: int = 64 * 1024) -> Iterator[B
             yield start, data if length == len(data) else bytes(view[start - offset : start - offset + length])
 
 
-def joined(blocks: Iterable[Block], most: int = 2 * MIB) -> Iterator[Block]:
-    """The blocks with those that follow each other made one, up to the multiples of ``most``."""
+def joined(blocks: Iterable[Block], boundary: int = 2 * MIB) -> Iterator[Block]:
+    """The blocks with those that follow each other made one, up to the multiples of ``boundary``."""
     start, held = 0, bytearray()
     for offset, data in blocks:
-        for part, length in pieces(offset, len(data), most):
-            if held and (part != start + len(held) or part % most == 0):
+        for part, length in pieces(offset, len(data), boundary):
+            if held and (part != start + len(held) or part % boundary == 0):
                 yield start, bytes(held)
                 held.clear()
-            if length == most:
+            if length == boundary:
                 yield part, data if length == len(data) else data[part - offset : part - offset + length]
                 continue
             if not held:

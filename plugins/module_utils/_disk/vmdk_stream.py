@@ -77,8 +77,8 @@ class VmdkStream:
             raise self._broken("only VMDKs for streaming are read while they come", _AS_FILE)
         check_description_place(header, min(header.overhead, _MAX_LEAD), self._broken)
         # Not more than header, description, tables and their copies.
-        most = _MAX_LEAD + 2 * (header.directory_sectors + header.tables * TABLE_SECTORS + header.grain)
-        if header.overhead > most:
+        limit = _MAX_LEAD + 2 * (header.directory_sectors + header.tables * TABLE_SECTORS + header.grain)
+        if header.overhead > limit:
             raise self._broken(f"its data is said to begin at sector {header.overhead}, behind all that can be before it")
         lead = max(FIXED_PLACE[1], header.description + header.description_length)
         head += b"".join(begin.pieces((lead - 1) * SECTOR))

@@ -59,14 +59,14 @@ SCHEMA_ATTRIBUTES = frozenset(
         "visibility",
     }
 )
-# Glance's own, and what openstacksdk notes of its uploads: describes data, not intent.
-FOREIGN_PREFIXES = ("os_glance_", "owner_specified.openstack.")
+# Properties of Glance itself, and those that openstacksdk sets for its uploads: they describe data, not intent.
+UNMANAGED_PREFIXES = ("os_glance_", "owner_specified.openstack.")
 
 
 def properties_of(image: Record) -> dict[str, str]:
     """The properties that belong to operators."""
     return {
-        key: str(value) for key, value in image.items() if key not in SCHEMA_ATTRIBUTES and key not in OWN_PROPERTIES and not key.startswith(FOREIGN_PREFIXES)
+        key: str(value) for key, value in image.items() if key not in SCHEMA_ATTRIBUTES and key not in OWN_PROPERTIES and not key.startswith(UNMANAGED_PREFIXES)
     }
 
 

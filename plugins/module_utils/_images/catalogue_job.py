@@ -24,10 +24,10 @@ from .._glance.connection import Cloud
 from .._glance.http import glance_errors
 from .catalogue_options import MAX_CONCURRENCY, checked_items, parse_bandwidth, parse_prune_max, place_of, refuse_prune_of_everything
 from .catalogue_plan import refuse_twice
-from .job import CheckedPlan, Content, ImageJob
+from .job import CheckedPlan, ImageContent, ImageJob
 from .job import Seen as SeenImage
 from .lookup import PreloadedImageLookup
-from .pruning import PruneCandidate, Pruned, Surplus
+from .pruning import ImagePruning, PruneCandidate, Pruned
 
 Result = dict[str, Any]
 # Options of the task that hold for every image.
@@ -41,7 +41,7 @@ class Item:
     number: int
     params: Mapping[str, Any]
     job: ImageJob
-    content: Content | None = None
+    content: ImageContent | None = None
     seen: SeenImage | None = None
     plan: CheckedPlan | None = None
     error: ImageServicesError | None = None
@@ -71,7 +71,7 @@ class Seen(NamedTuple):
     listed: PreloadedImageLookup
 
 
-class CatalogueJob(Job[Seen, Surplus, Pruned]):
+class CatalogueJob(Job[Seen, ImagePruning, Pruned]):
     """The work of the module glance_images."""
 
     def __init__(
@@ -104,22 +104,22 @@ class CatalogueJob(Job[Seen, Surplus, Pruned]):
         self._each(lambda item: _compare(item, cloud, listed))
         return Seen(cloud, listed)
 
-    def plan(self, seen: Seen) -> Surplus:
+    def plan(self, seen: Seen) -> ImagePruning:
         self._each(_plan)
         self._refuse_unless_continuing()
         refuse_twice([item.place for item in self._items], [item.touches() for item in self._items])
-        surplus = Surplus(seen.cloud, self.params)
+        pruning = ImagePruning(seen.cloud, self.params)
         plans = {item.number: item.plan.image for item in self._sound() if item.plan is not None}
-        surplus.plan([item.params for item in self._items], plans, seen.listed.records)
+        pruning.plan([item.params for item in self._items], plans, seen.listed.records)
         if not self._failed():
             # Otherwise nothing is pruned at all.
-            surplus.refuse_too_many()
-        return surplus
+            pruning.refuse_too_many()
+        return pruning
 
-    def must_apply(self, plan: Surplus) -> bool:
+    def must_apply(self, plan: ImagePruning) -> bool:
         return True
 
-    def apply(self, seen: Seen, plan: Surplus) -> Pruned:
+    def apply(self, seen: Seen, plan: ImagePruning) -> Pruned:
         self._each(_apply, stop=not self._continuing)
         with self._telling():
             pruned = self._pruned(plan)
@@ -127,7 +127,7 @@ class CatalogueJob(Job[Seen, Surplus, Pruned]):
             plan.remove(pruned.removed)
         return pruned
 
-    def result(self, seen: Seen, plan: Surplus, done: Pruned | None) -> Result:
+    def result(self, seen: Seen, plan: ImagePruning, done: Pruned | None) -> Result:
         pruned = done
         if pruned is None:
             self._each(_predict, stop=not self._continuing)
@@ -138,8 +138,8 @@ class CatalogueJob(Job[Seen, Surplus, Pruned]):
             raise self._failure(result)
         return result
 
-    def _pruned(self, surplus: Surplus) -> Pruned:
-        return surplus.decide([one for one in surplus.candidates if self._may_remove(one)])
+    def _pruned(self, pruning: ImagePruning) -> Pruned:
+        return pruning.decide([one for one in pruning.candidates if self._may_remove(one)])
 
     @contextmanager
     def _telling(self, pruned: Pruned | None = None) -> Iterator[None]:
@@ -197,20 +197,20 @@ class CatalogueJob(Job[Seen, Surplus, Pruned]):
         error.result = _told(result)
         return error
 
-    def _result(self, surplus: Pruned, elapsed: float) -> Result:
-        results = [self._item_result(item, [one for one in surplus.removed if one.item == item.number]) for item in self._items]
-        pruned = [_brief(one) for one in surplus.removed if one.item is None]
+    def _result(self, pruning: Pruned, elapsed: float) -> Result:
+        results = [self._item_result(item, [one for one in pruning.removed if one.item == item.number]) for item in self._items]
+        pruned = [_brief(one) for one in pruning.removed if one.item is None]
         warnings = [warning for item in self._items for warning in (item.result or {}).get("warnings", ())]
         return {
             "changed": bool(pruned) or any(result["changed"] for result in results),
             "results": results,
             "ids": {result["name"]: result["image"]["id"] for result in results if result["image"] is not None and result["name"] is not None},
             "pruned": pruned,
-            "kept": list(surplus.kept),
+            "kept": list(pruning.kept),
             "diff": [diff for item, result in zip(self._items, results) for diff in _diffs(item, result)] + [_deletion(image) for image in pruned],
             "bytes_transferred": sum(result["bytes_transferred"] for result in results),
             "elapsed": round(elapsed, 3),
-            "warnings": [*warnings, *surplus.warnings],
+            "warnings": [*warnings, *pruning.warnings],
         }
 
     @staticmethod

@@ -67,9 +67,9 @@ def checked_items(images: Sequence[Mapping[str, Any]], defaults: Mapping[str, An
     items = []
     for number, image in enumerate(images):
         given = {canonical.get(option, option): value for option, value in image.items()}
-        whole = merged(given, usual, spec.mutually_exclusive)
-        checked = validator.validate({option: value for option, value in whole.items() if value is not None})
-        causes = [f"it has no option '{option}'" for option in sorted(set(whole) - set(canonical))]
+        options = merged(given, usual, spec.mutually_exclusive)
+        checked = validator.validate({option: value for option, value in options.items() if value is not None})
+        causes = [f"it has no option '{option}'" for option in sorted(set(options) - set(canonical))]
         causes = causes or [message.rstrip(".") for message in checked.error_messages]
         if causes:
             raise ImageServicesError(f"Cannot keep {place_of(number, given)}: {'; '.join(causes)}. Correct the item or defaults.", code="bad_item")

@@ -75,10 +75,10 @@ def merged(item: Mapping[str, Any], defaults: Mapping[str, Any], exclusive: Iter
     """
     shadowed = {option for group in exclusive if any(item.get(option) is not None for option in group) for option in group}
     usable = {option: value for option, value in defaults.items() if option not in shadowed}
-    whole = {**usable, **item}
+    options = {**usable, **item}
     if isinstance(usable.get("properties"), Mapping) and isinstance(item.get("properties"), Mapping):
-        whole["properties"] = {**usable["properties"], **item["properties"]}
-    return whole
+        options["properties"] = {**usable["properties"], **item["properties"]}
+    return options
 
 
 def base_name(image: Record) -> str | None:
@@ -101,5 +101,5 @@ def past_rotation(name: str, owner: str | None, keep: int, records: Iterable[Rec
 
 def undeclared(records: Iterable[Record], scope: Scope, ids: Collection[str], names: Collection[str]) -> list[Record]:
     """Images in the scope that no item declares, nor has replaced: what was replaced is rotation's to judge."""
-    surplus = [image for image in records if image in scope and image["id"] not in ids and image.get("name") not in names]
-    return [image for image in surplus if base_name(image) not in names]
+    pruned = [image for image in records if image in scope and image["id"] not in ids and image.get("name") not in names]
+    return [image for image in pruned if base_name(image) not in names]

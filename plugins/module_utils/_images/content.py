@@ -8,7 +8,7 @@ from __future__ import annotations
 import hashlib
 
 from .._glance.properties import SOURCE_DIGEST, SOURCE_FINGERPRINT, Record
-from .desired import MADE, SourceFacts
+from .desired import ENCODED, SourceFacts
 
 # What services use: Glance's default, and that of this collection's role.
 USUAL_ALGORITHMS = ("sha512", "sha256")
@@ -53,7 +53,7 @@ def same_content(image: Record, source: SourceFacts) -> bool | None:
             return known == source.checksum[1]
     if source.kind == "import":
         return image.get(SOURCE_FINGERPRINT) == source.fingerprint
-    if source.kind == MADE:
+    if source.kind == ENCODED:
         known = image.get(SOURCE_FINGERPRINT)
         if known is None:
             return False

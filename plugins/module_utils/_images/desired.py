@@ -14,7 +14,7 @@ from .._core.errors import ImageServicesError
 from .._glance.relation import Relation
 
 # A source whose bytes are made while they are sent: known by its fingerprint alone.
-MADE = "made"
+ENCODED = "encoded"
 
 
 @dataclass(frozen=True)

@@ -40,7 +40,7 @@ from .source import file_name, look_at, open_source, refuse_format, refuse_unkno
 ATTRIBUTE_OPTIONS = {"is_protected": "protected", "hidden": "os_hidden", "min_disk": "min_disk", "min_ram": "min_ram", "visibility": "visibility"}
 
 
-class Content(NamedTuple):
+class ImageContent(NamedTuple):
     """What the options name, looked at before the cloud is asked anything."""
 
     source: Source | None
@@ -91,12 +91,12 @@ class ImageJob(Job[Seen, CheckedPlan, Outcome]):
         self,
         params: Params,
         progress: Progress | None = None,
-        made: tuple[DiskImageSource, SourceFacts] | None = None,
+        encoded: tuple[DiskImageSource, SourceFacts] | None = None,
         connect: Callable[[Params], Cloud] = Cloud,
     ) -> None:
-        """``made`` is content that no option names, because it is created while it is sent."""
+        """``encoded`` is content that no option names, because it is encoded while it is sent."""
         super().__init__(params)
-        self._made = made
+        self._encoded = encoded
         self._progress = progress
         self._connect = connect
         self.label = str(params["name"] or params["id"])
@@ -112,15 +112,15 @@ class ImageJob(Job[Seen, CheckedPlan, Outcome]):
         cloud = self._connect(self.params)
         return self.compare(content, cloud, LiveImageLookup(cloud.glance))
 
-    def open(self) -> Content:
+    def open(self) -> ImageContent:
         """Look at what the task names; bad input ends the task here."""
         params = self.params
         refuse_content_of_reserved(self.label, params)
-        source, facts = self._made or open_source(self.label, params)
+        source, facts = self._encoded or open_source(self.label, params)
         check_properties(self.label, params["properties"])
-        return Content(source, facts, declared(self.label, params))
+        return ImageContent(source, facts, declared(self.label, params))
 
-    def compare(self, content: Content, cloud: Cloud, finder: ImageLookup) -> Seen:
+    def compare(self, content: ImageContent, cloud: Cloud, finder: ImageLookup) -> Seen:
         """Find the image, and compare its content with the declared one."""
         with glance_errors("read", "image", self.label):
             desired = self._desired(cloud, finder, content)
@@ -139,13 +139,13 @@ class ImageJob(Job[Seen, CheckedPlan, Outcome]):
         """Decide, then ask the service what the decision needs of it."""
         cloud, desired, current = seen.cloud, seen.desired, seen.current
         with glance_errors("read", "image", self.label):
-            made = plan(desired, seen.selection, seen.same, seen.members, seen.own_status, seen.relation)
-            self._refuse_unknown(seen, made)
+            planned = plan(desired, seen.selection, seen.same, seen.members, seen.own_status, seen.relation)
+            self._refuse_unknown(seen, planned)
             if not self.params["wait"] and current is not None and current.get(LOCK):
-                made = left_to_glance(made)
-            upload = self._upload(seen, made)
-            self._check_placement(cloud, desired, current, made)
-        return CheckedPlan(made, upload)
+                planned = left_to_glance(planned)
+            upload = self._upload(seen, planned)
+            self._check_placement(cloud, desired, current, planned)
+        return CheckedPlan(planned, upload)
 
     def apply(self, seen: Seen, plan: CheckedPlan) -> Outcome:
         glance = seen.cloud.glance
@@ -153,13 +153,13 @@ class ImageJob(Job[Seen, CheckedPlan, Outcome]):
         return ImageApplier(glance, seen.desired, plan.upload, placer).apply(plan.image, seen.current)
 
     def result(self, seen: Seen, plan: CheckedPlan, done: Outcome | None) -> dict[str, Any]:
-        made, outcome = plan.image, done or self._predicted(seen, plan.image)
+        planned, outcome = plan.image, done or self._predicted(seen, plan.image)
         return {
-            "changed": made.changed,
+            "changed": planned.changed,
             "image": self._shown(seen, outcome.image) if outcome.image is not None else None,
-            "diff": {"before": dict(made.before), "after": dict(made.after)},
+            "diff": {"before": dict(planned.before), "after": dict(planned.after)},
             "stores": [dict(store) for store in outcome.stores],
-            "replaced_image_id": made.replaces["id"] if made.replaces is not None else None,
+            "replaced_image_id": planned.replaces["id"] if planned.replaces is not None else None,
             "bytes_transferred": outcome.bytes_transferred,
             "elapsed": round(time.monotonic() - self._started, 3),
             "warnings": list(outcome.warnings),
@@ -167,7 +167,7 @@ class ImageJob(Job[Seen, CheckedPlan, Outcome]):
 
     # Declared
 
-    def _desired(self, cloud: Cloud, finder: ImageLookup, content: Content) -> DesiredImage:
+    def _desired(self, cloud: Cloud, finder: ImageLookup, content: ImageContent) -> DesiredImage:
         params = self.params
         attributes = {attribute: params[option] for option, attribute in ATTRIBUTE_OPTIONS.items() if params[option] is not None}
         if params["is_public"] is not None:
@@ -245,7 +245,7 @@ class ImageJob(Job[Seen, CheckedPlan, Outcome]):
         cause = f"project '{owner}' has {found}{more}, and project '{mine}', which the task runs as, has none"
         advice = f"Give owner: {owner} or the id for that image, or owner: {mine} for an image of the own project"
         verb = "delete" if self.params["state"] == "absent" else "keep"
-        return cannot(verb, "image", self.label, cause, advice, code="foreign_image", details={"ids": [image["id"] for image in obstacles]})
+        return cannot(verb, "image", self.label, cause, advice, code="other_projects_image", details={"ids": [image["id"] for image in obstacles]})
 
     def _compare(self, desired: DesiredImage, source: Source | None, current: Record | None) -> Comparison:
         """The source is read only where cheaper facts leave it open whether the content is the declared one."""
@@ -283,10 +283,10 @@ class ImageJob(Job[Seen, CheckedPlan, Outcome]):
             return False
         return bool(same_content(current, desired.source)) and not mislabelled(desired, current)
 
-    def _refuse_unknown(self, seen: Seen, made: ImagePlan) -> None:
+    def _refuse_unknown(self, seen: Seen, planned: ImagePlan) -> None:
         """Content that does not show its format needs one that is declared, now or when the image was created."""
         facts = seen.desired.source
-        if not made.upload or seen.source is None or facts is None or seen.desired.disk_format is not None or facts.detected_format is not None:
+        if not planned.upload or seen.source is None or facts is None or seen.desired.disk_format is not None or facts.detected_format is not None:
             return
         refuse_unknown(self.label, seen.source, (seen.current or {}).get("disk_format"), file_name(self.params))
 
@@ -316,13 +316,13 @@ class ImageJob(Job[Seen, CheckedPlan, Outcome]):
 
     # The transport of the content
 
-    def _upload(self, seen: Seen, made: ImagePlan) -> ContentUpload:
+    def _upload(self, seen: Seen, planned: ImagePlan) -> ContentUpload:
         params, cloud, desired, source = self.params, seen.cloud, seen.desired, seen.source
-        stores = self._stores(cloud, desired, made) if made.upload else None
-        method = self._import_method(stores, source) if made.upload else None
+        stores = self._stores(cloud, desired, planned) if planned.upload else None
+        method = self._import_method(stores, source) if planned.upload else None
         if method is not None:
             self._check_import(cloud, method["name"])
-            if made.replaces is not None and not params["wait"]:
+            if planned.replaces is not None and not params["wait"]:
                 raise cannot(
                     "replace", "image", self.label, "wait is false, and the old image stays until the new one is verified", "Set wait: true", code="no_wait"
                 )
@@ -330,9 +330,9 @@ class ImageJob(Job[Seen, CheckedPlan, Outcome]):
             cloud.glance, desired.source, source, method, stores, float(params["timeout"]), params["wait"], self._progress, desired.disk_format
         )
 
-    def _stores(self, cloud: Cloud, desired: DesiredImage, made: ImagePlan) -> tuple[str, ...] | None:
+    def _stores(self, cloud: Cloud, desired: DesiredImage, planned: ImagePlan) -> tuple[str, ...] | None:
         """Declared stores must exist and take data; undeclared, new content is stored where the old one is."""
-        wanted = desired.stores if desired.stores is not None else tuple(stores_of(made.replaces or {}))
+        wanted = desired.stores if desired.stores is not None else tuple(stores_of(planned.replaces or {}))
         if not wanted:
             return None
         offered = offer(cloud.glance.stores())
@@ -343,9 +343,9 @@ class ImageJob(Job[Seen, CheckedPlan, Outcome]):
             raise refuse_store("upload", "image", self.label, unknown[0], offered)
         return tuple(dict.fromkeys(wanted))
 
-    def _check_placement(self, cloud: Cloud, desired: DesiredImage, current: Record | None, made: ImagePlan) -> None:
+    def _check_placement(self, cloud: Cloud, desired: DesiredImage, current: Record | None, planned: ImagePlan) -> None:
         """Ask the service only where an image has to move."""
-        placing = made.placement
+        placing = planned.placement
         if not placing or current is None:
             return
         methods = cloud.glance.import_methods() if placing.copy else []
@@ -373,8 +373,8 @@ class ImageJob(Job[Seen, CheckedPlan, Outcome]):
     # Result
 
     @staticmethod
-    def _predicted(seen: Seen, made: ImagePlan) -> Outcome:
-        image = predicted(made, seen.current)
+    def _predicted(seen: Seen, planned: ImagePlan) -> Outcome:
+        image = predicted(planned, seen.current)
         return Outcome(None if image is None else {**image, **(seen.desired.relation or {})})
 
     @staticmethod

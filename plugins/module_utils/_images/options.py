@@ -74,8 +74,8 @@ def refuse_content_of_reserved(label: str, params: Mapping[str, Any]) -> None:
             raise cannot("keep", "image", label, f"state is 'reserved', and {option} is given", advice, code="reserved_content")
 
 
-# What may be said of an image whose content comes from elsewhere than the options of images name.
-OF_MADE_IMAGES = (
+# The options of an image whose content the module creates.
+CREATED_IMAGE_OPTIONS = (
     "name",
     "stores",
     "stores_mode",
@@ -98,9 +98,9 @@ OF_MADE_IMAGES = (
 
 
 def create_image_option() -> ArgumentSpec:
-    """The option ``image`` of modules that make images."""
-    whole = create_image_argspec().options
-    options = {name: dict(whole[name]) for name in OF_MADE_IMAGES}
+    """The option ``image`` of modules that create images."""
+    known = create_image_argspec().options
+    options = {name: dict(known[name]) for name in CREATED_IMAGE_OPTIONS}
     options["name"]["required"] = True
     rules = {"required_if": [("stores_mode", "exact", ["stores"])], "required_together": [RELATION]}
     return ArgumentSpec(options={"image": {"type": "dict", "options": options, **rules}})

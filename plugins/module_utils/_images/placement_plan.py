@@ -63,8 +63,8 @@ def placement(placed: Sequence[str], declared: Iterable[str] | None, mode: str) 
     if not placed or not wanted:
         return Placement()
     missing = tuple(store for store in wanted if store not in placed)
-    surplus = tuple(store for store in dict.fromkeys(placed) if store not in wanted) if mode == "exact" else ()
-    return Placement(missing, surplus)
+    excess = tuple(store for store in dict.fromkeys(placed) if store not in wanted) if mode == "exact" else ()
+    return Placement(missing, excess)
 
 
 def why_unsafe(image: Record, store: str, keep: Iterable[str]) -> str | None:
@@ -116,17 +116,17 @@ def refuse_store(verb: str, kind: str, name: str, store: str, stores: Offer | No
     return cannot(verb, kind, name, f"store '{store}' takes no data here: {has}", "Correct stores", code="unknown_store")
 
 
-def refuse_image(name: str, image: Record, made: Placement, declared: Iterable[str], stores: Offer) -> None:
+def refuse_image(name: str, image: Record, planned: Placement, declared: Iterable[str], stores: Offer) -> None:
     """Refuse what cannot be done to this image, before anything is."""
     placed = stores_of(image)
-    if made.copy and not stores.known.intersection(placed):
+    if planned.copy and not stores.known.intersection(placed):
         cause = f"its content is only in {', '.join(placed)}, which the service does not offer, so there is nothing to copy"
         raise cannot("place", "image", name, cause, "Have the service offer that store again", code="unknown_store")
-    gone = [store for store in made.remove if store not in stores.known]
+    gone = [store for store in planned.remove if store not in stores.known]
     if gone:
         cause = f"it is also in {', '.join(gone)}, which the service does not offer, and Glance deletes only from stores that it offers"
         raise cannot("place", "image", name, cause, "Have the service offer that store again, or choose stores_mode: at_least", code="unknown_store")
-    lost = [store for store in declared if made.remove and store not in stores.known]
+    lost = [store for store in declared if planned.remove and store not in stores.known]
     if lost:
         cause = f"store '{lost[0]}' is not offered by the service, so its copy cannot be relied on"
         raise cannot("place", "image", name, cause, "Correct stores", code="unknown_store")

@@ -63,7 +63,7 @@ class ImagePlan:
     superseded: tuple[Record, ...] = ()
     create: Mapping[str, Any] | None = None
     patch: tuple[Operation, ...] = ()
-    # The relation that an image is made with or gets; None leaves it alone, empty takes it away.
+    # The relation of the new or changed image; None leaves it unchanged, empty removes it.
     relation: Relation | None = None
     upload: bool = False
     reveal: bool = False
@@ -140,8 +140,8 @@ def _refuse_nothing(desired: DesiredImage) -> None:
         raise _refusal(desired, cause, "Correct name, give src or uri, or state: reserved for an image without data", "not_found")
 
 
-def _with(made: ImagePlan, leftovers: tuple[str, ...], finishing: Record | None, superseded: tuple[Record, ...]) -> ImagePlan:
-    return replace(made, remove_incoming=leftovers, finish_replacing=finishing, superseded=superseded)
+def _with(planned: ImagePlan, leftovers: tuple[str, ...], finishing: Record | None, superseded: tuple[Record, ...]) -> ImagePlan:
+    return replace(planned, remove_incoming=leftovers, finish_replacing=finishing, superseded=superseded)
 
 
 def _plan_absent(desired: DesiredImage, selection: Selection) -> ImagePlan:
@@ -278,22 +278,22 @@ def _plan_update(desired: DesiredImage, current: Record, members: Mapping[str, s
 def _placement(desired: DesiredImage, current: Record) -> Placement:
     if desired.stores_mode == "exact" and not desired.stores:
         raise _refusal(desired, "stores is empty and stores_mode is 'exact', and its last copy stays", "Name the stores that are to hold it", "no_store")
-    made = placement(stores_of(current), desired.stores, desired.stores_mode) if has_data(current) else Placement()
-    if made and current.get("status") == "deactivated" and desired.state == "inactive":
+    planned = placement(stores_of(current), desired.stores, desired.stores_mode) if has_data(current) else Placement()
+    if planned and current.get("status") == "deactivated" and desired.state == "inactive":
         raise _refusal(
             desired,
             "it is deactivated, and Glance copies and takes out of stores only active images",
             "Give state: present until it is where it is to be, or leave stores out",
             "deactivated",
         )
-    return made
+    return planned
 
 
-def left_to_glance(made: ImagePlan) -> ImagePlan:
+def left_to_glance(planned: ImagePlan) -> ImagePlan:
     """The plan without moves, for an image that Glance is still copying while no task waits: the next run checks it."""
-    if not made.placement:
-        return made
-    return replace(made, placement=Placement(), after={**made.after, "stores": made.before["stores"]})
+    if not planned.placement:
+        return planned
+    return replace(planned, placement=Placement(), after={**planned.after, "stores": planned.before["stores"]})
 
 
 def _own_answer(desired: DesiredImage, own_status: str | None) -> str | None:
@@ -325,8 +325,8 @@ def _property_operations(desired: DesiredImage, current: Record) -> list[Operati
         elif not same_property(value, stored.get(key)):
             operations.append({"op": "replace" if key in stored else "add", "path": property_path(key), "value": property_text(value)})
     if desired.properties_mode == "exact":
-        surplus = set(properties_of(current)) - set(desired.properties)
-        operations += [{"op": "remove", "path": property_path(key)} for key in sorted(surplus)]
+        excess = set(properties_of(current)) - set(desired.properties)
+        operations += [{"op": "remove", "path": property_path(key)} for key in sorted(excess)]
     return operations
 
 
@@ -389,15 +389,15 @@ def _content_mark(image: Record) -> str:
     return f"{image.get('os_hash_algo')}:{image.get('os_hash_value')}"
 
 
-def predicted(made: ImagePlan, current: Record | None) -> dict[str, Any] | None:
+def predicted(planned: ImagePlan, current: Record | None) -> dict[str, Any] | None:
     """The image as the plan leaves it, as far as that is known before it is carried out."""
-    if made.delete is not None:
+    if planned.delete is not None:
         return None
-    stores = {"stores": ",".join(made.after["stores"])} if "stores" in made.after else {}
-    if made.create is not None:
-        status = "queued" if not made.upload else "deactivated" if made.deactivate else "active"
-        return {"id": None, "status": status, **GLANCE_DEFAULTS, **made.create, **stores}
+    stores = {"stores": ",".join(planned.after["stores"])} if "stores" in planned.after else {}
+    if planned.create is not None:
+        status = "queued" if not planned.upload else "deactivated" if planned.deactivate else "active"
+        return {"id": None, "status": status, **GLANCE_DEFAULTS, **planned.create, **stores}
     if current is None:
         return None
-    switched = "deactivated" if made.deactivate else "active" if made.reactivate or made.upload else current.get("status")
-    return {**_patched(current, list(made.patch)), "status": switched, **stores}
+    switched = "deactivated" if planned.deactivate else "active" if planned.reactivate or planned.upload else current.get("status")
+    return {**_patched(current, list(planned.patch)), "status": switched, **stores}

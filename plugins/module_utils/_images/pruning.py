@@ -34,7 +34,7 @@ class Pruned(NamedTuple):
     warnings: tuple[str, ...] = ()
 
 
-class Surplus:
+class ImagePruning:
     """Planned from the listing before the first change, looked at again before anything is deleted."""
 
     def __init__(self, cloud: Cloud, params: Mapping[str, Any]) -> None:
@@ -47,15 +47,15 @@ class Surplus:
 
     def plan(self, items: Sequence[Mapping[str, Any]], plans: Mapping[int, ImagePlan], records: Sequence[Record]) -> None:
         """``plans`` holds the plan of every item that could be planned, by its place."""
-        for number, made in plans.items():
+        for number, planned in plans.items():
             item = items[number]
             if item["keep"] is not None and item["state"] != "absent" and item["name"] is not None:
-                retiring = made.replaces if item["on_replace"] != "delete" else None
+                retiring = planned.replaces if item["on_replace"] != "delete" else None
                 past = past_rotation(item["name"], self._owner(item), item["keep"], records, retiring)
                 self.candidates += [PruneCandidate(image, number) for image in past]
         if self._params["prune"]:
             scope = self._scope()
-            names = {str(item["name"]) for item in items} | {str(made.before.get("name")) for made in plans.values()}
+            names = {str(item["name"]) for item in items} | {str(planned.before.get("name")) for planned in plans.values()}
             ids = {str(item["id"] or item["name"]) for item in items}
             taken = {str(one.image["id"]) for one in self.candidates}
             self.candidates += [PruneCandidate(image, None) for image in undeclared(records, scope, ids | taken, names)]

@@ -116,12 +116,12 @@ def plan_backup(night: Night, backups: Sequence[Backup], vm: Record, wanted: obj
         "snapshot": snapshot,
         "snapshot_name": night.snapshot_name,
         "snapshots": [str(each["uuid"]) for each in own],
-        "delete": surplus(backups, night),
-        "predicted_delete": surplus(predicted, night),
+        "delete": expired(backups, night),
+        "predicted_delete": expired(predicted, night),
     }
 
 
-def surplus(backups: Sequence[Backup], night: Night) -> list[dict[str, Any]]:
+def expired(backups: Sequence[Backup], night: Night) -> list[dict[str, Any]]:
     """The images of what is rotated out, and what interrupted uploads have left of the backups that stay."""
     out = rotated_out(backups, night)
     images = [(each, image) for each in out for image in each.images]

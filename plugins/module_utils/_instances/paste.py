@@ -48,7 +48,7 @@ def derive(text: str, flavor: str | None, added: Filter) -> str:
     """
     options = list(_options(text))
     sections = set(re.findall(r"^\[([^\]\r\n]+)\]", text, re.MULTILINE))
-    _refuse_foreign(text, sections, options, added)
+    _refuse_conflicts(text, sections, options, added)
     ends = set() if flavor is None else {_place(_pipeline(text, sections, options, flavor), text, options)}
     for other in _flavors(sections, options):
         try:
@@ -86,7 +86,7 @@ def _place(pipeline: Option, text: str, options: Sequence[Option]) -> int:
     return place[0][1]
 
 
-def _refuse_foreign(text: str, sections: set[str], options: Sequence[Option], added: Filter) -> None:
+def _refuse_conflicts(text: str, sections: set[str], options: Sequence[Option], added: Filter) -> None:
     by_hand = next((option for option in options if option.name.endswith("filter_factory") and "".join(option.values(text)).startswith(added.package)), None)
     if by_hand is not None or f"filter:{added.name}" in sections:
         where = by_hand.section if by_hand is not None else f"filter:{added.name}"

@@ -12,6 +12,9 @@ from typing import Any
 from .ceph import Cluster, derived_options
 from .paths import normal
 
+# What oslo.config reads as true.
+TRUE_WORDS = frozenset({"true", "yes", "on", "1"})
+
 Store = Mapping[str, Any]
 
 DEFAULT_SWIFT_REFERENCE = "ref1"
@@ -104,4 +107,4 @@ def expected_stores(declaration: Declaration) -> list[dict[str, Any]]:
 
 
 def config_flag(value: Any) -> bool:
-    return str(value).lower() in ("true", "yes", "on", "1")
+    return str(value).lower() in TRUE_WORDS

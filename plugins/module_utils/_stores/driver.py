@@ -15,7 +15,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 from urllib.parse import quote
 
-from .faults import Finding, explain, masked
+from .faults import Finding, finding_of, masked
 from .options import BACKENDS, SWIFT_ACCOUNT
 
 # Seconds; a driver may wait for its server for minutes.
@@ -85,7 +85,7 @@ def _try_driver(store: str, config_files: Sequence[str]) -> Finding | None:
         options = _options(conf, kind, store)
         secrets = list(_secrets(kind, options))
         facts = [{**fact, "text": masked(fact["text"], secrets)} for fact in (*_facts(_refusal(kind, driver)), *_facts(exc))]
-        return explain(kind, {name: masked(str(value), secrets) for name, value in options.items() if not BACKENDS[kind][name].secret}, facts)
+        return finding_of(kind, {name: masked(str(value), secrets) for name, value in options.items() if not BACKENDS[kind][name].secret}, facts)
 
 
 def _options(conf: Any, kind: str, store: str) -> dict[str, Any]:

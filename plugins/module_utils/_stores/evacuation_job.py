@@ -29,7 +29,7 @@ DONE = ("moved", "removed", "gone")
 MAX_CAUSES = 3
 
 
-class Plan(NamedTuple):
+class EvacuationPlan(NamedTuple):
     """Everything in the store, what this run moves of it, and what it leaves there."""
 
     run: _Run
@@ -38,7 +38,7 @@ class Plan(NamedTuple):
     skipped: tuple[Move, ...]
 
 
-class EvacuationJob(Job[Glance, Plan, "list[dict[str, Any]]"]):
+class EvacuationJob(Job[Glance, EvacuationPlan, "list[dict[str, Any]]"]):
     """Every image of the store to another one; the result names each."""
 
     def __init__(self, params: Params, log: Callable[[str], None], connect: Callable[[Params], Cloud] = Cloud) -> None:
@@ -55,21 +55,21 @@ class EvacuationJob(Job[Glance, Plan, "list[dict[str, Any]]"]):
     def look(self) -> Glance:
         return self._connect(self.params).glance
 
-    def plan(self, seen: Glance) -> Plan:
+    def plan(self, seen: Glance) -> EvacuationPlan:
         run, on_deactivated = _Run(seen, self.params, self._log), self.params["on_deactivated"]
         found = run.plan()
         skipped = tuple(move for move in found.moves if move.busy or (move.deactivated and on_deactivated == "skip"))
-        return Plan(run, found, tuple(move for move in found.moves if move not in skipped)[: self.params["limit"]], skipped)
+        return EvacuationPlan(run, found, tuple(move for move in found.moves if move not in skipped)[: self.params["limit"]], skipped)
 
-    def must_apply(self, plan: Plan) -> bool:
+    def must_apply(self, plan: EvacuationPlan) -> bool:
         return True
 
-    def apply(self, seen: Glance, plan: Plan) -> list[dict[str, Any]]:
+    def apply(self, seen: Glance, plan: EvacuationPlan) -> list[dict[str, Any]]:
         plan.run.close(plan.all.unfinished)
         self._refuse_deactivated(plan)
         return plan.run.carry_out(plan.batch)
 
-    def result(self, seen: Glance, plan: Plan, done: list[dict[str, Any]] | None) -> dict[str, Any]:
+    def result(self, seen: Glance, plan: EvacuationPlan, done: list[dict[str, Any]] | None) -> dict[str, Any]:
         if done is None:
             self._refuse_deactivated(plan)
         outcomes = [move.shown("planned") for move in plan.batch] if done is None else done
@@ -84,7 +84,7 @@ class EvacuationJob(Job[Glance, Plan, "list[dict[str, Any]]"]):
             raise error
         return result
 
-    def _refuse_deactivated(self, plan: Plan) -> None:
+    def _refuse_deactivated(self, plan: EvacuationPlan) -> None:
         """Once what an interrupted run has left active is deactivated again."""
         if self.params["on_deactivated"] == "refuse":
             refuse_deactivated(self._store, plan.all.moves)

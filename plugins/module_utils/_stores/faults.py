@@ -146,7 +146,7 @@ RULES = (
 )
 
 
-def explain(kind: str, options: Mapping[str, Any], facts: Sequence[Fact]) -> Finding:
+def finding_of(kind: str, options: Mapping[str, Any], facts: Sequence[Fact]) -> Finding:
     """Cause and advice for the exceptions that a driver raised, the last one first."""
     for rule in RULES:
         if any(rule.fits(kind, fact) for fact in facts):

@@ -36,7 +36,7 @@ HOMES = ("/home", "/root", "/run/user")
 
 
 @dataclass(frozen=True)
-class Wanted:
+class DesiredStores:
     """The variables of the role; ``declaration`` are those that decide what the files say."""
 
     declaration: Declaration
@@ -118,7 +118,7 @@ class _Texts:
         return hashlib.sha256(text.encode("utf-8", "surrogateescape")).hexdigest()
 
 
-def _rendered(wanted: Wanted, header: str) -> _Texts:
+def _rendered(wanted: DesiredStores, header: str) -> _Texts:
     declaration = wanted.declaration
     return _Texts(
         stores=render_stores(declaration, header, f"{wanted.service_config_dir}/{SWIFT_FILE}"),
@@ -145,7 +145,7 @@ def refused(findings: Sequence[str]) -> dict[str, Any]:
     }
 
 
-def plan_service(wanted: Wanted, found: Found) -> dict[str, Any]:
+def plan_service(wanted: DesiredStores, found: Found) -> dict[str, Any]:
     """Stores of a Glance that runs on this host, or files for another deployment."""
     declaration = wanted.declaration
     findings = lint(declaration) or lint_deployed(declaration, wanted.path, found.deployed)
@@ -181,7 +181,7 @@ def plan_service(wanted: Wanted, found: Found) -> dict[str, Any]:
     }
 
 
-def plan_at_site(wanted: Wanted, found: Found, around: FoundSite, load: Load) -> dict[str, Any]:
+def plan_at_site(wanted: DesiredStores, found: Found, around: FoundSite, load: Load) -> dict[str, Any]:
     """Stores of a Kolla-style site; ``found.deployed`` is the override that an operator writes too."""
     now = settle(found.deployed, "")
     declaration = replace(wanted.declaration, other_config={**wanted.declaration.other_config, wanted.path: now.own})
@@ -221,7 +221,7 @@ def _removed(declaration: Declaration, deployed: str) -> list[str]:
     return sorted(set(backends(deployed)) - {store["name"] for store in declaration.stores})
 
 
-def _credentials(wanted: Wanted, removed: Sequence[str]) -> list[str]:
+def _credentials(wanted: DesiredStores, removed: Sequence[str]) -> list[str]:
     """What needs the credentials of an administrator, where there are none."""
     if wanted.has_credentials:
         return []
@@ -236,7 +236,7 @@ def _credentials(wanted: Wanted, removed: Sequence[str]) -> list[str]:
     return []
 
 
-def _site_findings(wanted: Wanted, around: FoundSite, now: Settled) -> list[str]:
+def _site_findings(wanted: DesiredStores, around: FoundSite, now: Settled) -> list[str]:
     declaration = wanted.declaration
     findings = []
     if now.fault:
@@ -265,7 +265,7 @@ def _former_note(path: str, images: int | None) -> str:
     )
 
 
-def _owner_note(wanted: Wanted, around: FoundSite) -> str:
+def _owner_note(wanted: DesiredStores, around: FoundSite) -> str:
     return (
         f"Cannot read the user of Glance in container '{around.site.container}' ({around.error or 'it has no user glance'}). "
         f"The directories of stores get the owner of the preset {wanted.target}."
@@ -300,7 +300,7 @@ def _expected(declaration: Declaration, directories: Sequence[Mapping[str, Any]]
     ]
 
 
-def _service_files(wanted: Wanted, found: Found, texts: _Texts, writable: Sequence[str]) -> list[dict[str, Any]]:
+def _service_files(wanted: DesiredStores, found: Found, texts: _Texts, writable: Sequence[str]) -> list[dict[str, Any]]:
     """In the order in which they are written: the file that names the others follows them, and what it named before is removed after it."""
     group = wanted.config_group or None
     common = {"owner": "root", "group": group} if found.is_root else {}
@@ -319,7 +319,7 @@ def _service_files(wanted: Wanted, found: Found, texts: _Texts, writable: Sequen
     ]
 
 
-def _unit_files(wanted: Wanted, writable: Sequence[str]) -> list[dict[str, Any]]:
+def _unit_files(wanted: DesiredStores, writable: Sequence[str]) -> list[dict[str, Any]]:
     lines = [MANAGED, "[Service]", *(f"ReadWritePaths={written_value('-' + path, 'systemd_path')}" for path in writable)]
     if any(within(path, home) for path in writable for home in HOMES):
         lines.append("ProtectHome=read-only")
@@ -331,7 +331,7 @@ def _unit_files(wanted: Wanted, writable: Sequence[str]) -> list[dict[str, Any]]
     ]
 
 
-def _site_files(wanted: Wanted, found: Found, around: FoundSite, site: SitePlan, override: str) -> list[dict[str, Any]]:
+def _site_files(wanted: DesiredStores, found: Found, around: FoundSite, site: SitePlan, override: str) -> list[dict[str, Any]]:
     group = {"group": wanted.config_group} if found.is_root and wanted.config_group else {}
     # Without its lines it stays as it is, and only its copies are pruned.
     globals_entry = {

@@ -10,11 +10,11 @@ from collections.abc import Callable, Mapping
 from difflib import get_close_matches
 from typing import Any
 
-from .declaration import split_priority
+from .declaration import TRUE_WORDS, split_priority
 from .options import Option
 from .paths import fault
 
-TRUTHS = frozenset({"true", "yes", "on", "1", "false", "no", "off", "0"})
+BOOLEAN_WORDS = TRUE_WORDS | {"false", "no", "off", "0"}
 Finding = tuple[str, str]  # cause and what to do
 
 
@@ -56,7 +56,7 @@ def _int_fault(option: Option, value: Any) -> Finding | None:
 
 
 def _bool_fault(option: Option, value: Any) -> Finding | None:
-    if isinstance(value, bool) or (isinstance(value, (str, int)) and str(value).lower() in TRUTHS):
+    if isinstance(value, bool) or (isinstance(value, (str, int)) and str(value).lower() in BOOLEAN_WORDS):
         return None
     return "is neither true nor false", "Give true or false"
 

@@ -1,7 +1,7 @@
 # SPDX-FileCopyrightText: 2026 xenstack.image_services contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
 # Private to this collection: no compatibility is promised to other importers.
-"""A file whose content is made while it is written: beside its place, and moved there when it is whole."""
+"""A file whose content is encoded while it is written: beside its destination, and moved there when it is complete."""
 
 from __future__ import annotations
 

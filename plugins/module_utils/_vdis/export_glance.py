@@ -13,7 +13,7 @@ from .._content.body import Progress
 from .._content.disk_image_source import DiskImageSource
 from .._glance.connection import Cloud
 from .._images.apply import Outcome
-from .._images.desired import MADE, SourceFacts
+from .._images.desired import ENCODED, SourceFacts
 from .._images.job import CheckedPlan, ImageJob, Seen
 from .._images.options import create_image_argspec
 from .export_plan import GLANCE_FORMATS, Exported, ExportPlan
@@ -51,7 +51,7 @@ class ImageTarget:
         params = {**self._params, "disk_format": formats[0], "container_format": formats[1]}
         # What a running machine writes to is another disk each time.
         known = uuid4().hex if how.snapshot else source.fingerprint
-        job = ImageJob(params, self._progress, (source, SourceFacts(MADE, source.label, fingerprint=known)), lambda _params: Cloud(self._cloud))
+        job = ImageJob(params, self._progress, (source, SourceFacts(ENCODED, source.label, fingerprint=known)), lambda _params: Cloud(self._cloud))
         return ImageSeen(job, job.look())
 
     def plan(self, seen: ImageSeen) -> ImageTargetPlan:

@@ -91,13 +91,13 @@ class ImportJob(Job[Seen, Import, Outcome]):
     def plan(self, seen: Seen) -> Import:
         origin = seen.origin
         desired = DesiredVdi(self._name, self.params["state"], self._attributes, None if origin is None else origin.content, self.params["on_replace"])
-        made = plan(desired, seen.selection, seen.same)
-        if not made.upload or origin is None:
-            return Import(desired, made)
+        planned = plan(desired, seen.selection, seen.same)
+        if not planned.upload or origin is None:
+            return Import(desired, planned)
         image = origin.open(self._progress)
-        sharable = bool(made.replaces.attribute("sharable")) if made.replaces is not None else False
+        sharable = bool(planned.replaces.attribute("sharable")) if planned.replaces is not None else False
         sharable = bool(self._attributes.get("sharable", sharable))
-        return Import(desired, made, image, self._choice.choose(seen.pool, seen.sr_record, origin, image, self._size, sharable))
+        return Import(desired, planned, image, self._choice.choose(seen.pool, seen.sr_record, origin, image, self._size, sharable))
 
     def apply(self, seen: Seen, plan: Import) -> Outcome:
         importer = VdiImporter(seen.pool, seen.sr, plan.desired, plan.transport, lambda: look_for(seen.pool, seen.sr, self._name))
@@ -105,18 +105,18 @@ class ImportJob(Job[Seen, Import, Outcome]):
             return importer.apply(plan.vdi, seen.current, seen.origin, plan.image)
 
     def result(self, seen: Seen, plan: Import, done: Outcome | None) -> dict[str, Any]:
-        made, image = plan.vdi, plan.image
-        outcome = done or Outcome(seen.current.ref if seen.current is not None else None, made.changed)
+        planned, image = plan.vdi, plan.image
+        outcome = done or Outcome(seen.current.ref if seen.current is not None else None, planned.changed)
         return {
             "changed": outcome.changed,
-            "vdi": self._predicted(seen, plan) if done is None and made.changed else self._shown(seen, outcome.ref),
-            "diff": {"before": dict(made.before), "after": dict(made.after)},
+            "vdi": self._predicted(seen, plan) if done is None and planned.changed else self._shown(seen, outcome.ref),
+            "diff": {"before": dict(planned.before), "after": dict(planned.after)},
             "transport": self._choice.transport,
             "transport_reason": self._choice.reason,
             "upload_format": self._choice.upload_format,
             "format": image.format if image is not None else None,
             "verified": outcome.verified,
-            "replaced_vdi": made.replaces.uuid if made.replaces is not None and outcome.changed else None,
+            "replaced_vdi": planned.replaces.uuid if planned.replaces is not None and outcome.changed else None,
             "bytes_transferred": outcome.bytes_transferred,
             "elapsed": round(time.monotonic() - self._started, 3),
             "warnings": [*outcome.warnings, *(image.warnings if image is not None else ())],
@@ -158,13 +158,13 @@ class ImportJob(Job[Seen, Import, Outcome]):
     def _predicted(self, seen: Seen, plan: Import) -> dict[str, Any] | None:
         if self.params["state"] == "absent":
             return None
-        made, record = plan.vdi, dict(seen.current.record) if seen.current is not None else {}
+        planned, record = plan.vdi, dict(seen.current.record) if seen.current is not None else {}
         shown = self._present(seen, {"name_label": self._name, **record})
-        shown |= {"virtual_size" if name == "size" else name: value for name, value in made.after.items() if name in ATTRIBUTES}
-        if "read_only" in made.patch:
+        shown |= {"virtual_size" if name == "size" else name: value for name, value in planned.after.items() if name in ATTRIBUTES}
+        if "read_only" in planned.patch:
             kept = {key: value for key, value in shown["other_config"].items() if key != READ_ONLY}
             shown["other_config"] = {**kept, READ_ONLY: "true"} if shown["read_only"] else kept
-        return {**shown, "uuid": None} if made.upload else shown
+        return {**shown, "uuid": None} if planned.upload else shown
 
     @staticmethod
     def _present(seen: Seen, record: Mapping[str, Any]) -> dict[str, Any]:

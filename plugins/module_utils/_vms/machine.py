@@ -33,7 +33,7 @@ class Vif:
 
 
 @dataclass(frozen=True)
-class Disk:
+class VmDisk:
     """A disk of a VM: ref is its VBD, vdi the uuid of what it holds."""
 
     ref: str
@@ -54,7 +54,7 @@ class Snapshot:
     uuid: str
     name: str
     taken: str
-    disks: tuple[Disk, ...] = ()
+    disks: tuple[VmDisk, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -64,7 +64,7 @@ class Machine:
     ref: str
     record: Record
     cards: tuple[Vif, ...] = ()
-    all_disks: tuple[Disk, ...] = ()
+    all_disks: tuple[VmDisk, ...] = ()
     snapshots: tuple[Snapshot, ...] = ()
     host: str | None = None
 
@@ -128,7 +128,7 @@ class Machine:
         return [(card.network, card.mac) for card in self.cards]
 
     @property
-    def boot_place(self) -> Disk | None:
+    def boot_place(self) -> VmDisk | None:
         """The disk that it boots from: for firmware the first one, for a boot loader the first that says so."""
         places = sorted(self.all_disks, key=lambda disk: (self.kind == "pv" and not disk.bootable, _number(disk.device)))
         return places[0] if places else None
@@ -161,7 +161,7 @@ class Surroundings:
     others: Mapping[str, tuple[str, ...]] = field(default_factory=dict)  # VDI -> names of other VMs
 
 
-def disks_of(record: Record, around: Surroundings) -> tuple[Disk, ...]:
+def disks_of(record: Record, around: Surroundings) -> tuple[VmDisk, ...]:
     found = []
     for ref in record["VBDs"]:
         vbd = around.vbds[ref]
@@ -169,7 +169,7 @@ def disks_of(record: Record, around: Surroundings) -> tuple[Disk, ...]:
         if vbd["type"].lower() != "disk" or vdi is None:
             continue
         found.append(
-            Disk(
+            VmDisk(
                 ref=ref,
                 device=vbd["userdevice"],
                 vdi_ref=vbd["VDI"],
@@ -212,7 +212,7 @@ def choose(label: str, verb: str, records: Records, uuid: str | None, name: str 
 # To results
 
 
-def present_disk(disk: Disk) -> dict[str, Any]:
+def present_disk(disk: VmDisk) -> dict[str, Any]:
     return {
         "uuid": disk.vdi,
         "name": disk.name,

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from .._core.errors import ImageServicesError, cannot
-from .machine import Disk, Machine, Snapshot
+from .machine import Machine, Snapshot, VmDisk
 
 POWER = {"running": "running", "stopped": "halted"}
 # What the pool changes while a VM runs; the rest waits until it is halted.
@@ -46,7 +46,7 @@ class VmPlan:
     changes: Mapping[str, Any] = field(default_factory=dict)
     up: bool = False
     remove: bool = False
-    lost_disks: tuple[Disk, ...] = ()
+    lost_disks: tuple[VmDisk, ...] = ()
     before: Mapping[str, Any] = field(default_factory=dict)
     after: Mapping[str, Any] = field(default_factory=dict)
 

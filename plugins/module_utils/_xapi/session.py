@@ -22,7 +22,7 @@ from .._core.wait import Clock
 from .client import LOST, SESSION_INVALID, Client, Transport
 from .failures import XapiFailure, sentence
 from .tasks import TaskFailed, Undo, drop, follow, give_up, take_back
-from .tls import Address, Connector, explain, parse_address
+from .tls import Address, Connector, connection_error, parse_address
 
 try:
     import XenAPI
@@ -214,7 +214,7 @@ class Pool(Client):
             cause = f"it answers {method} with HTTP {exc.errcode} {exc.errmsg}".rstrip()
             raise cannot("talk to", "pool", self.url, cause, "Check that hostname and its port are those of a pool", code="not_xapi") from exc
         except LOST as exc:
-            raise explain(exc, self.address) from exc
+            raise connection_error(exc, self.address) from exc
 
 
 class BarePool(Pool):

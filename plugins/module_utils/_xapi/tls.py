@@ -98,7 +98,7 @@ class Connector:
         return made
 
 
-def explain(exc: Exception, address: Address) -> ImageServicesError:
+def connection_error(exc: Exception, address: Address) -> ImageServicesError:
     """Why there is no connection, or none any more, in words."""
     name, again = str(address) if address.scheme == "https" else address.url, "See that the host is up and reachable, then run the task again"
     if isinstance(exc, WrongFingerprint):

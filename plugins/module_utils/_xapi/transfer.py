@@ -20,7 +20,7 @@ from .failures import XapiFailure
 from .http_channel import Ended, HttpChannel, Silent
 from .session import Pool
 from .tasks import GRACE, UNFINISHED, Task, follow
-from .tls import Address, explain, parse_address
+from .tls import Address, connection_error, parse_address
 
 # What a host takes of request line and headers together; more is answered with 431.
 MAX_HEAD = 1024
@@ -68,8 +68,8 @@ class Download:
         self.ended = not data
         return data
 
-    def blocks(self, most: int = MAX_READ) -> Iterator[bytes]:
-        while data := self.read(most):
+    def blocks(self, size: int = MAX_READ) -> Iterator[bytes]:
+        while data := self.read(size):
             yield data
 
 
@@ -147,7 +147,7 @@ def _connect(pool: Pool, address: Address) -> HttpChannel:
     try:
         connection.connect()
     except OSError as exc:
-        raise explain(exc, address) from exc
+        raise connection_error(exc, address) from exc
     return HttpChannel(connection, pool.idle_timeout)
 
 

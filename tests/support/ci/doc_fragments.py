@@ -57,11 +57,11 @@ def _items(documentation: str) -> str:
 
 
 # As create_image_option() of module_utils has them.
-_OF_MADE_IMAGES = (
+_CREATED_IMAGE_OPTIONS = (
     "name stores stores_mode on_replace use_import visibility members hidden is_protected min_disk min_ram owner owner_domain tags properties properties_mode "
     "nova_installation_uuid instance_id"
 )
-_MADE_IMAGE = r"""
+_CREATED_IMAGE = r"""
 options:
   image:
     description:
@@ -71,11 +71,11 @@ options:
     suboptions:"""
 
 
-def _made_image(documentation: str) -> str:
+def _created_image(documentation: str) -> str:
     """The options of images that content of any kind has, as those of the option image."""
     given = re.split(r"^(?=[a-z_]+:\n)", dedent(documentation.partition("options:")[2]), flags=re.MULTILINE)
     known = {text.partition(":")[0]: text for text in given if text.strip()}
-    names = _OF_MADE_IMAGES.split()
+    names = _CREATED_IMAGE_OPTIONS.split()
     kept = []
     for name in names:
         described, kind, rest = (known[name].rstrip() + "\n").partition("  type:")
@@ -83,7 +83,7 @@ def _made_image(documentation: str) -> str:
         points = [point for point in re.split(r"^(?=    - )", described, flags=re.MULTILINE) if not set(re.findall(r"O\(([a-z_]+)", point)) - set(names)]
         required = "  required: true\n" if name == "name" else ""
         kept.append("".join(points) + required + kind + rest)
-    return _MADE_IMAGE + indent(re.sub(rf"O\(({'|'.join(names)})\b", r"O(image.\1", "\n" + "".join(kept)), "      ")
+    return _CREATED_IMAGE + indent(re.sub(rf"O\(({'|'.join(names)})\b", r"O(image.\1", "\n" + "".join(kept)), "      ")
 
 
 _GLANCE = r"""
@@ -147,7 +147,7 @@ def _directories(documentation: str) -> str:
 # By the name of the fragment: what it is, the fragment that it comes from, and how.
 DERIVED = {
     "_image_items": ("The options of each image of a list.", "_image", _items),
-    "_image_made": ("The options of an image whose content the module creates.", "_image", _made_image),
+    "_image_created": ("The options of an image whose content the module creates.", "_image", _created_image),
     "_store_dir_items": ("The options of each directory of a list.", "_store_dir", _directories),
     "_cloud_glance": ("The options of the cloud in a dictionary of their own.", "_cloud", _below_glance),
 }

@@ -61,7 +61,7 @@ def test_a_private_word_is_found_with_its_place(words: ModuleType, line: str) ->
     [
         "The reader improves it.",
         "It has a foreign key.",
-        "The error has code 'foreign'.",
+        "The content is not whole sectors.",
         "Count the images of a store, as a total count.",
         "NFS treats root as nobody (root_squash).",
         "A standing order stands for a value.",

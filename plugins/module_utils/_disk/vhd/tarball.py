@@ -38,7 +38,7 @@ _NAMED = {"snap.vhd": 0, "image.vhd": 1, "base.vhd": 2}
 class VhdTarball:
     """The disk that the VHDs of a tarball make together; the tarball may be compressed.
 
-    What has no place in such a tarball is told when it comes, which can be after data: the caller gives up what it made then.
+    An entry that does not belong into such a tarball raises an error when it is read, possibly after data: the caller removes what it created.
     """
 
     def __init__(self, blocks: Iterable[bytes], label: str, spool_dir: str | None = None) -> None:
@@ -180,13 +180,13 @@ class VhdTarball:
         while len(head) < HEAD_SIZE and (block := next(blocks, None)) is not None:
             head += block
         found = sniff(head)
-        whole = chain((head,), blocks)
+        complete = chain((head,), blocks)
         if found not in COMPRESSIONS:
-            yield from whole
+            yield from complete
             return
         decoding = decoder(str(found))
         try:
-            for block in whole:
+            for block in complete:
                 yield from decoding.decode(block)
             decoding.finish()
         except BrokenStream as exc:

@@ -18,7 +18,7 @@ FULL = frozenset({errno.ENOSPC, errno.EDQUOT})
 REPLACED = frozenset({errno.ELOOP, errno.ENOTDIR, errno.ENOENT})
 
 
-def explain(path: str, exc: OSError, volume: Volume = UNKNOWN, at: str | None = None) -> ImageServicesError:
+def directory_error(path: str, exc: OSError, volume: Volume = UNKNOWN, at: str | None = None) -> ImageServicesError:
     """The refusal for a failed change at a path in or above the store's directory."""
     where = f" at '{at}'" if at and at != path else ""
     number = exc.errno
@@ -47,7 +47,7 @@ def explain(path: str, exc: OSError, volume: Volume = UNKNOWN, at: str | None = 
 def explain_probe(path: str, exc: OSError, volume: Volume, uid: int, gid: int, groups: list[int]) -> ImageServicesError:
     """The refusal when the service's user cannot write in its own directory."""
     if exc.errno not in DENIED:
-        return explain(path, exc, volume)
+        return directory_error(path, exc, volume)
     closed = closed_ancestor(path, uid, groups)
     if closed:
         cause, advice = f"user {uid}:{gid} cannot reach it: '{closed}' does not let it pass", f"Give that user the right to enter '{closed}' (chmod o+x)"

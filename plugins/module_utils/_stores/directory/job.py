@@ -16,10 +16,10 @@ from ..._core.errors import ImageServicesError
 from ..._core.runner import Job, Params
 from ..paths import normal, within
 from . import mounts, owners, paths, probe, selinux
-from .failures import explain, explain_probe
+from .failures import directory_error, explain_probe
 from .plan import (
-    Attributes,
     Contents,
+    DirectoryAttributes,
     DirectoryPlan,
     Requirements,
     Volume,
@@ -35,7 +35,7 @@ from .plan import (
 )
 from .tree import Ownership, Pass
 
-ABSENT = Attributes(exists=False)
+ABSENT = DirectoryAttributes(exists=False)
 
 
 class Seen(NamedTuple):
@@ -44,10 +44,10 @@ class Seen(NamedTuple):
     path: str
     location: paths.Location
     volume: Volume
-    current: Attributes
+    current: DirectoryAttributes
     # Counted before the plan only where the directory is to be removed: of 200,000 files, each is looked at once.
     contents: Contents
-    desired: Attributes | None = None
+    desired: DirectoryAttributes | None = None
 
 
 class StoreDirectoryJob(Job[Seen, DirectoryPlan, Contents]):
@@ -81,7 +81,7 @@ class StoreDirectoryJob(Job[Seen, DirectoryPlan, Contents]):
             try:
                 shutil.rmtree(seen.path) if self.params["force"] else os.rmdir(seen.path)
             except OSError as exc:
-                raise explain(seen.path, exc, seen.volume, exc.filename) from exc
+                raise directory_error(seen.path, exc, seen.volume, exc.filename) from exc
             return Contents()
 
     def result(self, seen: Seen, plan: DirectoryPlan, done: Contents | None) -> dict[str, Any]:
@@ -108,10 +108,10 @@ class StoreDirectoryJob(Job[Seen, DirectoryPlan, Contents]):
         volume = mounts.volume(location.existing)
         check_volume(path, volume, requirements)
         uid, gid = owners.resolve(path, params["owner"], params["group"])
-        desired = Attributes(True, uid, gid, mode, params["setype"] if selinux.enabled() else None)
+        desired = DirectoryAttributes(True, uid, gid, mode, params["setype"] if selinux.enabled() else None)
         _check_rights(path, desired)
         if not location.exists:
-            desired = Attributes(True, os.geteuid() if uid is None else uid, os.getegid() if gid is None else gid, mode, desired.setype)
+            desired = DirectoryAttributes(True, os.geteuid() if uid is None else uid, os.getegid() if gid is None else gid, mode, desired.setype)
             return Seen(path, location, volume, ABSENT, Contents(), desired)
         current = _observe(path, volume, desired.setype is not None)
         _check_identity(path, requirements)
@@ -186,7 +186,7 @@ def _explained(path: str) -> Iterator[None]:
         yield
     except OSError as exc:
         # Looking at the path failed; changes explain themselves with what is known of the volume.
-        raise explain(path, exc, at=exc.filename if isinstance(exc.filename, str) else None) from exc
+        raise directory_error(path, exc, at=exc.filename if isinstance(exc.filename, str) else None) from exc
 
 
 def check_mount_point(path: str, mount_point: str | None) -> str | None:
@@ -197,18 +197,18 @@ def check_mount_point(path: str, mount_point: str | None) -> str | None:
     return os.path.normpath(mount_point)
 
 
-def planned(plan: DirectoryPlan) -> Attributes:
-    """Attributes after the plan, the same in check mode."""
+def planned(plan: DirectoryPlan) -> DirectoryAttributes:
+    """The attributes after the plan, the same in check mode."""
     after = plan.after
-    return Attributes(True, after["uid"], after["gid"], int(after["mode"], 8), after.get("setype"))
+    return DirectoryAttributes(True, after["uid"], after["gid"], int(after["mode"], 8), after.get("setype"))
 
 
-def _observe(path: str, volume: Volume, labels: bool) -> Attributes:
+def _observe(path: str, volume: Volume, labels: bool) -> DirectoryAttributes:
     try:
         status = os.lstat(path)
     except OSError as exc:
-        raise explain(path, exc, volume) from exc
-    return Attributes(True, status.st_uid, status.st_gid, stat.S_IMODE(status.st_mode), selinux.get_type(path) if labels else None)
+        raise directory_error(path, exc, volume) from exc
+    return DirectoryAttributes(True, status.st_uid, status.st_gid, stat.S_IMODE(status.st_mode), selinux.get_type(path) if labels else None)
 
 
 def _check_identity(path: str, requirements: Requirements) -> None:
@@ -218,7 +218,7 @@ def _check_identity(path: str, requirements: Requirements) -> None:
             raise refuse(path, f"it is the directory of another store, '{other}', under a second name", "Give each store a directory of its own", "overlap")
 
 
-def _check_rights(path: str, desired: Attributes) -> None:
+def _check_rights(path: str, desired: DirectoryAttributes) -> None:
     """Only root can give a directory away; say so before anything is created."""
     if os.geteuid() == 0 or desired.uid in (None, os.geteuid()):
         return
@@ -235,10 +235,10 @@ def _pass(path: str, volume: Volume, wanted: Ownership | None, repair: bool) -> 
         finally:
             os.close(top)
     except OSError as exc:
-        raise explain(path, exc, volume, exc.filename) from exc
+        raise directory_error(path, exc, volume, exc.filename) from exc
 
 
-def _apply(path: str, plan: DirectoryPlan, desired: Attributes, volume: Volume, with_probe: bool) -> None:
+def _apply(path: str, plan: DirectoryPlan, desired: DirectoryAttributes, volume: Volume, with_probe: bool) -> None:
     created: list[str] = []
     try:
         if plan.create:
@@ -249,13 +249,13 @@ def _apply(path: str, plan: DirectoryPlan, desired: Attributes, volume: Volume, 
             _probe(path, _observe(path, volume, labels=False), volume, write=True)
     except OSError as exc:
         paths.unmake(created)
-        raise explain(path, exc, volume, exc.filename if isinstance(exc.filename, str) else None) from exc
+        raise directory_error(path, exc, volume, exc.filename if isinstance(exc.filename, str) else None) from exc
     except ImageServicesError:
         paths.unmake(created)
         raise
 
 
-def _set_attributes(path: str, plan: DirectoryPlan, desired: Attributes) -> None:
+def _set_attributes(path: str, plan: DirectoryPlan, desired: DirectoryAttributes) -> None:
     directory = paths.open_directory(path)
     try:
         if plan.chown or plan.create:
@@ -268,7 +268,7 @@ def _set_attributes(path: str, plan: DirectoryPlan, desired: Attributes) -> None
         os.close(directory)
 
 
-def _probe(path: str, attributes: Attributes, volume: Volume, write: bool) -> None:
+def _probe(path: str, attributes: DirectoryAttributes, volume: Volume, write: bool) -> None:
     uid, gid = attributes.uid or 0, attributes.gid or 0
     try:
         (probe.write_probe if write else probe.access_probe)(path, uid, gid)
@@ -276,7 +276,7 @@ def _probe(path: str, attributes: Attributes, volume: Volume, write: bool) -> No
         raise explain_probe(path, exc, volume, uid, gid, owners.supplementary_groups(uid, gid)) from exc
 
 
-def _result(path: str, shown: Attributes, contents: Contents, volume: Volume, plan: DirectoryPlan) -> dict[str, Any]:
+def _result(path: str, shown: DirectoryAttributes, contents: Contents, volume: Volume, plan: DirectoryPlan) -> dict[str, Any]:
     return {
         "changed": plan.changed,
         "diff": {"before": plan.before, "after": plan.after},

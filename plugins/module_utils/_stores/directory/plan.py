@@ -24,7 +24,7 @@ IMAGE_NAME = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-
 
 
 @dataclass(frozen=True)
-class Attributes:
+class DirectoryAttributes:
     """What is managed of a directory; None is for what is not declared, or not there."""
 
     exists: bool
@@ -119,11 +119,11 @@ def check_volume(path: str, volume: Volume, wanted: Requirements) -> None:
         raise refuse(path, cause, "Free space, grow the volume or lower min_free", "no_space")
 
 
-def plan_present(path: str, desired: Attributes, current: Attributes, contents: Contents) -> DirectoryPlan:
+def plan_present(path: str, desired: DirectoryAttributes, current: DirectoryAttributes, contents: Contents) -> DirectoryPlan:
     """Changes that make the directory what is declared; what is not declared stays, or gets its default at creation."""
     if not current.exists and desired.mode is None:
         desired = replace(desired, mode=DEFAULT_MODE)
-    target = Attributes(
+    target = DirectoryAttributes(
         exists=True,
         uid=current.uid if desired.uid is None else desired.uid,
         gid=current.gid if desired.gid is None else desired.gid,
@@ -141,7 +141,7 @@ def plan_present(path: str, desired: Attributes, current: Attributes, contents: 
     )
 
 
-def plan_absent(path: str, current: Attributes, contents: Contents, is_mount: bool, force: bool) -> DirectoryPlan:
+def plan_absent(path: str, current: DirectoryAttributes, contents: Contents, is_mount: bool, force: bool) -> DirectoryPlan:
     """Removal, which needs `force` as soon as anything would be lost."""
     if is_mount:
         raise refuse(path, "it is a mount point", "Unmount it first", "mounted", verb="remove")
@@ -154,12 +154,12 @@ def plan_absent(path: str, current: Attributes, contents: Contents, is_mount: bo
     return DirectoryPlan(False, current.exists, False, False, False, before=shown, after={"path": path, "state": "absent"})
 
 
-def _shown(path: str, attributes: Attributes, strays: int) -> dict[str, Any]:
+def _shown(path: str, attributes: DirectoryAttributes, strays: int) -> dict[str, Any]:
     if not attributes.exists:
         return {"path": path, "state": "absent"}
     shown: dict[str, Any] = {"path": path, "state": "present", "uid": attributes.uid, "gid": attributes.gid}
     shown["mode"] = None if attributes.mode is None else f"{attributes.mode:04o}"
-    shown["foreign_below"] = strays
+    shown["other_owners_below"] = strays
     if attributes.setype is not None:
         shown["setype"] = attributes.setype
     return shown
@@ -191,7 +191,7 @@ def owner_preset(owner: str | None) -> tuple[int, int] | None:
     return PRESETS.get(owner or "")
 
 
-def summary(path: str, attributes: Attributes, contents: Contents, volume: Volume, names: Mapping[str, Any]) -> dict[str, Any]:
+def summary(path: str, attributes: DirectoryAttributes, contents: Contents, volume: Volume, names: Mapping[str, Any]) -> dict[str, Any]:
     """The directory as the module returns it, with the same keys whether it exists or not."""
     return {
         "path": path,

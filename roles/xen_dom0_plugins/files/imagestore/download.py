@@ -163,7 +163,7 @@ class Job(object):
         files = [name + ".vhd" for name in names]
         self.place.announce(files)
         ref = self.pool.record("SR", self.given["sr"])[0]
-        moved, whole = [], False
+        moved, complete = [], False
         try:
             for file in reversed(files):
                 moved.append(file)
@@ -173,12 +173,12 @@ class Job(object):
             vdi, record = self.pool.record("VDI", names[0])
             if vdi is None:
                 raise Failure(SR, "The SR does not show the VDI %s after a scan." % names[0])
-            whole = True
+            complete = True
             return int(record["virtual_size"])
         except PoolFailure as error:
             raise Failure(SR if error.details[0].startswith("SR_") else FAILED, "The SR does not take the image: %s." % ", ".join(error.details))
         finally:
-            if not whole:
+            if not complete:
                 self._take_back(moved, ref)
 
     def _take_back(self, moved, ref):

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 xenstack.image_services contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A directory in the SR for what is not whole yet. Its name says who owns it, and a lock whether that one lives."""
+"""A directory in the SR for incomplete files. Its name tells its owner, and a lock whether the owner still runs."""
 
 import errno
 import fcntl

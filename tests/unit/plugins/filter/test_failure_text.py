@@ -7,7 +7,6 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-
 from ansible_collections.xenstack.image_services.plugins.filter.failure_text import MAX_LENGTH, failure_text
 
 

@@ -20,8 +20,8 @@ from ansible_collections.xenstack.image_services.plugins.plugin_utils.dom0_host 
 from ansible_collections.xenstack.image_services.plugins.plugin_utils.dom0_options import create_dom0_plugin_argspec, judged
 from ansible_collections.xenstack.image_services.plugins.plugin_utils.dom0_plan import (
     MARKED_LINES,
+    DesiredFile,
     Seen,
-    Wanted,
     mode_of,
     places,
     plan_absent,
@@ -33,7 +33,7 @@ from ansible_collections.xenstack.image_services.plugins.plugin_utils.dom0_plan 
 from ansible_collections.xenstack.image_services.tests.support.dom0 import FILES
 
 PLUGIN, CONFIG = places("/etc/xapi.d/plugins", "imagestore")
-WANTED = Wanted("new", "0755", 0, 0, "2")
+WANTED = DesiredFile("new", "0755", 0, 0, "2")
 GIVEN = {"name": "report", "state": "present", "path": "/etc/xapi.d/plugins", "mode": "0755", "uid": 0, "gid": 0}
 
 

@@ -13,7 +13,7 @@ from ansible_collections.xenstack.image_services.plugins.filter.instance_backup_
 from ansible_collections.xenstack.image_services.plugins.filter.instance_backup_plan import FilterModule as Plan
 from ansible_collections.xenstack.image_services.plugins.filter.instance_backups import FilterModule as Backups
 from ansible_collections.xenstack.image_services.plugins.module_utils._instances.backup_images import Backup, backups_of, relation_of
-from ansible_collections.xenstack.image_services.plugins.module_utils._instances.backup_rotation import Night, kind_of, rotated_out, surplus
+from ansible_collections.xenstack.image_services.plugins.module_utils._instances.backup_rotation import Night, expired, kind_of, rotated_out
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -316,7 +316,7 @@ def test_rotation_keeps_what_it_must(images: list[dict[str, Any]], run: str, dai
     assert RELATION is not None
     night = Night(run, {"daily": daily, "weekly": weekly})
     backups = backups_of(images, RELATION, "alpha")
-    out = surplus(backups, night)
+    out = expired(backups, night)
     ids = {each["id"] for each in out}
     left = [each for each in images if each["id"] not in ids]
     by_id = {each["id"]: each for each in images}
@@ -335,8 +335,8 @@ def test_rotation_keeps_what_it_must(images: list[dict[str, Any]], run: str, dai
         newest = [each for each in before if each.run != run][: max(number - sum(each.run == run for each in before), 0)]
         assert [each for each in newest if each in after] == newest
     # Done once, there is nothing left to do; and who keeps more deletes no more.
-    assert surplus(backups_of(left, RELATION, "alpha"), night) == []
-    more = {each["id"] for each in surplus(backups, Night(run, {"daily": daily + 1, "weekly": weekly + 1}))}
+    assert expired(backups_of(left, RELATION, "alpha"), night) == []
+    more = {each["id"] for each in expired(backups, Night(run, {"daily": daily + 1, "weekly": weekly + 1}))}
     assert more <= ids
 
 

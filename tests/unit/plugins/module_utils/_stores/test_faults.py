@@ -7,7 +7,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from ansible_collections.xenstack.image_services.plugins.module_utils._stores.faults import RULES, explain, masked
+from ansible_collections.xenstack.image_services.plugins.module_utils._stores.faults import RULES, finding_of, masked
 from ansible_collections.xenstack.image_services.plugins.module_utils._stores.options import BACKENDS
 from hypothesis import given
 from hypothesis import strategies as st
@@ -74,7 +74,7 @@ def facts(chain: list[tuple[str, str, Any]]) -> list[dict[str, Any]]:
 
 @pytest.mark.parametrize(("kind", "chain", "cause", "advice"), SEEN.values(), ids=SEEN)
 def test_the_sentence_names_the_cause_and_what_to_do(kind: str, chain: list[tuple[str, str, Any]], cause: str, advice: str) -> None:
-    found = explain(kind, OPTIONS[kind], facts(chain))
+    found = finding_of(kind, OPTIONS[kind], facts(chain))
     assert cause in found[0]
     assert advice in found[1]
 
@@ -88,11 +88,11 @@ def test_no_sentence_shows_a_secret_option() -> None:
 
 
 def test_what_nobody_has_seen_yet_is_repeated_in_one_line() -> None:
-    found = explain("s3", {}, facts([("Weird", "first\n  line " + "x" * 400, None)]))
+    found = finding_of("s3", {}, facts([("Weird", "first\n  line " + "x" * 400, None)]))
     assert found[0].startswith("its driver says: first line xxx")
     assert "\n" not in found[0]
     assert len(found[0]) < 330
-    assert "Silent" in explain("rbd", {}, facts([("Silent", "", None)]))[0]
+    assert "Silent" in finding_of("rbd", {}, facts([("Silent", "", None)]))[0]
 
 
 @given(st.text(), st.lists(st.text(min_size=1, max_size=5), max_size=4))

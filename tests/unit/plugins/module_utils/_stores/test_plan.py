@@ -12,18 +12,18 @@ from ansible_collections.xenstack.image_services.plugins.module_utils._core impo
 from ansible_collections.xenstack.image_services.plugins.module_utils._stores.declaration import Declaration
 from ansible_collections.xenstack.image_services.plugins.module_utils._stores.kolla.site import Mount, Site
 from ansible_collections.xenstack.image_services.plugins.module_utils._stores.override import BEGIN
-from ansible_collections.xenstack.image_services.plugins.module_utils._stores.plan import MANAGED, Found, FoundSite, Wanted, plan_at_site, plan_service
+from ansible_collections.xenstack.image_services.plugins.module_utils._stores.plan import MANAGED, DesiredStores, Found, FoundSite, plan_at_site, plan_service
 from ansible_collections.xenstack.image_services.plugins.plugin_utils.site_variables import load
 
 FAST = {"name": "fast", "type": "file", "default": True, "filesystem_store_datadir": "/srv/fast"}
 ACCOUNT = {"reference": "ref1", "auth_address": "https://id.example.org/v3", "user": "service:glance", "key": "s3cret"}
 KEY = "AQBxN0hnAAAAABAAoDMYnFDaEVPyCcP8pyR+SQ=="
 CEPH = {"name": "site", "conf": "[global]\nmon_host = 10.0.0.1\n", "keyrings": [{"user": "glance", "key": KEY}]}
-WANTED = Wanted(Declaration([FAST]), "service", "/etc/glance", "glance-stores.conf", "/etc/glance", config_group="glance")
+WANTED = DesiredStores(Declaration([FAST]), "service", "/etc/glance", "glance-stores.conf", "/etc/glance", config_group="glance")
 FOUND = Found(is_root=True)
 
 
-def declared(*stores: dict[str, Any], wanted: Wanted = WANTED, **settings: Any) -> Wanted:
+def declared(*stores: dict[str, Any], wanted: DesiredStores = WANTED, **settings: Any) -> DesiredStores:
     return replace(wanted, declaration=Declaration(list(stores) or [FAST], **settings))
 
 
@@ -134,7 +134,7 @@ AT_SITE = replace(WANTED, target="kolla", config_dir="/etc/kolla/config/glance",
 OWN = "[DEFAULT]\ndebug = true\n"
 
 
-def at_site(wanted: Wanted = AT_SITE, found: Found = FOUND, **around: Any) -> dict[str, Any]:
+def at_site(wanted: DesiredStores = AT_SITE, found: Found = FOUND, **around: Any) -> dict[str, Any]:
     return plan_at_site(wanted, found, FoundSite(**{"site": SITE, "uid": 1, "gid": 2, "globals_mode": "0600", **around}), load)
 
 
@@ -192,7 +192,7 @@ def test_the_owner_is_the_user_of_the_container_or_the_preset(owner: str, around
         (AT_SITE, Found(deployed="[glance_store]\ndefault_store = file\n"), {}, "Cannot configure store 'file /etc/kolla/config/glance/glance-api.conf'"),
     ],
 )
-def test_what_a_site_refuses(wanted: Wanted, found: Found, around: dict[str, Any], expected: str) -> None:
+def test_what_a_site_refuses(wanted: DesiredStores, found: Found, around: dict[str, Any], expected: str) -> None:
     plan = at_site(wanted, found, **around)
     assert plan["findings"][0].startswith(expected)
     assert "s3cret" not in str(plan)

@@ -10,7 +10,7 @@ import pytest
 from ansible_collections.xenstack.image_services.plugins.module_utils._core.errors import ImageServicesError
 from ansible_collections.xenstack.image_services.plugins.module_utils._glance.properties import SOURCE_FINGERPRINT
 from ansible_collections.xenstack.image_services.plugins.module_utils._images.content import same_content
-from ansible_collections.xenstack.image_services.plugins.module_utils._images.desired import MADE, SourceFacts
+from ansible_collections.xenstack.image_services.plugins.module_utils._images.desired import ENCODED, SourceFacts
 from ansible_collections.xenstack.image_services.plugins.module_utils._vdis.export_plan import (
     Exported,
     ExportPlan,
@@ -157,4 +157,4 @@ def test_when_a_file_is_written(fingerprint: str | None, kept: Kept, same: bool 
 def test_when_an_image_holds_what_is_made(recorded: str | None, fingerprint: str | None, same: bool | None) -> None:
     """Only where there is a mark to compare with is it worth reading the disk."""
     image = {"size": 1, "os_hash_algo": "sha512", "os_hash_value": "00", **({SOURCE_FINGERPRINT: recorded} if recorded else {})}
-    assert same_content(image, SourceFacts(MADE, "disk", fingerprint=fingerprint)) is same
+    assert same_content(image, SourceFacts(ENCODED, "disk", fingerprint=fingerprint)) is same

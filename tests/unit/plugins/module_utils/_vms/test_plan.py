@@ -11,11 +11,11 @@ import pytest
 from ansible_collections.xenstack.image_services.plugins.module_utils._core.errors import ImageServicesError
 from ansible_collections.xenstack.image_services.plugins.module_utils._vms.machine import (
     MADE_FOR,
-    Disk,
     Machine,
     Snapshot,
     Surroundings,
     Vif,
+    VmDisk,
     choose,
     disks_of,
     present,
@@ -44,14 +44,14 @@ RECORD: dict[str, Any] = {
     "VCPUs_at_startup": "2",
     "other_config": {},
 }
-BOOT = Disk("vbd0", "0", "ref0", "boot", "web boot", "rw", True, made_for="vm")
-DATA = Disk("vbd1", "1", "ref1", "data", "web data", "rw", False)
+BOOT = VmDisk("vbd0", "0", "ref0", "boot", "web boot", "rw", True, made_for="vm")
+DATA = VmDisk("vbd1", "1", "ref1", "data", "web data", "rw", False)
 FIRST = Snapshot("s1", "uuid1", "first", "2026-01-01", (replace(BOOT, vdi="old"),))
 TWINS = (Snapshot("s2", "uuid2", "twin", "2026-01-02"), Snapshot("s3", "uuid3", "twin", "2026-01-03"))
 CARDS = (Vif("vif0", "0", "net-a", "A", "aa:aa:aa:aa:aa:aa"), Vif("vif1", "2", "net-b", "B", "bb:bb:bb:bb:bb:bb"))
 
 
-def machine(power: str = "Running", snapshots: tuple[Snapshot, ...] = (), disks: tuple[Disk, ...] = (BOOT, DATA), **record: Any) -> Machine:
+def machine(power: str = "Running", snapshots: tuple[Snapshot, ...] = (), disks: tuple[VmDisk, ...] = (BOOT, DATA), **record: Any) -> Machine:
     return Machine("vm-ref", {**RECORD, "power_state": power, **record}, CARDS, disks, snapshots, "host" if power == "Running" else None)
 
 

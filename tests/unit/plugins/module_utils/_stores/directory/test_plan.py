@@ -10,30 +10,30 @@ from typing import Any
 import pytest
 from ansible_collections.xenstack.image_services.plugins.module_utils._core.errors import ImageServicesError
 from ansible_collections.xenstack.image_services.plugins.module_utils._stores.directory import plan as store_dir
-from ansible_collections.xenstack.image_services.plugins.module_utils._stores.directory.plan import Attributes, Contents, Requirements, Volume
+from ansible_collections.xenstack.image_services.plugins.module_utils._stores.directory.plan import Contents, DirectoryAttributes, Requirements, Volume
 from hypothesis import given
 from hypothesis import strategies as st
 
 PATH = "/srv/glance/fast"
 GIB = 2**30
 VOLUME = Volume("/srv/glance", "xfs", False, 10 * GIB, 20 * GIB)
-THERE = Attributes(True, 42424, 42424, 0o750)
-ABSENT = Attributes(False)
+THERE = DirectoryAttributes(True, 42424, 42424, 0o750)
+ABSENT = DirectoryAttributes(False)
 
 
 @pytest.mark.parametrize(
     ("desired", "current", "foreign", "expected"),
     [
-        (Attributes(True, 42424, 42424), ABSENT, 0, {"create", "chown", "chmod"}),
-        (Attributes(True, 42424, 42424), THERE, 0, set()),
-        (Attributes(True), THERE, 0, set()),
-        (Attributes(True, 42415, 42415), THERE, 0, {"chown"}),
-        (Attributes(True, gid=1), THERE, 0, {"chown"}),
-        (Attributes(True, mode=0o700), THERE, 0, {"chmod"}),
-        (Attributes(True, setype="glance_var_lib_t"), THERE, 0, {"relabel"}),
+        (DirectoryAttributes(True, 42424, 42424), ABSENT, 0, {"create", "chown", "chmod"}),
+        (DirectoryAttributes(True, 42424, 42424), THERE, 0, set()),
+        (DirectoryAttributes(True), THERE, 0, set()),
+        (DirectoryAttributes(True, 42415, 42415), THERE, 0, {"chown"}),
+        (DirectoryAttributes(True, gid=1), THERE, 0, {"chown"}),
+        (DirectoryAttributes(True, mode=0o700), THERE, 0, {"chmod"}),
+        (DirectoryAttributes(True, setype="glance_var_lib_t"), THERE, 0, {"relabel"}),
     ],
 )
-def test_only_what_differs_is_changed(desired: Attributes, current: Attributes, foreign: int, expected: set[str]) -> None:
+def test_only_what_differs_is_changed(desired: DirectoryAttributes, current: DirectoryAttributes, foreign: int, expected: set[str]) -> None:
     plan = store_dir.plan_present(PATH, desired, current, Contents(strays=foreign))
     assert {step for step in ("create", "chown", "chmod", "relabel") if getattr(plan, step)} == expected
     assert plan.changed == bool(expected)
@@ -42,21 +42,23 @@ def test_only_what_differs_is_changed(desired: Attributes, current: Attributes, 
 def test_entries_below_that_belong_to_others_are_a_change() -> None:
     plan = store_dir.plan_present(PATH, THERE, THERE, Contents(strays=3))
     assert plan.changed
-    assert (plan.before["foreign_below"], plan.after["foreign_below"]) == (3, 0)
+    assert (plan.before["other_owners_below"], plan.after["other_owners_below"]) == (3, 0)
 
 
 def test_a_new_directory_is_closed_to_others() -> None:
-    assert store_dir.plan_present(PATH, Attributes(True, 1, 1), ABSENT, Contents()).after["mode"] == "0750"
+    assert store_dir.plan_present(PATH, DirectoryAttributes(True, 1, 1), ABSENT, Contents()).after["mode"] == "0750"
 
 
-ATTRIBUTES = st.builds(Attributes, st.just(True), st.integers(0, 3), st.integers(0, 3), st.sampled_from([0o700, 0o750, 0o755]))
-WISHES = st.builds(Attributes, st.just(True), st.none() | st.integers(0, 3), st.none() | st.integers(0, 3), st.none() | st.sampled_from([0o700, 0o750, 0o755]))
+ATTRIBUTES = st.builds(DirectoryAttributes, st.just(True), st.integers(0, 3), st.integers(0, 3), st.sampled_from([0o700, 0o750, 0o755]))
+WISHES = st.builds(
+    DirectoryAttributes, st.just(True), st.none() | st.integers(0, 3), st.none() | st.integers(0, 3), st.none() | st.sampled_from([0o700, 0o750, 0o755])
+)
 
 
 @given(WISHES, ATTRIBUTES)
-def test_what_a_plan_leads_to_needs_no_further_change(desired: Attributes, current: Attributes) -> None:
+def test_what_a_plan_leads_to_needs_no_further_change(desired: DirectoryAttributes, current: DirectoryAttributes) -> None:
     after = store_dir.plan_present(PATH, desired, current, Contents()).after
-    reached = Attributes(True, after["uid"], after["gid"], int(after["mode"], 8))
+    reached = DirectoryAttributes(True, after["uid"], after["gid"], int(after["mode"], 8))
     assert not store_dir.plan_present(PATH, desired, reached, Contents()).changed
 
 
