@@ -59,6 +59,22 @@ def test_what_cannot_be_is_refused_before_a_host_is_asked(given: dict[str, Any],
     assert str(refused.value).startswith("Cannot install plugin '")
 
 
+@pytest.mark.parametrize(
+    ("given", "sentence"),
+    [
+        ({"name": "a/b"}, "begins with no dot or dash. Give the name by which XAPI is to call it."),
+        ({"path": "/plugins"}, "not the absolute path of a directory within another one. Give the directory of XAPI's plugins."),
+        ({"mode": "493"}, "the mode '493' is not one like '0755'. Give it in quotes."),
+        ({"mode": "0775"}, "root cannot run it, or others can change what root runs. Use '0755' or '0700'."),
+        ({"gid": -1}, "uid and gid are numbers from 0. Leave them out for root."),
+    ],
+)
+def test_each_refusal_says_why_and_what_to_do(given: dict[str, Any], sentence: str) -> None:
+    with pytest.raises(ImageServicesError) as refused:
+        judged({**GIVEN, **given})
+    assert str(refused.value).endswith(sentence)
+
+
 def test_path_and_mode_get_one_form() -> None:
     assert judged({**GIVEN, "path": "//etc/./xapi.d/plugins/", "mode": "755"}) == GIVEN
 
