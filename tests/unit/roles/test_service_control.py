@@ -192,3 +192,36 @@ def test_a_program_that_supervisord_starts_again_and_again_has_crashed(service: 
     finally:
         os.kill(int(pid_file.read_text()), signal.SIGKILL)
     assert (failed.returncode, failed.stderr) == (1, "Cannot start service 'app': it ends right after its start. Read the journal.\n")
+
+
+SLEEPY = """
+import os, select, signal, subprocess, sys
+told = []
+signal.signal(signal.SIGTERM, lambda *_: told.append(1))
+child = subprocess.Popen(["sleep", "600"], stdout=subprocess.PIPE)
+poll = select.poll()
+poll.register(child.stdout, select.POLLIN)
+open(sys.argv[1], "w").write(str(os.getpid()))
+while not told:
+    poll.poll(600_000)
+child.kill()
+child.wait()
+"""
+
+
+def test_supervisord_is_woken_to_stop_its_program(service: Service, tmp_path: Path) -> None:
+    """A poll goes on after a signal; this one would for ten minutes."""
+    pid_file, program = tmp_path / "supervisord.pid", tmp_path / "sleepy.py"
+    program.write_text(SLEEPY)
+    command = [sys.executable, str(program), str(pid_file), str(tmp_path / "supervisord.conf")]
+    settings = json.loads(Path(f"{service.program}.json").read_text())
+    settings.update(manager="supervisor", supervisord=command, pid_file=str(pid_file))
+    Path(f"{service.program}.json").write_text(json.dumps(settings))
+    with subprocess.Popen(command) as supervisord:
+        try:
+            while not (pid_file.exists() and pid_file.read_text()):
+                assert supervisord.poll() is None
+            assert service.do("stop") == "app stopped"
+            assert supervisord.wait(5) == 0
+        finally:
+            supervisord.kill()
