@@ -38,8 +38,12 @@ def site(aware_cloud: AwareCloud, tmp_path_factory: pytest.TempPathFactory) -> I
 def test_glance_and_its_stores_alone_keep_the_filter(site: Site) -> None:
     """The role of the filter is not in the play, and what it has derived is right all the same."""
     derived = site.config / "glance-api-paste-instance-aware.ini"
+    # As in the environment of a new version.
+    [pth] = (site.cloud.base / "glance" / "venvs").glob("*/lib/*/site-packages/image_services_extensions.pth")
+    pth.unlink()
     site.run(RICH, roles=["glance", "glance_stores"]).succeeded()
     assert site.served() == RICH
+    assert pth.read_text() == f"{site.cloud.base}/glance/extensions\n"
     base = (site.config / "glance-api-paste.ini").read_text()
     assert [line.replace(" instance_aware", "") for line in derived.read_text().splitlines()][: len(base.splitlines())] == base.splitlines()
 
