@@ -105,13 +105,12 @@ def say(text: str) -> None:
 
 
 class Bench:
-    """Clouds are deployed when a row first asks for one, and end with the run; one that runs already may stand for the role's."""
+    """Clouds are deployed when a row first asks for one, and end with the run."""
 
-    def __init__(self, sizes: Sizes, running: Cloud | None = None) -> None:
+    def __init__(self, sizes: Sizes) -> None:
         self.sizes = sizes
         self._stack = ExitStack()
-        self._running = running
-        self._glances: dict[str, Glance] = {"role": Glance(running)} if running else {}
+        self._glances: dict[str, Glance] = {}
         BASE.mkdir(parents=True, exist_ok=True)
         self.scratch = Path(tempfile.mkdtemp(prefix="scratch-", dir=BASE))
         self.scratch.chmod(0o755)
@@ -133,20 +132,7 @@ class Bench:
     def upstream_glance(self) -> Glance:
         """The same Glance with the defaults of Glance and its store, behind uwsgi with as many workers and threads."""
         variables = {"glance_wsgi_server": "pyuwsgi", "glance_hashing_algorithm": "sha512"}
-        return self._deployed("upstream", {**variables, **self._shared_keystone()}, {"filesystem_store_chunk_size": 64 * 1024})
-
-    def _shared_keystone(self) -> dict[str, Any]:
-        """Variables that let another Glance work with the Keystone of the cloud that runs already; the catalogue does not know it."""
-        if self._running is None:
-            return {}
-        settings = json.loads((self._running.base / "settings.json").read_text(encoding="utf-8"))
-        admin = self._running.auth("admin")["cloud"]["auth"]
-        return {
-            "demo_with_keystone": False,
-            "demo_keystone_port": settings["demo_keystone_port"],
-            "demo_passwords": settings["demo_passwords"],
-            "glance_keystone_auth": {key: admin[key] for key in ("auth_url", "username", "password", "project_name")},
-        }
+        return self._deployed("upstream", variables, {"filesystem_store_chunk_size": 64 * 1024})
 
     def source(self, mib: int) -> Path:
         """A raw file of random bytes, made once a run."""

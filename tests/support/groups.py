@@ -23,7 +23,6 @@ LONGEST = (
     "cinder",
     "test_glance_stores",
     "test_upgrade",
-    "test_benchmarks",
     "test_terraform",
     "test_secrets",
     "test_glance_instance_aware_site",
