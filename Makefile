@@ -33,6 +33,8 @@ export PIP_INDEX_URL := $(UV_DEFAULT_INDEX)
 endif
 
 CI := tests/support/ci
+# Each has a cloud of its own. Tests wait for services a third of the time, so that three are busy on two cores.
+INTEGRATION_PROCESSES ?= 3
 COLLECTION := .build/ansible_collections/xenstack/image_services
 
 # The programs that each stamp in .build represents, in the form that packages.sh takes.
@@ -87,7 +89,7 @@ units: .build/qemu-img .build/strace .build/openssl .build/xen-api .venv-test/.s
 	.venv-test/bin/python -m pytest tests/unit -n 2 --dist loadfile --junitxml=.test/logs/units.xml
 
 integration: .build/qemu-img .build/strace .build/qemu-system .build/openssl .build/openssh .venv-test/.stamp .venv-cinder/.stamp .build/collection
-	.venv-test/bin/python -m pytest tests/integration -n 2 --dist loadgroup --no-loadscope-reorder --junitxml=.test/logs/integration.xml
+	.venv-test/bin/python -m pytest tests/integration -n $(INTEGRATION_PROCESSES) --dist loadgroup --no-loadscope-reorder --junitxml=.test/logs/integration.xml
 
 driver: .build/qemu-img .build/strace .build/openssl .venv-cinder/.stamp .build/collection
 	.venv-cinder/bin/python -m pytest tests/unit/roles/cinder_xenapinfs --junitxml=.test/logs/driver.xml

@@ -93,7 +93,7 @@ def test_a_changed_directory_leaves_images_that_are_counted_and_can_be_deleted(
 
 def test_a_check_that_failed_is_repeated(cloud: Cloud, variables: dict[str, Any], extra: dict[str, Any]) -> None:
     """The restart is forgotten: Glance does not offer the store, the next run restarts and proves although no file changes."""
-    failed = stores(variables, extra, glance_stores_restart_command=["true"])
+    failed = stores(variables, extra, glance_stores_restart_command=["true"], glance_stores_verify_timeout=2)
     assert "Glance offers other stores than declared (extra missing)" in refusal(failed)
     assert stores(variables, extra).succeeded().changed
     assert "extra" in [store["id"] for store in offered(cloud)]
@@ -104,13 +104,13 @@ def test_tags_reach_their_steps(cloud: Cloud, variables: dict[str, Any], extra: 
     declared = {**variables, "glance_stores": [*variables["glance_stores"], extra]}
     directory, configuration = Path(extra["filesystem_store_datadir"]), cloud.base / "glance" / "config" / "glance-stores.conf"
 
-    def tagged(tag: str) -> Run:
-        return run_roles(["glance_stores"], declared, "--tags", tag, "--diff")
+    def tagged(tag: str, **changes: Any) -> Run:
+        return run_roles(["glance_stores"], {**declared, **changes}, "--tags", tag, "--diff")
 
     assert tagged("config").succeeded().changed == 1
     assert "[extra]" in configuration.read_text()
     assert (directory.exists(), "extra" in [store["id"] for store in offered(cloud)]) == (False, False)
-    assert "Glance offers other stores than declared (extra missing)" in refusal(tagged("check"))
+    assert "Glance offers other stores than declared (extra missing)" in refusal(tagged("check", glance_stores_verify_timeout=2))
     assert tagged("stores").succeeded().changed
     assert (directory.exists(), "extra" in [store["id"] for store in offered(cloud)]) == (True, True)
     checked = tagged("check").succeeded()
@@ -122,7 +122,7 @@ def test_tags_reach_their_steps(cloud: Cloud, variables: dict[str, Any], extra: 
     playbook = ROOT / "playbooks" / "glance_check.yml"
     checked = run_playbook(playbook, {**declared, "ansible_become": False}, "-i", str(inventory)).succeeded()
     assert (checked.changed, "Verify | Send an image through every store" in checked.output) == (0, True)
-    output = refusal(run_playbook(playbook, {**variables, "ansible_become": False}, "-i", str(inventory)))
+    output = refusal(run_playbook(playbook, {**variables, "ansible_become": False, "glance_stores_verify_timeout": 2}, "-i", str(inventory)))
     assert "Glance offers other stores than declared (extra not declared)" in output
 
 

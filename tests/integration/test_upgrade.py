@@ -160,7 +160,7 @@ def test_a_failed_migration_leaves_the_old_version_serving(glance: Deployment) -
     glance.schema("of_no_version")
     failed = glance.deploy(NEW, "-vvv")
     assert failed.returncode != 0
-    assert f"Cannot deploy Glance '{NEW}': Migrate | Run glance-manage" in failed.output
+    assert f"Cannot deploy Glance '{NEW}': task 'Migrate | Run glance-manage' failed: " in failed.output
     assert f"Version {OLD} keeps serving." in failed.output
     assert PASSWORD not in failed.output
     assert "Traceback" not in failed.output
