@@ -19,7 +19,7 @@ PAGING = frozenset({"limit", "marker", "sort", "sort_key", "sort_dir"})
 STATUSES = ("queued", "saving", "uploading", "importing", "active", "deactivated", "killed", "deleted", "pending_delete")
 VISIBILITIES = ("public", "private", "shared", "community", "all")
 MEMBER_STATUSES = ("accepted", "pending", "rejected", "all")
-# Glance reads `in:` at the start of these alone.
+# Glance reads an operator at the start of these alone.
 LISTABLE = frozenset({"id", "name", "status", "container_format", "disk_format"})
 # Field of openstacksdk, or a word of this collection -> Glance's name of the attribute.
 ATTRIBUTE_ALIASES: Mapping[str, str] = {
@@ -126,6 +126,12 @@ def _text(name: str, key: str, value: Any) -> list[str]:
     return ["in:" + ",".join(f'"{text}"' for text in texts)]
 
 
+def _name(name: str, key: str, value: Any) -> list[str]:
+    """A name, a list of names, or Glance's own notation with an operator."""
+    (text,) = _text(name, key, value)
+    return [text if text.startswith(("in:", "eq:")) else name_filter(text)]
+
+
 def _one_of(choices: tuple[str, ...]) -> Callable[[str, str, Any], list[str]]:
     def convert(name: str, key: str, value: Any) -> list[str]:
         (text,) = _text(name, key, value)
@@ -160,9 +166,10 @@ def _tags(name: str, _key: str, value: Any) -> list[str]:
 
 
 _ATTRIBUTES: Mapping[str, Callable[[str, str, Any], list[str]]] = {
-    **dict.fromkeys(("id", "name", "container_format", "disk_format", "owner", "checksum", "os_hash_algo", "os_hash_value", "created_at", "updated_at"), _text),
+    **dict.fromkeys(("id", "container_format", "disk_format", "owner", "checksum", "os_hash_algo", "os_hash_value", "created_at", "updated_at"), _text),
     **dict.fromkeys(("protected", "os_hidden"), _flag),
     **{f"{key}{end}": _number for key in ("size", "virtual_size", "min_disk", "min_ram") for end in ("", "_min", "_max")},
+    "name": _name,
     "tag": _tags,
     "status": _one_of(STATUSES),
     "visibility": _one_of(VISIBILITIES),

@@ -32,7 +32,9 @@ class LiveImageLookup:
         self._glance = glance
 
     def named(self, name: str, everyone: bool = False) -> Sequence[Record]:
-        return list(self._glance.images_and_hidden([("name", name_filter(name)), *(EVERYONE if everyone else ())]))
+        found = self._glance.images_and_hidden([("name", name_filter(name)), *(EVERYONE if everyone else ())])
+        # A database may compare without case, and without blanks at the end.
+        return [record for record in found if record.get("name") == name]
 
     def image(self, image_id: str) -> Record | None:
         return self._glance.image(image_id)

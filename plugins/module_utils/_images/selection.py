@@ -26,8 +26,8 @@ class Selection:
 
 
 def name_filter(name: str) -> str:
-    """The name as a filter value: `in:` at its start would be read as Glance's operator."""
-    return f'in:"{name}"' if name.startswith("in:") else name
+    """The name as a filter value: Glance reads what is before the first colon as an operator, and after `eq:` everything as it is."""
+    return f"eq:{name}" if ":" in name else name
 
 
 def select(name: str, records: Iterable[Record], project_id: str | None, owner_id: str | None) -> Selection:

@@ -84,4 +84,5 @@ def test_only_the_image_that_this_project_has_created_for_another_is_known_again
 
 def test_a_name_is_not_read_as_an_operator() -> None:
     assert name_filter("debian") == "debian"
-    assert name_filter("in:a,b") == 'in:"in:a,b"'
+    assert name_filter("in:a,b") == "eq:in:a,b"
+    assert name_filter("ubuntu:24.04") == "eq:ubuntu:24.04"
