@@ -128,7 +128,7 @@ class Glance:
         headers = _data_headers(size)
         if store is not None:
             headers["X-Image-Meta-Store"] = store
-        self.http.request("PUT", f"/v2/images/{image_id}/file", data=body, headers=headers, timeout=timeout)
+        self.http.request("PUT", f"/v2/images/{image_id}/file", data=_data(body, size), headers=headers, timeout=timeout)
 
     def download(self, image_id: str, headers: Mapping[str, str]) -> requests.Response:
         """An answer whose body is the data, or the range of it that the headers ask for; the caller closes it."""
@@ -136,7 +136,7 @@ class Glance:
 
     def stage(self, image_id: str, body: Any, size: int | None, timeout: float | None = None) -> None:
         """Send the data to the staging area, for an import to follow."""
-        self.http.request("PUT", f"/v2/images/{image_id}/stage", data=body, headers=_data_headers(size), timeout=timeout)
+        self.http.request("PUT", f"/v2/images/{image_id}/stage", data=_data(body, size), headers=_data_headers(size), timeout=timeout)
 
     def import_image(self, image_id: str, method: Mapping[str, Any], stores: Sequence[str] | None, all_or_none: bool = True) -> None:
         """Start an import; it continues in Glance after the answer. ``all_or_none`` takes the data out of every store again where one of them fails."""
@@ -261,6 +261,24 @@ class Glance:
             if exc.status == 404:
                 return []
             raise
+
+
+class _SmallChunks:
+    """A body of unknown length in pieces that become chunks of HTTP: uWSGI refuses larger ones than a little less than 1 MiB (`chunked-input-limit`)."""
+
+    SIZE = 64 * 1024
+
+    def __init__(self, body: Any) -> None:
+        self._body = body
+
+    def __iter__(self) -> Iterator[bytes]:
+        for block in self._body:
+            for start in range(0, len(block), self.SIZE):
+                yield block[start : start + self.SIZE]
+
+
+def _data(body: Any, size: int | None) -> Any:
+    return body if size is not None or isinstance(body, bytes) else _SmallChunks(body)
 
 
 def _data_headers(size: int | None) -> dict[str, str]:

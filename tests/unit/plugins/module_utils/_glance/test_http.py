@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -24,9 +25,11 @@ class Script:
     def __init__(self, *answers: tuple[int, bytes] | Exception) -> None:
         self.answers = list(answers)
         self.asked: list[str] = []
+        self.data: Any = None
 
     def request(self, url: str, method: str, **kwargs: Any) -> requests.Response:
         self.asked.append(f"{method} {url}")
+        self.data = kwargs.get("data")
         answer = self.answers.pop(0)
         if isinstance(answer, Exception):
             raise answer
@@ -55,6 +58,27 @@ def test_a_final_refusal_is_not_repeated() -> None:
     with pytest.raises(GlanceError) as caught:
         client(script).get("/v2/images")
     assert (caught.value.status, caught.value.request_id, caught.value.retryable) == (403, "req-7", False)
+
+
+@pytest.mark.parametrize("send", [Glance.upload, Glance.stage])
+def test_a_body_of_unknown_length_goes_in_small_chunks(send: Callable[..., None]) -> None:
+    """uWSGI refuses chunks of 1 MiB, which are the blocks that content is read in."""
+    blocks = [b"a" * 1024 * 1024, b"", b"b" * 100_000, b"c"]
+    script = Script((204, b""))
+    send(Glance(client(script), "p"), "a", blocks, None)
+    # A library that logs in again sends the body again.
+    for _again in range(2):
+        chunks = list(script.data)
+        assert b"".join(chunks) == b"".join(blocks)
+        assert max(map(len, chunks)) <= 64 * 1024
+        assert b"" not in chunks, "it would end the body"
+
+
+def test_a_body_of_known_length_is_sent_as_it_is() -> None:
+    blocks = [b"a" * 1024 * 1024]
+    script = Script((204, b""))
+    Glance(client(script), "p").upload("a", blocks, 1024 * 1024)
+    assert script.data is blocks
 
 
 def test_data_is_never_repeated_below_the_uploader() -> None:
