@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import atexit
 import gc
+import importlib
 import multiprocessing
 import os
 import runpy
@@ -21,9 +22,9 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 
 # What modules import, and nothing of what they do.
-import ansible.module_utils.basic  # noqa: F401
-import openstack  # noqa: F401
-from ansible_collections.xenstack.image_services.plugins.module_utils._glance import connection  # noqa: F401
+LIBRARIES = ("ansible.module_utils.basic", "openstack", "ansible_collections.xenstack.image_services.plugins.module_utils._glance.connection")
+for library in LIBRARIES:
+    importlib.import_module(library)
 
 BUILD = Path(__file__).parents[2].resolve() / ".build"
 CONTEXT = multiprocessing.get_context("forkserver")
