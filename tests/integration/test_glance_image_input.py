@@ -34,7 +34,7 @@ def test_sources_that_are_none(cloud: Cloud, image_name: str, tmp_path: Path) ->
     empty.touch()
     for path, cause in ((tmp_path, "it is a directory"), (empty, "it is empty"), (tmp_path / "none", "No such file or directory")):
         assert refused(cloud, name=image_name, src=str(path)).startswith(f"Cannot read file '{path}': {cause}.")
-    assert "no answer from the server" in refused(cloud, name=image_name, uri="http://127.0.0.1:9/disk.raw")
+    assert "nothing listens at 127.0.0.1:9" in refused(cloud, name=image_name, uri="http://127.0.0.1:9/disk.raw")
 
 
 def test_a_file_that_may_not_be_read(cloud: Cloud, image_name: str, small_disk: Path) -> None:

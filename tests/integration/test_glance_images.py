@@ -53,7 +53,7 @@ def writes(proxy: FaultyProxy) -> list[str]:
         ({"name": "NAME 0"}, r"images\[1\] \(NAME 0\): images\[0\] \(NAME 0\) declares the same image"),
         ({"name": None}, r"images\[1\]: one of the following is required: name, id"),
         ({"src": "/no/such/file"}, r"images\[1\] \(NAME bad\): Cannot read file '/no/such/file'"),
-        ({"uri": "http://127.0.0.1:9/disk.raw"}, r"images\[1\] \(NAME bad\): Cannot read uri 'http://127\.0\.0\.1:9/disk\.raw': no answer"),
+        ({"uri": "http://127.0.0.1:9/disk.raw"}, r"images\[1\] \(NAME bad\): Cannot read uri 'http://127\.0\.0\.1:9/disk\.raw': nothing listens at"),
         (
             {"uri": "http://127.0.0.1:9/disk.raw", "checksum": "sha256:" + "0" * 64},
             r"images\[1\] \(NAME bad\): Cannot read uri 'http://127\.0\.0\.1:9/disk\.raw'",

@@ -7,12 +7,18 @@ from __future__ import annotations
 
 import threading
 from concurrent.futures import Future
+from typing import TYPE_CHECKING
 from urllib.parse import unquote, urlsplit
 
 from .._core.address import shown
 from .._core.errors import ImageServicesError, cannot
+from .._core.wait import Clock
 from .checksum_file import MAX_BYTES, NoDigest, digest_of
 from .web import Access
+from .web_request import NoAnswer, ask, explain
+
+if TYPE_CHECKING:
+    import requests
 
 ADVICE = "Check checksum from the host that the task runs on"
 
@@ -20,7 +26,8 @@ ADVICE = "Check checksum from the host that the task runs on"
 class ChecksumFiles:
     """Many threads may ask; the first one that names a file fetches it, the others wait for what it found."""
 
-    def __init__(self) -> None:
+    def __init__(self, clock: Clock | None = None) -> None:
+        self._clock = clock or Clock()
         self._lock = threading.Lock()
         self._fetched: dict[tuple[str, Access], Future[bytes]] = {}
 
@@ -32,7 +39,7 @@ class ChecksumFiles:
             future = self._fetched.setdefault(key, Future())
         if first:
             try:
-                future.set_result(_fetch(*key))
+                future.set_result(_fetch(*key, self._clock))
             except BaseException as exc:
                 future.set_exception(exc)
                 raise
@@ -46,25 +53,27 @@ class ChecksumFiles:
 CHECKSUM_FILES = ChecksumFiles()
 
 
-def _fetch(address: str, access: Access) -> bytes:
+def _fetch(address: str, access: Access, clock: Clock) -> bytes:
     if address.lower().startswith("file:"):
         return _read(address)
     import requests
 
     try:
-        with access.get(address, {}) as answer:
-            if answer.status_code != 200:
-                raise _unusable(address, f"the server answered {answer.status_code} {answer.reason}")
+        with ask(access, address, {}, _fault, clock) as answer:
             data = bytearray()
             for block in answer.iter_content(64 * 1024):
                 data += block
                 if len(data) > MAX_BYTES:
                     break
             return bytes(data)
-    except requests.ConnectionError as exc:
-        raise _unusable(address, "no answer from the server") from exc
-    except (requests.RequestException, ValueError) as exc:
-        raise _unusable(address, f"the request failed ({type(exc).__name__})") from exc
+    except NoAnswer as exc:
+        raise _unusable(address, str(exc)) from exc
+    except requests.RequestException as exc:
+        raise _unusable(address, f"the transfer broke: {explain(exc, address)[0]}") from exc
+
+
+def _fault(answer: requests.Response) -> str | None:
+    return None if answer.status_code == 200 else f"the server answered {answer.status_code} {answer.reason}"
 
 
 def _read(address: str) -> bytes:

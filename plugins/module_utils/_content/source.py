@@ -21,12 +21,11 @@ from .._core.wait import Clock
 from .._disk.formats import HEAD_SIZE, RAW, TAIL_SIZE, sniff
 from .digest import BLOCK_SIZE, DigestCache, digests_of
 from .web import Access, content_range, strong_validator, validator
+from .web_request import HTTP_ATTEMPTS, NoAnswer, ask, explain, raw_content
 
 if TYPE_CHECKING:
     import requests
 
-# Attempts in a row that bring nothing.
-HTTP_ATTEMPTS = 5
 # What is read of a block when a connection breaks is lost, so blocks are small here.
 HTTP_BLOCK_SIZE = 64 * 1024
 
@@ -189,7 +188,7 @@ class HttpSource:
             try:
                 head = _first_bytes(answer)
             except requests.RequestException as exc:
-                raise self._unreadable(f"the transfer broke at its start ({type(exc).__name__})") from exc
+                raise self._unreadable(f"the transfer broke at its start: {explain(exc, self._uri)[0]}") from exc
         if not head:
             raise self._unreadable("it is empty")
         return _Beginning(answer.headers.get("Content-Length", ""), validator(answer), strong_validator(answer), head)
@@ -212,7 +211,7 @@ class HttpSource:
                 if answer.status_code != 206 or content_range(answer) != wanted or not same:
                     return b""
                 data = bytearray()
-                for block in answer.iter_content(TAIL_SIZE):
+                for block in raw_content(answer, TAIL_SIZE):
                     data += block
                     if len(data) > TAIL_SIZE:
                         return b""
@@ -228,7 +227,7 @@ class HttpSource:
             began_at = done
             try:
                 with self._request(start=done) as answer:
-                    for block in answer.iter_content(HTTP_BLOCK_SIZE):
+                    for block in raw_content(answer, HTTP_BLOCK_SIZE):
                         if size is not None and done + len(block) > size:
                             raise self._unreadable(f"the server sends more than the {size} bytes that it has told")
                         if self.head()[done : done + len(block)] != block[: max(0, len(self.head()) - done)]:
@@ -239,7 +238,7 @@ class HttpSource:
                     return
                 cause = f"the server closed after {done} of {size} bytes"
             except requests.RequestException as exc:
-                cause = f"the transfer broke after {done} bytes ({type(exc).__name__})"
+                cause = f"the transfer broke after {done} bytes: {explain(exc, self._uri)[0]}"
             attempt = 1 if done > began_at else attempt + 1
             if done and not self._resumable:
                 raise self._unreadable(f"{cause}, and nothing vouches for the same bytes to follow: it has no strong ETag, and no checksum is declared")
@@ -255,26 +254,15 @@ class HttpSource:
         return digests_of(self.blocks(), algorithms)
 
     def _request(self, start: int = 0) -> requests.Response:
-        import requests
-
         headers = {"Accept-Encoding": "identity"}
         if start:
             headers["Range"] = f"bytes={start}-"
             if self._beginning.strong is not None:
                 headers["If-Range"] = self._beginning.strong
         try:
-            answer = self._get(headers)
-        except requests.ConnectionError as exc:
-            if start:
-                raise
-            raise self._unreadable("no answer from the server") from exc
-        except (requests.RequestException, ValueError) as exc:
-            raise self._unreadable(f"the request failed ({type(exc).__name__})") from exc
-        cause = self._unusable(answer, start)
-        if cause is not None:
-            answer.close()
-            raise self._unreadable(cause)
-        return answer
+            return ask(self._access, self._uri, headers, lambda answer: self._unusable(answer, start), self._clock, persistent=start > 0)
+        except NoAnswer as exc:
+            raise self._unreadable(f"the transfer broke after {start} bytes: {exc}" if start else str(exc)) from exc
 
     def _unusable(self, answer: requests.Response, start: int) -> str | None:
         """Why an answer is not what was asked for, or None."""
@@ -284,13 +272,13 @@ class HttpSource:
             return None if answer.status_code == 200 else f"the server answered {answer.status_code} {answer.reason} where all of it was asked for"
         begun = self._beginning
         if answer.status_code != 206:
-            return "the transfer broke, and the content changed or the server cannot continue in the middle"
+            return "the content changed or the server cannot continue in the middle"
         told = content_range(answer)
         if told is None or told[0] != start or (begun.size is not None and told[2] not in (None, begun.size)) or (begun.size or told[1] + 1) <= told[1]:
             said = " ".join(answer.headers.get("Content-Range", "no Content-Range").split())[:60]
-            return f"the transfer broke, and the server continues with another part of it than the one from byte {start} that was asked for ({said})"
+            return f"the server continues with another part of it than the one from byte {start} that was asked for ({said})"
         if begun.strong is not None and validator(answer) not in (begun.strong, begun.validator, None):
-            return "the transfer broke, and the content changed"
+            return "the content changed"
         return None
 
     def _get(self, headers: dict[str, str]) -> requests.Response:
@@ -302,7 +290,7 @@ class HttpSource:
 
 def _first_bytes(answer: requests.Response) -> bytes:
     collected = bytearray()
-    for block in answer.iter_content(HEAD_SIZE):
+    for block in raw_content(answer, HEAD_SIZE):
         collected += block
         if len(collected) >= HEAD_SIZE:
             break

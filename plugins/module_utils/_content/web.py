@@ -24,7 +24,7 @@ MAX_REDIRECTS = 10
 # Seconds between Last-Modified and Date from which on a clock's mistake does not matter (RFC 9110, 8.8.2.2).
 _SETTLED = 60
 _RANGE = re.compile(r"bytes (\d{1,19})-(\d{1,19})/(\d{1,19}|\*)")
-_PORTS = {"http": 80, "https": 443}
+PORTS = {"http": 80, "https": 443}
 
 
 @dataclass(frozen=True)
@@ -109,7 +109,7 @@ def _utf8(text: str) -> str:
 
 def _origin(uri: str) -> tuple[str, str | None, int | None]:
     parts = urlsplit(uri)
-    return parts.scheme.lower(), parts.hostname, parts.port or _PORTS.get(parts.scheme.lower())
+    return parts.scheme.lower(), parts.hostname, parts.port or PORTS.get(parts.scheme.lower())
 
 
 def validator(answer: requests.Response) -> str | None:

@@ -215,9 +215,9 @@ def test_a_server_without_ranges_is_not_trusted_in_the_middle(server: str) -> No
 def test_an_address_that_does_not_answer_is_named(server: str) -> None:
     with pytest.raises(ImageServicesError, match=rf"Cannot read uri '{server}/missing': the server answered 404"):
         HttpSource(server + "/missing").head()
-    with pytest.raises(ImageServicesError, match="no answer"):
+    with pytest.raises(ImageServicesError, match="nothing listens at 127.0.0.1:9"):
         HttpSource("http://127.0.0.1:9/image").head()
-    with pytest.raises(ImageServicesError, match="the request failed"):
+    with pytest.raises(ImageServicesError, match="it is not a valid address"):
         HttpSource("gopher://127.0.0.1/image").head()
 
 

@@ -1,0 +1,148 @@
+# SPDX-FileCopyrightText: 2026 xenstack.image_services contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+# Private to this collection: no compatibility is promised to other importers.
+"""Ask a web server until it answers, or say in plain words why it does not."""
+
+from __future__ import annotations
+
+import socket
+import ssl
+from collections.abc import Callable, Iterator, Mapping
+from datetime import datetime, timezone
+from email.utils import parsedate_to_datetime
+from http.client import BadStatusLine
+from typing import TYPE_CHECKING, Any, TypeVar
+from urllib.parse import urlsplit
+
+from .._core.wait import Clock
+from .web import CONNECT_TIMEOUT, PORTS, READ_TIMEOUT, Access
+
+if TYPE_CHECKING:
+    import requests
+
+# Attempts in a row that bring nothing.
+HTTP_ATTEMPTS = 5
+MAX_PAUSE = 15.0
+# What a server may ask for by Retry-After.
+MAX_RETRY_AFTER = 120.0
+BUSY = frozenset({429, 500, 502, 503, 504})
+Kind = TypeVar("Kind", bound=BaseException)
+
+
+class NoAnswer(Exception):
+    """No answer that can be used; the text is the cause."""
+
+
+def ask(
+    access: Access, uri: str, headers: Mapping[str, str], fault: Callable[[requests.Response], str | None], clock: Clock, persistent: bool = False
+) -> requests.Response:
+    """The first answer without a fault. A busy server and one that breaks connections are asked again; with ``persistent`` any that cannot be reached."""
+    import requests
+
+    attempt = 0
+    while True:
+        attempt, wanted = attempt + 1, 0.0
+        try:
+            answer = access.get(uri, headers)
+        except (requests.RequestException, ValueError) as exc:
+            cause, passing = explain(exc, uri)
+            passing = passing or (persistent and isinstance(exc, requests.RequestException))
+        else:
+            found = fault(answer)
+            if found is None:
+                return answer
+            cause, passing, wanted = found, answer.status_code in BUSY, retry_after(answer)
+            answer.close()
+        if not passing or attempt == HTTP_ATTEMPTS:
+            raise NoAnswer(cause)
+        clock.sleep(max(wanted, min(2.0**attempt, MAX_PAUSE)))
+
+
+def retry_after(answer: requests.Response) -> float:
+    """Seconds that a busy server asks for, as a number or a date."""
+    told = answer.headers.get("Retry-After", "").strip()
+    try:
+        seconds = float(told) if told.isdigit() else (parsedate_to_datetime(told) - datetime.now(timezone.utc)).total_seconds()
+    except (TypeError, ValueError, OverflowError):
+        return 0.0
+    return min(max(seconds, 0.0), MAX_RETRY_AFTER)
+
+
+def raw_content(answer: requests.Response, size: int) -> Iterator[bytes]:
+    """The body as it is stored: servers declare the compression of a file as an encoding, and requests would undo it."""
+    import requests
+    from urllib3.exceptions import HTTPError
+
+    try:
+        yield from answer.raw.stream(size, decode_content=False)
+    except (HTTPError, OSError) as exc:
+        raise requests.exceptions.ChunkedEncodingError(exc) from exc
+
+
+def explain(exc: Exception, uri: str) -> tuple[str, bool]:
+    """Why there is no answer, and whether the next request may get one."""
+    import requests
+
+    errors = list(_errors(exc))
+    host, port, scheme = _asked(exc, uri)
+    proxy, name = _first(errors, requests.exceptions.ProxyError), _first(errors, socket.gaierror)
+    if proxy is not None:
+        refusal = next((str(each) for each in errors if str(each).startswith("Tunnel connection failed")), "")
+        return f"the proxy does not pass the request on ({refusal.lower()})" if refusal else "the proxy cannot be reached", False
+    if name is not None or any(type(each).__name__ == "NameResolutionError" for each in errors):
+        return f"host '{host}' is not known", name is not None and name.errno == socket.EAI_AGAIN
+    tls = _first(errors, ssl.SSLError)
+    if tls is not None or _first(errors, requests.exceptions.SSLError) is not None:
+        return _explain_tls(tls, f"{host}:{port}"), False
+    if _first(errors, requests.exceptions.ConnectTimeout) is not None:
+        return f"{host}:{port} does not take the connection within {CONNECT_TIMEOUT} s", False
+    if _first(errors, requests.exceptions.Timeout) is not None or _first(errors, TimeoutError) is not None:
+        return f"{host}:{port} is silent for {READ_TIMEOUT} s", False
+    if _first(errors, ConnectionRefusedError) is not None:
+        return f"nothing listens at {host}:{port}", False
+    if _first(errors, BadStatusLine) is not None or _first(errors, ConnectionError) is not None:
+        hint = ", as a server does that expects https" if scheme == "http" else ""
+        return f"{host}:{port} closes the connection without an answer{hint}", True
+    if _first(errors, requests.exceptions.ChunkedEncodingError) is not None:
+        return "the connection breaks", True
+    system = _first(errors, OSError)
+    if system is not None and isinstance(system.errno, int) and system.strerror:
+        return f"{host}:{port} cannot be reached ({system.strerror.lower()})", False
+    if isinstance(exc, requests.TooManyRedirects):
+        return str(exc), False
+    return ("it is not a valid address" if isinstance(exc, ValueError) else "the request fails"), False
+
+
+def _explain_tls(exc: ssl.SSLError | None, where: str) -> str:
+    reason = str(getattr(exc, "reason", None) or exc or "")
+    if isinstance(exc, ssl.SSLCertVerificationError):
+        return f"the certificate of {where} is not trusted ({exc.verify_message})"
+    if "WRONG_VERSION_NUMBER" in reason or "HTTP_REQUEST" in reason or "RECORD_LAYER" in reason:
+        return f"{where} does not speak TLS"
+    return f"no TLS connection to {where} ({reason.replace('_', ' ').lower() or 'it fails'})"
+
+
+def _asked(exc: Exception, uri: str) -> tuple[str, int | None, str]:
+    """Host, port and scheme of the request that failed, which may be that of a redirect."""
+    url = getattr(getattr(exc, "request", None), "url", None) or uri
+    try:
+        parts = urlsplit(url)
+        return parts.hostname or "", parts.port or PORTS.get(parts.scheme.lower()), parts.scheme.lower()
+    except ValueError:
+        return "", None, ""
+
+
+def _first(errors: list[BaseException], kind: type[Kind]) -> Kind | None:
+    return next((each for each in errors if isinstance(each, kind)), None)
+
+
+def _errors(exc: BaseException) -> Iterator[BaseException]:
+    """It and what it came from: libraries keep that as cause, argument or reason."""
+    waiting: list[Any] = [exc]
+    seen: set[int] = set()
+    while waiting:
+        each = waiting.pop(0)
+        if isinstance(each, BaseException) and id(each) not in seen:
+            seen.add(id(each))
+            yield each
+            waiting += [each.__cause__, each.__context__, getattr(each, "reason", None), *each.args]
