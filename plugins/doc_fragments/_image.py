@@ -44,6 +44,8 @@ options:
         fetches it itself.
       - A broken transfer is resumed where it stopped if the server answers with exactly the part that is missing, and has a strong C(ETag) or O(checksum)
         is given; else it is an error.
+      - A server that answers 429, 500, 502, 503 or 504, or that breaks the connection, is asked again up to four times, after the pause that its
+        C(Retry-After) names, which is two minutes at most.
       - A user name, password or signature in the address is not shown. They are better given in O(url_username), O(url_password) and O(headers).
       - Whether content has changed is decided by O(checksum), else by the server's C(ETag) or C(Last-Modified), else by reading it all.
         What Glance fetched itself is read again only when O(uri) or O(checksum) changes.

@@ -53,6 +53,8 @@ options:
           - A broken transfer is resumed where it stopped if the server answers with exactly the part that is missing, and has a strong C(ETag) or
             O(images[].checksum)
             is given; else it is an error.
+          - A server that answers 429, 500, 502, 503 or 504, or that breaks the connection, is asked again up to four times, after the pause that its
+            C(Retry-After) names, which is two minutes at most.
           - A user name, password or signature in the address is not shown. They are better given in O(images[].url_username), O(images[].url_password) and
             O(images[].headers).
           - Whether content has changed is decided by O(images[].checksum), else by the server's C(ETag) or C(Last-Modified), else by reading it all.

@@ -66,7 +66,8 @@ def test_the_life_of_an_image(tagged: dict[str, Any], small_disk: Path, name: st
 
 
 @settings(max_examples=100 if sweep.COMPLETE else 4, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(name=st.text(st.characters(exclude_categories=("Cs", "Cc")), min_size=1, max_size=255))
+# Glance refuses names with characters of four bytes.
+@given(name=st.text(st.characters(max_codepoint=0xFFFF, exclude_categories=("Cs", "Cc")), min_size=1, max_size=255))
 def test_the_life_of_an_image_of_any_name(tagged: dict[str, Any], small_disk: Path, name: str) -> None:
     life(tagged, small_disk, name)
 
