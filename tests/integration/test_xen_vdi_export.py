@@ -7,6 +7,7 @@ from __future__ import annotations
 import errno
 import io
 import os
+import re
 import stat
 import tarfile
 import time
@@ -316,7 +317,9 @@ def test_an_address_that_does_not_take_it(pool: PoolUnderTest, disks: PoolDisks,
         sentence = refused(pool, **options)
         assert sentence.startswith(f"Cannot send to uri '{shown}': {words}")
     receiver.status, receiver.most = 201, MIB
-    assert "the transfer broke" in refused(pool, **options)
+    assert re.search(r"the transfer broke after [1-9]\d+ bytes: 127\.0\.0\.1:\d+ closes the connection without an answer", refused(pool, **options))
+    unknown = refused(pool, vdi="a disk", uri="http://nowhere.invalid/disk")
+    assert unknown == "Cannot send to uri 'http://nowhere.invalid/disk': host 'nowhere.invalid' is not known. Check uri from the host that the task runs on."
     assert "no http or https address" in refused(pool, vdi="a disk", uri="ftp://example.com/disk")
     assert "Give them in url_username and url_password" in refused(pool, vdi="a disk", uri="https://me:pass-word@example.com/disk")
 

@@ -13,7 +13,9 @@ from .._core.errors import ImageServicesError, cannot
 from .body import Progress, upload_body
 from .source import Source
 from .web import CONNECT_TIMEOUT, Access
+from .web_request import explain
 
+_ADVICE = "Check uri from the host that the task runs on"
 _LEFT = "See that the address takes a PUT, then run the task again; the server may have kept a part"
 
 
@@ -44,14 +46,11 @@ def put(uri: str, source: Source, access: Access, idle_timeout: float, progress:
             status, reason, location = answer.status_code, answer.reason, answer.headers.get("Location", "")
     except ImageServicesError:
         raise
-    except requests.exceptions.SSLError as exc:
-        if body.failure is not None:
-            raise body.failure from exc
-        raise _failed(uri, "its certificate is not trusted, or it does not speak TLS", "Check the certificate and the system's authorities") from exc
     except (requests.RequestException, ValueError, OSError) as exc:
         if body.failure is not None:
             raise body.failure from exc
-        raise _failed(uri, f"the transfer broke after {body.sent} bytes ({type(exc).__name__})", _LEFT) from exc
+        cause = explain(exc, uri, idle_timeout)[0]
+        raise _failed(uri, f"the transfer broke after {body.sent} bytes: {cause}" if body.sent else cause, _LEFT if body.sent else _ADVICE) from exc
     if 300 <= status < 400:
         raise _failed(uri, f"the server sends the data elsewhere ({status}, to {shown(location)})", "Give that address as uri")
     if not 200 <= status < 300 or not body.digests_passed:

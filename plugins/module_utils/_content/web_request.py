@@ -79,7 +79,7 @@ def raw_content(answer: requests.Response, size: int) -> Iterator[bytes]:
         raise requests.exceptions.ChunkedEncodingError(exc) from exc
 
 
-def explain(exc: Exception, uri: str) -> tuple[str, bool]:
+def explain(exc: Exception, uri: str, idle_timeout: float = READ_TIMEOUT) -> tuple[str, bool]:
     """Why there is no answer, and whether the next request may get one."""
     import requests
 
@@ -97,7 +97,7 @@ def explain(exc: Exception, uri: str) -> tuple[str, bool]:
     if _first(errors, requests.exceptions.ConnectTimeout) is not None:
         return f"{host}:{port} does not take the connection within {CONNECT_TIMEOUT} s", False
     if _first(errors, requests.exceptions.Timeout) is not None or _first(errors, TimeoutError) is not None:
-        return f"{host}:{port} is silent for {READ_TIMEOUT} s", False
+        return f"{host}:{port} is silent for {idle_timeout:g} s", False
     if _first(errors, ConnectionRefusedError) is not None:
         return f"nothing listens at {host}:{port}", False
     if _first(errors, BadStatusLine) is not None or _first(errors, ConnectionError) is not None:
