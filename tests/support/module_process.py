@@ -15,6 +15,8 @@ import os
 import runpy
 import signal
 import sys
+import threading
+import time
 import warnings
 from collections.abc import Mapping
 from multiprocessing import forkserver
@@ -35,6 +37,8 @@ class ModuleProcess:
 
     def __init__(self, module: str, arguments: str, environment: Mapping[str, str], cwd: Path) -> None:
         _start_server()
+        # Who kills it waits for it as well, beside who started it; the code can be read once.
+        self._ended = threading.Lock()
         self._output, written = CONTEXT.Pipe(duplex=False)
         self._process = CONTEXT.Process(target=_run, args=(module, arguments, dict(environment), str(cwd), written))
         self._process.start()
@@ -47,14 +51,17 @@ class ModuleProcess:
 
     @property
     def returncode(self) -> int | None:
-        return self._process.exitcode
+        with self._ended:
+            return self._process.exitcode
 
     def poll(self) -> int | None:
         return self.returncode
 
     def wait(self, timeout: float | None = None) -> None:
-        self._process.join(timeout)
-        assert self.returncode is not None, f"the module still runs after {timeout} s"
+        until = None if timeout is None else time.monotonic() + timeout
+        while self.returncode is None:
+            time.sleep(0.005)
+            assert until is None or time.monotonic() < until, f"the module still runs after {timeout} s"
 
     def communicate(self, timeout: float | None = None) -> tuple[str, None]:
         """All that it has written, once it has ended."""

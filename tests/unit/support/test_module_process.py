@@ -9,11 +9,12 @@ import os
 import signal
 import socket
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 from ansible_collections.xenstack.image_services.tests.support.module_process import ModuleProcess
-from ansible_collections.xenstack.image_services.tests.support.modules import RunningModule, run_module
+from ansible_collections.xenstack.image_services.tests.support.modules import RunningModule, kill_first, run_module
 
 
 @pytest.fixture
@@ -53,6 +54,22 @@ def test_it_ends_by_a_signal(silent: socket.socket, monkeypatch: pytest.MonkeyPa
     with contextlib.suppress(ProcessLookupError):
         os.kill(module.process.pid, 0)
         pytest.fail("it is still there")
+
+
+def exit_code(module: RunningModule) -> int | None:
+    module.process.wait(30)
+    return module.process.returncode
+
+
+def test_its_end_is_the_same_for_all_who_wait_for_it(silent: socket.socket, monkeypatch: pytest.MonkeyPatch) -> None:
+    for _again in range(20):
+        module = running(silent, monkeypatch)
+        connection, _address = silent.accept()
+        with connection, ThreadPoolExecutor(4) as pool:
+            waiting = [pool.submit(exit_code, module) for _each in range(3)]
+            kill_first([module])
+            assert [each.result() for each in waiting] == [-signal.SIGKILL] * 3
+        module.process.communicate()
 
 
 def test_it_ends_by_itself_when_it_is_told_to(silent: socket.socket, monkeypatch: pytest.MonkeyPatch) -> None:
