@@ -59,7 +59,7 @@ def _fetch(address: str, access: Access, clock: Clock) -> bytes:
     import requests
 
     try:
-        with ask(access, address, {}, _fault, clock) as answer:
+        with ask(lambda: access.get(address, {}), address, _fault, clock) as answer:
             data = bytearray()
             for block in answer.iter_content(64 * 1024):
                 data += block

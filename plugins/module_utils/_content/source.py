@@ -260,7 +260,7 @@ class HttpSource:
             if self._beginning.strong is not None:
                 headers["If-Range"] = self._beginning.strong
         try:
-            return ask(self._access, self._uri, headers, lambda answer: self._unusable(answer, start), self._clock, persistent=start > 0)
+            return ask(lambda: self._get(headers), self._uri, lambda answer: self._unusable(answer, start), self._clock, persistent=start > 0)
         except NoAnswer as exc:
             raise self._unreadable(f"the transfer broke after {start} bytes: {exc}" if start else str(exc)) from exc
 

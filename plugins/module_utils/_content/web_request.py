@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import socket
 import ssl
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from datetime import datetime, timezone
 from email.utils import parsedate_to_datetime
 from http.client import BadStatusLine
@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import urlsplit
 
 from .._core.wait import Clock
-from .web import CONNECT_TIMEOUT, PORTS, READ_TIMEOUT, Access
+from .web import CONNECT_TIMEOUT, PORTS, READ_TIMEOUT
 
 if TYPE_CHECKING:
     import requests
@@ -34,7 +34,7 @@ class NoAnswer(Exception):
 
 
 def ask(
-    access: Access, uri: str, headers: Mapping[str, str], fault: Callable[[requests.Response], str | None], clock: Clock, persistent: bool = False
+    get: Callable[[], requests.Response], uri: str, fault: Callable[[requests.Response], str | None], clock: Clock, persistent: bool = False
 ) -> requests.Response:
     """The first answer without a fault. A busy server and one that breaks connections are asked again; with ``persistent`` any that cannot be reached."""
     import requests
@@ -43,7 +43,7 @@ def ask(
     while True:
         attempt, wanted = attempt + 1, 0.0
         try:
-            answer = access.get(uri, headers)
+            answer = get()
         except (requests.RequestException, ValueError) as exc:
             cause, passing = explain(exc, uri)
             passing = passing or (persistent and isinstance(exc, requests.RequestException))
@@ -108,7 +108,8 @@ def explain(exc: Exception, uri: str, idle_timeout: float = READ_TIMEOUT) -> tup
     system = _first(errors, OSError)
     if system is not None and isinstance(system.errno, int) and system.strerror:
         return f"{host}:{port} cannot be reached ({system.strerror.lower()})", False
-    if isinstance(exc, requests.TooManyRedirects):
+    # Text of our own, where there is no other error below.
+    if isinstance(exc, requests.TooManyRedirects) or (isinstance(exc, requests.ConnectionError) and exc.args and isinstance(exc.args[0], str)):
         return str(exc), False
     return ("it is not a valid address" if isinstance(exc, ValueError) else "the request fails"), False
 
