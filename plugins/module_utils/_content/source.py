@@ -21,7 +21,7 @@ from .._core.wait import Clock
 from .._disk.formats import HEAD_SIZE, RAW, TAIL_SIZE, sniff
 from .digest import BLOCK_SIZE, DigestCache, digests_of
 from .web import Access, content_range, strong_validator, validator
-from .web_request import HTTP_ATTEMPTS, NoAnswer, ask, explain, raw_content
+from .web_request import HTTP_ATTEMPTS, NoAnswer, ask, explain, pause_after, raw_content
 
 if TYPE_CHECKING:
     import requests
@@ -244,7 +244,7 @@ class HttpSource:
                 raise self._unreadable(f"{cause}, and nothing vouches for the same bytes to follow: it has no strong ETag, and no checksum is declared")
             if attempt == HTTP_ATTEMPTS:
                 raise self._unreadable(cause)
-            self._clock.sleep(min(2.0**attempt, 15.0))
+            self._clock.sleep(pause_after(attempt))
 
     @property
     def _resumable(self) -> bool:

@@ -14,7 +14,7 @@ from http.client import BadStatusLine
 from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import urlsplit
 
-from .._core.wait import Clock
+from .._core.wait import RETRYABLE_STATUS, Clock
 from .web import CONNECT_TIMEOUT, PORTS, READ_TIMEOUT
 
 if TYPE_CHECKING:
@@ -25,7 +25,6 @@ HTTP_ATTEMPTS = 5
 MAX_PAUSE = 15.0
 # What a server may ask for by Retry-After.
 MAX_RETRY_AFTER = 120.0
-BUSY = frozenset({429, 500, 502, 503, 504})
 Kind = TypeVar("Kind", bound=BaseException)
 
 
@@ -51,11 +50,16 @@ def ask(
             found = fault(answer)
             if found is None:
                 return answer
-            cause, passing, wanted = found, answer.status_code in BUSY, retry_after(answer)
+            cause, passing, wanted = found, answer.status_code in RETRYABLE_STATUS, retry_after(answer)
             answer.close()
         if not passing or attempt == HTTP_ATTEMPTS:
             raise NoAnswer(cause)
-        clock.sleep(max(wanted, min(2.0**attempt, MAX_PAUSE)))
+        clock.sleep(max(wanted, pause_after(attempt)))
+
+
+def pause_after(attempt: int) -> float:
+    """Seconds before the next attempt."""
+    return min(2.0**attempt, MAX_PAUSE)
 
 
 def retry_after(answer: requests.Response) -> float:

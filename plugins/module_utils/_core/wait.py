@@ -12,6 +12,10 @@ from typing import TypeVar
 State = TypeVar("State")
 
 
+# Answers of HTTP after which the same request may succeed.
+RETRYABLE_STATUS = frozenset({429, 500, 502, 503, 504})
+
+
 class Clock:
     """The time as waiting code sees it; tests hand in one that jumps."""
 

@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Union
 
 from .._core.errors import ImageServicesError, cannot
-from .._core.wait import Clock
+from .._core.wait import RETRYABLE_STATUS, Clock
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -22,7 +22,6 @@ if TYPE_CHECKING:
 
     Params = Union[Mapping[str, Any], Sequence[tuple[str, Any]]]
 
-RETRYABLE_STATUS = frozenset({429, 500, 502, 503, 504})
 READ_ATTEMPTS = 6
 MAX_PAUSE = 15.0
 DEFAULT_TIMEOUT = 120.0

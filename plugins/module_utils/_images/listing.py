@@ -16,7 +16,7 @@ from .._glance.http import glance_errors
 from .._glance.relation import no_filter, related_filters
 from .._glance.results import present_image, present_related
 from .filters import ListFilters, list_filters
-from .selection import UUID
+from .selection import UUID, is_called
 
 Filter = tuple[str, str]
 
@@ -61,7 +61,7 @@ def _found(glance: Glance, filters: Sequence[Filter], params: Mapping[str, Any])
     if params["id"] is not None:
         found = [glance.image(params["id"])]
     else:
-        found = [record for record in glance.images(filters) if _is_called(record, params["name"])]
+        found = [record for record in glance.images(filters) if params["name"] is None or is_called(record, params["name"])]
         if not found and params["name"] is not None and UUID.fullmatch(params["name"]):
             others = [(key, value) for key, value in filters if key != "name"]
             # Without other filters, hidden images and community images of others as well.
@@ -69,16 +69,11 @@ def _found(glance: Glance, filters: Sequence[Filter], params: Mapping[str, Any])
     return [record for record in found if record is not None]
 
 
-def _is_called(record: Record, name: str | None) -> bool:
-    """A database may compare without case, and without blanks at the end."""
-    return name is None or record.get("name") == name
-
-
 def _related(glance: Glance, filters: Sequence[Filter], related: Sequence[Sequence[Filter]], name: str | None) -> Sequence[Record]:
     """Images of instances; a Glance without the filter would take the instance for a property, and find none."""
     if not glance.instance_aware():
         raise no_filter("list related images")
-    found = [record for part in related for record in glance.images([*filters, *part]) if _is_called(record, name)]
+    found = [record for part in related for record in glance.images([*filters, *part]) if name is None or is_called(record, name)]
     if not found and name is not None and UUID.fullmatch(name):
         by_id = [("id", value) if key == "name" else (key, value) for key, value in filters]
         found = [record for part in related for record in glance.images([*by_id, *part])]

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from typing import Protocol
 
 from .._glance.api import Glance, Record
-from .selection import name_filter
+from .selection import is_called, name_filter
 
 # Without it, listings leave out community images of others, an administrator's too.
 EVERYONE = (("visibility", "all"),)
@@ -33,8 +33,7 @@ class LiveImageLookup:
 
     def named(self, name: str, everyone: bool = False) -> Sequence[Record]:
         found = self._glance.images_and_hidden([("name", name_filter(name)), *(EVERYONE if everyone else ())])
-        # A database may compare without case, and without blanks at the end.
-        return [record for record in found if record.get("name") == name]
+        return [record for record in found if is_called(record, name)]
 
     def image(self, image_id: str) -> Record | None:
         return self._glance.image(image_id)

@@ -30,10 +30,15 @@ def name_filter(name: str) -> str:
     return f"eq:{name}" if ":" in name else name
 
 
+def is_called(record: Record, name: str) -> bool:
+    """Letter by letter: a database may compare without case, and without blanks at the end."""
+    return bool(record.get("name") == name)
+
+
 def select(name: str, records: Iterable[Record], project_id: str | None, owner_id: str | None) -> Selection:
     """Choose by name among the images of one owner; images of other projects are never chosen by name."""
     owner = owner_id or project_id
-    named = [record for record in records if record.get("name") == name]
+    named = [record for record in records if is_called(record, name)]
     mine = [record for record in named if owner is None or record.get("owner") == owner]
     incoming = tuple(record for record in mine if INCOMING in record)
     complete = [record for record in mine if INCOMING not in record]
