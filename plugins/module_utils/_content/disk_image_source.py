@@ -22,7 +22,7 @@ from .._disk.zero_fill import RawWriter
 from .digest import DiskDigest, digests_of
 from .source import Source
 
-_HEADS = {"vhd": b"conectix", "vhd_tarball": b"\x1f\x8b", "qcow2": b"QFI\xfb"}
+_HEADS = {"vhd": b"conectix", "vhd_tarball": b"\x1f\x8b\x08", "qcow2": b"QFI\xfb"}
 
 
 class ImageWriter(Protocol):

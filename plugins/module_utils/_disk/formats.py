@@ -37,7 +37,8 @@ _DISKS: tuple[tuple[int, bytes, str], ...] = (
 )
 # What is no disk, whatever follows.
 _OTHERS: tuple[tuple[int, bytes, str], ...] = (
-    (0, b"\x1f\x8b", "gzip"),
+    # Two bytes alone are in one of 65,536 disks: the byte of the method is part of the mark.
+    (0, b"\x1f\x8b\x08", "gzip"),
     (0, b"\xfd7zXZ\x00", "xz"),
     (0, b"\x28\xb5\x2f\xfd", "zstd"),
     (0, b"BZh", "bzip2"),
@@ -45,7 +46,7 @@ _OTHERS: tuple[tuple[int, bytes, str], ...] = (
     (0, b"\x02\x21\x4c\x18", "lz4 data"),
     (0, b"\x89LZO\x00\x0d\x0a\x1a\x0a", "lzop data"),
     (0, b"LZIP", "lzip data"),
-    (0, b"\x1f\x9d", "data of compress (.Z)"),
+    *((0, b"\x1f\x9d" + bytes([0x80 | bits]), "data of compress (.Z)") for bits in range(9, 17)),
     (0, b"PK\x03\x04", "a zip archive"),
     (0, b"PK\x05\x06", "a zip archive"),
     (0, b"PK\x07\x08", "a zip archive"),

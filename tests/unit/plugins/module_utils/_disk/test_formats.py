@@ -83,6 +83,12 @@ def test_other_marks_are_recognised(head: bytes, expected: str | None) -> None:
     assert sniff(head) == expected
 
 
+@pytest.mark.parametrize("head", [b"\x1f\x8b\x00", b"\x1f\x8b\xff", b"\x1f\x9d\x00", b"\x1f\x9d\xff", b"BZ", b"\xff\xd8\x00"])
+def test_two_bytes_of_a_mark_are_no_mark(head: bytes) -> None:
+    """One raw disk among 65,536 that begin with noise has them."""
+    assert sniff(head + b"\xfe" * 600) is None
+
+
 # Beginnings by the tools and documents of each format, and what is to be recognised.
 OTHERS = {
     "a zip archive": [b"PK\x03\x04\x14", b"PK\x05\x06" + bytes(18)],
