@@ -23,7 +23,7 @@ attributes:
 options:
   cloud:
     description:
-      - Name of a cloud in C(clouds.yaml), or a dictionary with what such an entry holds.
+      - Name of a cloud in C(clouds.yaml), or a dictionary with what such an entry holds. A key of the dictionary that no cloud has is refused.
       - Without O(cloud) and O(auth), the environment variables of OpenStack clients apply (E(OS_CLOUD), E(OS_AUTH_URL), ...).
     type: raw
   auth:

@@ -150,6 +150,14 @@ def test_bad_stores_are_refused_before_anything_is_written(cloud: Cloud, variabl
     assert configuration.stat().st_mtime_ns == before
 
 
+def test_a_misspelt_key_of_the_cloud_is_refused_before_anything_is_read(cloud: Cloud, variables: dict[str, Any]) -> None:
+    """It would be ignored until the verification, which comes last."""
+    admin = cloud.auth("admin")["cloud"]
+    output = refusal(stores({**variables, "glance_stores_cloud": {**admin, "ca_cert": "/etc/ssl/site.pem"}}))
+    assert "cloud has the key 'ca_cert', which no cloud has. Write cacert instead." in output
+    assert "Plan | Compute what has to be done" not in output
+
+
 def test_other_files_of_the_service_are_read_too(cloud: Cloud, variables: dict[str, Any]) -> None:
     directory = cloud.base / "glance" / "config" / "glance-api.conf.d"
     files = {

@@ -10,36 +10,7 @@ from typing import Any
 
 from .._core.address import source_secrets
 from .._core.argspec import ArgumentSpec, SecretMaskingModule
-
-# Every other value of an auth dictionary is treated as a secret, those of unknown plugins included.
-HARMLESS_AUTH_KEYS = frozenset(
-    {
-        "application_credential_id",
-        "application_credential_name",
-        "auth_type",
-        "auth_url",
-        "default_domain",
-        "default_domain_id",
-        "default_domain_name",
-        "domain_id",
-        "domain_name",
-        "endpoint",
-        "identity_provider",
-        "project_domain_id",
-        "project_domain_name",
-        "project_id",
-        "project_name",
-        "protocol",
-        "system_scope",
-        "tenant_id",
-        "tenant_name",
-        "trust_id",
-        "user_domain_id",
-        "user_domain_name",
-        "user_id",
-        "username",
-    }
-)
+from .cloud_keys import HARMLESS_AUTH_KEYS, may_be_secret
 
 
 def create_cloud_argspec(timeout: int = 600) -> ArgumentSpec:
@@ -90,6 +61,7 @@ def cloud_secrets(params: Mapping[str, Any]) -> Iterator[str]:
     cloud = params.get("cloud")
     if isinstance(cloud, Mapping):
         yield from auth_secrets(cloud.get("auth"))
+        yield from _texts([value for key, value in cloud.items() if may_be_secret(str(key))])
 
 
 def image_secrets(params: Mapping[str, Any]) -> Iterator[str]:

@@ -17,7 +17,7 @@ from ansible.module_utils.basic import missing_required_lib
 from .._core.errors import ImageServicesError
 from .api import Glance
 from .argspec import auth_secrets, cloud_secrets
-from .credentials import check_settings, explained, file_fault, refused
+from .credentials import check_keys, check_settings, explained, file_fault, looked_for, refused
 from .http import HttpClient
 from .identity import Identity
 
@@ -154,6 +154,7 @@ def _sdk_arguments(params: Mapping[str, Any]) -> dict[str, Any]:
                 f"Cannot use cloud: it is a dictionary, and {', '.join(sorted(given))} is given beside it. Put all settings into one of the two places.",
                 code="bad_cloud",
             )
+        check_keys(cloud)
         return {"app_name": "xenstack.image_services", **cloud}
     if cloud is not None and (not isinstance(cloud, (str, int)) or isinstance(cloud, bool)):
         raise refused("cloud is neither a name nor a dictionary", "Give the name of an entry of clouds.yaml, or a dictionary with auth")
@@ -168,7 +169,11 @@ def _region(arguments: Mapping[str, Any]) -> Any:
         return openstack.config.get_cloud_region(**arguments)
     except Exception:
         given = os.environ.get("OS_CLIENT_CONFIG_FILE")
-        fault = file_fault(cloud, [given] if given else loader.CONFIG_FILES, yaml.safe_load, yaml.YAMLError) if cloud else None
+        paths = [given] if given else loader.CONFIG_FILES
+        if not cloud and not arguments.get("auth") and not any(map(os.environ.get, ("OS_CLOUD", "OS_AUTH_URL"))):
+            cause = "there is neither auth nor the name of a cloud, and no environment variable gives them"
+            raise refused(cause, f"Give one of the two. {looked_for(paths)}", code="no_credentials") from None
+        fault = file_fault(cloud, paths, yaml.safe_load, yaml.YAMLError) if cloud else None
         if fault is not None:
             raise fault from None
         raise

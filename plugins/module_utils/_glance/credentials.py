@@ -12,6 +12,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from .._core.errors import ImageServicesError
+from .cloud_keys import auth_advice, unknown_auth_key, unknown_cloud_key
 
 _TEXTS = ("auth_type", "region_name", "interface", "cacert", "cert", "key", "profile")
 _FILES = {"cacert": "CA certificates", "cert": "client certificate", "key": "key of the client certificate"}
@@ -56,6 +57,16 @@ def check_settings(settings: Mapping[Any, Any]) -> None:
             raise refused(f"the file of the {kind}, '{path}', {cause}", f"Check {name} (module option {'ca_cert' if name == 'cacert' else 'client_' + name})")
 
 
+def check_keys(cloud: object, auth: object = None) -> None:
+    """Refuse keys of dictionaries that openstacksdk would ignore, or that no password and no application credential has."""
+    unknown = unknown_cloud_key(cloud) if isinstance(cloud, Mapping) else None
+    if unknown:
+        raise refused(f"cloud has the key '{unknown[0]}', which no cloud has", unknown[1])
+    unknown = unknown_auth_key(auth) if isinstance(auth, Mapping) else None
+    if unknown:
+        raise refused(f"auth has the key '{unknown[0]}', which no password and no application credential has", unknown[1])
+
+
 def explained(exc: Exception, settings: Mapping[str, Any], secrets: Iterable[str]) -> ImageServicesError:
     """The sentence for what a library has raised; no secret of the settings is in it."""
     if isinstance(exc, ImageServicesError):
@@ -67,7 +78,8 @@ def explained(exc: Exception, settings: Mapping[str, Any], secrets: Iterable[str
     if unexpected and isinstance(exc, TypeError):
         if "password" in auth and any(key.startswith("application_credential") for key in auth):
             return refused("auth has a password beside an application credential", "Give one of the two, and auth_type v3applicationcredential with the latter")
-        return refused(f"auth has the key '{unexpected[1]}', which auth_type '{kind}' does not take", "Correct the key, or give the auth_type that takes it")
+        advice = f"{auth_advice(unexpected[1])}, or give the auth_type that takes it"
+        return refused(f"auth has the key '{unexpected[1]}', which auth_type '{kind}' does not take", advice)
     if missing and isinstance(exc, TypeError):
         return refused(f"auth lacks {missing[1]}, which auth_type '{kind}' needs", "Give it")
     for secret in sorted(set(secrets), key=len, reverse=True):
@@ -103,4 +115,14 @@ def file_fault(cloud: str, paths: Iterable[str], load: Any, syntax_error: type[E
         if "auth" in entry and not isinstance(entry["auth"], Mapping):
             return refused(f"auth of the entry '{cloud}' of '{path}' is {'empty' if entry['auth'] is None else 'not a dictionary'}", "Correct the file")
         return None
-    return refused(f"there is no clouds.yaml that names cloud '{cloud}'", f"Looked for {', '.join(paths)}", code="unknown_cloud")
+    return refused(f"there is no clouds.yaml that names cloud '{cloud}'", looked_for(paths), code="unknown_cloud")
+
+
+def looked_for(paths: Iterable[str]) -> str:
+    """Where a file of clouds would have been found; openstacksdk accepts three names in each directory."""
+    places: dict[str, list[str]] = {}
+    for path in paths:
+        directory, name = os.path.split(path)
+        places.setdefault(directory, []).append(name)
+    names = ", ".join(dict.fromkeys(name for found in places.values() for name in found))
+    return f"Looked for {names} in {', '.join(places)} on the host that runs the module. Environment variable OS_CLIENT_CONFIG_FILE names another file"

@@ -54,7 +54,7 @@ ADVICE: Mapping[object, str] = {
     "timeout": "See what Glance is doing, or raise timeout",
     "used_id": "Glance never gives out an id twice: give another id, or leave id out",
     "unsafe": "Run the task again, and look at the image if it says so again",
-    "tls": "Check ca_cert and validate_certs",
+    "tls": "Check ca_cert and validate_certs, which a cloud that is a dictionary or an entry of clouds.yaml calls cacert and verify",
 }
 
 

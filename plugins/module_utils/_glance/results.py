@@ -30,7 +30,7 @@ def present_image(record: Mapping[str, Any]) -> dict[str, Any]:
             _learn(kind, value)
         fields = _FIELDS.get(kind)
         if fields is None:
-            seen = _changed(key, value)
+            seen = _shown(key, value)
             properties.update(seen.pop("properties", None) or {})
             shown.update(seen)
         elif fields == ("properties",):
@@ -48,10 +48,22 @@ def present_related(record: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _learn(kind: tuple[str, type], value: Any) -> None:
-    seen = _changed(kind[0], value)
+    try:
+        seen = _changed(kind[0], value)
+    except ValueError:
+        _FIELDS[kind] = None
+        return
     if seen:
         as_it_is = all(shown == ({kind[0]: value} if field == "properties" else value) for field, shown in seen.items())
         _FIELDS[kind] = tuple(seen) if as_it_is else None
+
+
+def _shown(key: str, value: Any) -> dict[str, Any]:
+    try:
+        return _changed(key, value)
+    except ValueError:
+        # A digit that is no decimal, such as ², where openstacksdk has a number: Glance keeps any text.
+        return {"properties": {key: value}}
 
 
 def _changed(key: str, value: Any) -> dict[str, Any]:

@@ -4,14 +4,18 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Any
 
 import pytest
 from ansible_collections.xenstack.image_services.plugins.module_utils._core.errors import ImageServicesError
+from ansible_collections.xenstack.image_services.plugins.module_utils._glance.argspec import cloud_secrets
+from ansible_collections.xenstack.image_services.plugins.module_utils._glance.cloud_keys import unknown_cloud_key
 from ansible_collections.xenstack.image_services.plugins.module_utils._glance.connection import Cloud
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from openstack.config import loader
 
 SECRET = "s3cr3t-passphrase"
 # A port of the loopback interface where nobody listens.
@@ -41,7 +45,7 @@ def refusal(params: dict[str, Any]) -> str:
     [
         ({"auth": {**AUTH, **CREDENTIAL}}, "a password beside an application credential"),
         ({"auth_type": "v3applicationcredential", "auth": {**AUTH, **CREDENTIAL}}, "a password beside an application credential"),
-        ({"auth": {**AUTH, "passwort": SECRET}}, "auth has the key 'passwort'"),
+        ({"auth": {**AUTH, "passwort": SECRET}}, "auth has the key 'passwort', which auth_type 'password' does not take. Write password instead, or"),
         ({"auth_type": "admin_token", "auth": {"token": SECRET}}, "auth lacks 'endpoint'"),
         ({"auth": {key: value for key, value in AUTH.items() if key != "password"}}, "password is a required attribute"),
         ({"auth": SECRET}, "auth is not a dictionary"),
@@ -97,7 +101,7 @@ ENTRY = "auth: {auth_url: 'https://127.0.0.1:9', username: u, password: " + SECR
         (f"clouds:\n  x:\n    {ENTRY}\n    api_timeout: abc\n", "api_timeout is 'abc'"),
         (f"clouds:\n  x:\n    {ENTRY}\n    verify: 'false'\n", "verify is 'false'"),
         (f"clouds:\n  x:\n    {ENTRY}\n    cacert: /nope.pem\n", "'/nope.pem', does not exist"),
-        (None, "there is no clouds.yaml that names cloud 'x'. Looked for {path}."),
+        (None, "there is no clouds.yaml that names cloud 'x'. Looked for clouds.yaml in {directory} on the host that runs the module. Environment variable"),
     ],
 )
 def test_files_that_libraries_refuse(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, content: str | bytes | None, words: str) -> None:
@@ -105,7 +109,78 @@ def test_files_that_libraries_refuse(tmp_path: Path, monkeypatch: pytest.MonkeyP
     if content is not None:
         path.write_bytes(content if isinstance(content, bytes) else content.encode())
     monkeypatch.setenv("OS_CLIENT_CONFIG_FILE", str(path))
-    assert words.replace("{path}", str(path)) in refusal({"cloud": "x"})
+    assert words.replace("{path}", str(path)).replace("{directory}", str(tmp_path)) in refusal({"cloud": "x"})
+
+
+def cloud_of(key: str) -> dict[str, Any]:
+    return {"cloud": {"auth": AUTH, key: SECRET}}
+
+
+@pytest.mark.parametrize(
+    ("key", "advice"),
+    [
+        ("ca_cert", "Write cacert instead."),
+        ("cafile", "Write cacert instead."),
+        ("validate_certs", "Write verify instead."),
+        ("verify_tls", "Write verify instead."),
+        ("client_cert", "Write cert instead."),
+        ("client_key", "Write key instead."),
+        ("regon_name", "Write region_name instead."),
+        ("region", "Write region_name instead."),
+        ("Interface", "Write interface instead."),
+        ("apitimeout", "Write api_timeout instead."),
+        ("auth_tpye", "Write auth_type instead."),
+        ("passwort", "Write password instead."),
+        ("image_endpoint_overide", "Write image_endpoint_override instead."),
+        ("nonsense", "Remove it."),
+    ],
+)
+def test_a_key_that_no_cloud_has(key: str, advice: str) -> None:
+    assert f"cloud has the key '{key}', which no cloud has. {advice}" in refusal(cloud_of(key))
+    assert SECRET in set(cloud_secrets(cloud_of(key)))
+
+
+@pytest.mark.parametrize(
+    "key",
+    [
+        "app_version",
+        "cacert",
+        "force_ipv4",
+        "has_image",
+        "identity_api_version",
+        "image_endpoint_override",
+        "image-api-version",
+        "image_status_code_retries",
+        "interface",
+        "key",
+        "load_yaml_config",
+        "networks",
+        "object_store_region_name",
+        "os_region_name",
+        "profile",
+        "project_name",
+        "regions",
+        "status_code_retries",
+        "verify",
+        "volumev3_service_name",
+    ],
+)
+def test_a_key_that_clouds_have(key: str) -> None:
+    assert unknown_cloud_key({key: "x", "auth": AUTH}) is None
+    assert SECRET not in set(cloud_secrets({"cloud": {key: SECRET}}))
+
+
+def test_a_password_beside_auth_is_masked() -> None:
+    assert set(cloud_secrets({"cloud": {"username": "alice", "password": SECRET}})) == {SECRET}
+
+
+def test_without_any_credentials_the_places_of_files_are_named(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    for name in [name for name in os.environ if name.startswith("OS_")]:
+        monkeypatch.delenv(name)
+    monkeypatch.setattr(loader, "CONFIG_FILES", [str(tmp_path / place / name) for place in ("a", "b") for name in ("clouds.yaml", "clouds.json")])
+    sentence = refusal({"region_name": "x"})
+    assert "there is neither auth nor the name of a cloud, and no environment variable gives them. Give one of the two." in sentence
+    assert f"Looked for clouds.yaml, clouds.json in {tmp_path}/a, {tmp_path}/b on the host that runs the module." in sentence
 
 
 def values(*texts: str) -> st.SearchStrategy[Any]:
