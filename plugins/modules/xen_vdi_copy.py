@@ -34,8 +34,13 @@ options:
   vdi:
     description:
       - Name or uuid of the VDI. A name only finds disks of users, and no snapshots. The pool refuses one that a running VM may write to.
+      - Where several disks have the name, the one that is no copy itself is meant, so that a second run finds the source beside its copies.
     type: str
     required: true
+  source_sr:
+    description:
+      - Name or uuid of the SR that holds O(vdi), for a name that disks in several SRs have.
+    type: str
   sr:
     description:
       - Name or uuid of the SR that is to hold the copy.
@@ -77,6 +82,14 @@ EXAMPLES = r"""
       xenstack.image_services.xen_vdi_copy:
         vdi: "{{ debian.vdi.uuid }}"
         sr: local storage of xen-2
+
+- name: Copy a disk whose name the SRs of several hosts have
+  xenstack.image_services.xen_vdi_copy:
+    hostname: pool.example.com
+    password: "{{ vault_pool_password }}"
+    vdi: debian-13
+    source_sr: local storage of xen-1
+    sr: local storage of xen-2
 """
 
 RETURN = r"""
@@ -149,6 +162,7 @@ def create_copy_argspec() -> ArgumentSpec:
     return ArgumentSpec(
         options={
             "vdi": {"type": "str", "required": True},
+            "source_sr": {"type": "str"},
             "sr": {"type": "str", "required": True},
             "name": {"type": "str"},
             "on_replace": {"type": "str", "choices": ["keep", "delete"], "default": "keep"},

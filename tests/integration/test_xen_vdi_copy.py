@@ -14,9 +14,10 @@ import pytest
 from ansible_collections.xenstack.image_services.plugins.module_utils._core.errors import ImageServicesError
 from ansible_collections.xenstack.image_services.plugins.module_utils._core.runner import carry_out
 from ansible_collections.xenstack.image_services.plugins.module_utils._vdis.copy_job import CopyJob
+from ansible_collections.xenstack.image_services.plugins.module_utils._vdis.copy_plan import COPIED_FROM
 from ansible_collections.xenstack.image_services.plugins.module_utils._vdis.import_plan import DIGEST, INCOMING
 from ansible_collections.xenstack.image_services.tests.support.disks import partitioned
-from ansible_collections.xenstack.image_services.tests.support.modules import run_module
+from ansible_collections.xenstack.image_services.tests.support.modules import Result, run_module
 from ansible_collections.xenstack.image_services.tests.support.xapi import MIB, PoolUnderTest, content, disk_file
 
 CALLS = ("VDI.create", "VDI.copy", "VDI.set_name_label", "VDI.set_other_config")
@@ -39,7 +40,7 @@ def source(pool: PoolUnderTest, tmp_path: Path) -> Iterator[str]:
 
 
 def copy(pool: PoolUnderTest, vdi: str, on_replace: str = "keep") -> dict[str, Any]:
-    params = {"name": None, "on_replace": on_replace, "username": "root", "validate_certs": True, **pool.options(vdi=vdi, sr="second")}
+    params = {"name": None, "source_sr": None, "on_replace": on_replace, "username": "root", "validate_certs": True, **pool.options(vdi=vdi, sr="second")}
     return carry_out(CopyJob(params), False)
 
 
@@ -107,3 +108,24 @@ def test_what_is_not_there_is_named(pool: PoolUnderTest, source: str) -> None:
         "Cannot copy VDI 'none': the pool has none of this name or uuid. Check the name."
     )
     assert "Cannot copy into SR 'none'" in run_module("xen_vdi_copy", pool.options(vdi=source, sr="none")).sentence()
+
+
+def test_a_name_means_the_source_beside_its_copies(pool: PoolUnderTest, source: str) -> None:
+    """The copies have the same name, and a second run is the task as it was written."""
+
+    def named(**options: str) -> Result:
+        return run_module("xen_vdi_copy", pool.options(vdi="copied", sr="second", **options))
+
+    default = pool.api.SR.get_record(pool.api.VDI.get_SR(pool.api.VDI.get_by_uuid(source)))
+    first = named().succeeded()
+    assert (first["changed"], first["vdi"]["other_config"][COPIED_FROM]) == (True, source)
+    for options in ({}, {"source_sr": default["uuid"]}, {"source_sr": default["name_label"]}, {"source_sr": "second"}):
+        again = named(**options).succeeded()
+        assert (again["changed"], again["vdi"]["uuid"]) == (False, first["vdi"]["uuid"]), options
+    copy_of_it = pool.api.VDI.get_by_uuid(first["vdi"]["uuid"])
+    pool.api.VDI.remove_from_other_config(copy_of_it, COPIED_FROM)
+    assert named().sentence() == (f"Cannot copy VDI 'copied': 2 have this name: {', '.join(sorted([source, first['vdi']['uuid']]))}. Give one of the uuids.")
+    assert not named(source_sr=default["uuid"]).succeeded()["changed"]
+    assert run_module("xen_vdi_copy", pool.options(vdi=source, source_sr="second", sr="second")).sentence() == (
+        f"Cannot copy VDI '{source}': it is in SR {default['name_label']} ({default['uuid']}). Give that one as source_sr, or leave source_sr out."
+    )

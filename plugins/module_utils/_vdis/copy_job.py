@@ -16,7 +16,7 @@ from .._xapi.failures import xapi_errors
 from .._xapi.session import NULL, Pool
 from .copy_plan import CopyPlan, marks_of_copy, plan
 from .import_plan import Selection, Vdi, incoming_record, unmanaged_keys
-from .lookup import find_disk, look_for
+from .lookup import find_disk_to_copy, look_for
 from .removal import destroy, destroy_incomplete, finish_replacing
 
 
@@ -41,7 +41,8 @@ class CopyJob(Job[Seen, CopyPlan, "dict[str, Any] | None"]):
 
     def look(self) -> Seen:
         pool = self.opened.enter_context(self._pool)
-        ref, record = find_disk(pool, self.params["vdi"], verb="copy")
+        source_sr = None if self.params["source_sr"] is None else pool.find("SR", self.params["source_sr"], verb="copy from")[0]
+        ref, record = find_disk_to_copy(pool, self.params["vdi"], source_sr)
         name = str(self.params["name"] or record["name_label"])
         if is_blank(name):
             raise cannot("copy", "VDI", record["uuid"], "it has no name that the copy could have", "Give name", code="blank_name")

@@ -8,15 +8,46 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
+from .._core.errors import ImageServicesError, cannot
 from .._xapi.failures import XapiFailure
 from .._xapi.session import Pool
 from .._xapi.tasks import UNFINISHED
+from .copy_plan import COPIED_FROM
 from .import_plan import DIGEST, INCOMING, PULLS, REPLACES, SOURCE, TASK, UUID, Selection, Vdi, incoming_name, select, unfit_disk, unfit_machine
 
 
 def find_disk(pool: Pool, name_or_uuid: str, *, verb: str) -> tuple[str, dict[str, Any]]:
     """The one disk of this name or uuid in the pool; by its uuid a snapshot too, and whatever else XAPI can read."""
     return pool.find("VDI", name_or_uuid, verb=verb, unfit=unfit_disk)
+
+
+def find_disk_to_copy(pool: Pool, name_or_uuid: str, sr: str | None) -> tuple[str, dict[str, Any]]:
+    """The disk of this name or uuid, in the SR of this reference where one is given; where several have the name, the one that is no copy itself."""
+
+    def unfit(record: dict[str, Any]) -> str | None:
+        if sr is not None and record["SR"] != sr:
+            return "it is in another SR"
+        return unfit_disk(record)
+
+    def unfit_or_copy(record: dict[str, Any]) -> str | None:
+        copied_from = record["other_config"].get(COPIED_FROM)
+        return unfit(record) if copied_from is None else f"it is a copy of VDI {copied_from}"
+
+    try:
+        ref, record = pool.find("VDI", name_or_uuid, verb="copy", unfit=unfit)
+    except ImageServicesError as exc:
+        if exc.code != "ambiguous" or sr is not None:
+            raise
+        try:
+            ref, record = pool.find("VDI", name_or_uuid, verb="copy", unfit=unfit_or_copy)
+        except ImageServicesError:
+            raise exc from None
+    # A uuid leads to its disk wherever that is.
+    if sr is not None and record["SR"] != sr:
+        found = pool.call("SR.get_record", record["SR"])
+        cause = f"it is in SR {found['name_label']} ({found['uuid']})"
+        raise cannot("copy", "VDI", name_or_uuid, cause, "Give that one as source_sr, or leave source_sr out", code="not_found")
+    return ref, record
 
 
 def find_snapshot(pool: Pool, name_or_uuid: str, *, verb: str) -> tuple[str, dict[str, Any]]:
