@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Choose once what a deployment below one directory needs: free ports, passwords, and whom its services run as.
 
-What an older version has chosen stays, and what it did not know is added.
+What an older version has chosen stays, and what it did not know is added. With --show, nothing is written and the settings are printed.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ def free_ports(count: int) -> list[int]:
 
 def closed_parent(path: Path) -> Path | None:
     """The first directory above ``path`` that another user may not pass."""
-    return next((parent for parent in path.parents if not parent.stat().st_mode & stat.S_IXOTH), None)
+    return next((parent for parent in path.parents if parent.exists() and not parent.stat().st_mode & stat.S_IXOTH), None)
 
 
 def choose(base: Path) -> dict[str, Any]:
@@ -61,9 +61,12 @@ def completed(chosen: dict[str, Any], known: dict[str, Any]) -> dict[str, Any]:
 
 
 def main() -> None:
-    target = Path(sys.argv[1]).resolve()
+    target, only_shown = Path(sys.argv[1]).resolve(), "--show" in sys.argv[2:]
     known = json.loads(target.read_text()) if target.exists() else {}
     settings = completed(choose(target.parent), known)
+    if only_shown:
+        print(json.dumps(settings))
+        return
     if settings == known:
         return
     partial = target.with_suffix(".partial")

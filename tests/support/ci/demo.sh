@@ -2,13 +2,13 @@
 # SPDX-FileCopyrightText: 2026 xenstack.image_services contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
 #
-# The demo as a newcomer meets it: in a copy of this checkout, as an ordinary user with an empty home; again, without a change; and away.
+# The demo as a newcomer meets it: in a copy of this checkout, as an ordinary user with an empty home: in check mode, for real, again without a change, and away.
 set -euo pipefail
 
 work=$(mktemp -d "${TMPDIR:-/tmp}/image-services-demo.XXXXXX")
 place=$work/ansible_collections/xenstack/image_services
 path=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
-unset MAKEFLAGS MAKELEVEL MFLAGS PYTHON
+unset MAKEFLAGS MAKELEVEL MFLAGS PYTHON ANSIBLE_CONFIG
 as=(env "HOME=$work/home" "PATH=$path")
 # The copy ends what it has started, whatever happens.
 trap '{ [ ! -e "$place/Makefile" ] || "${as[@]}" make -C "$place" clean; } >/dev/null 2>&1 || true; rm -rf "$work"' EXIT
@@ -23,6 +23,13 @@ if [ "$(id -u)" = 0 ]; then
     as=(setpriv --reuid=65534 --regid=65534 --clear-groups "${as[@]}")
 fi
 
+"${as[@]}" make -C "$place" .venv/.stamp .build/collection
+# Nothing is there yet, and a check run says so without an error and leaves nothing.
+(cd "$place" && "${as[@]}" .venv/bin/ansible-playbook --check playbooks/demo.yml)
+if [ -e "$place/.demo" ]; then
+    echo "Cannot check the demo: the check run created .demo." >&2
+    exit 1
+fi
 "${as[@]}" make -C "$place" demo
 again=$("${as[@]}" make -C "$place" demo)
 if ! grep -Eq '^localhost .* changed=0 .* failed=0 ' <<<"$again"; then
