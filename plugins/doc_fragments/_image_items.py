@@ -89,7 +89,9 @@ options:
         description:
           - Whether content that is compressed with gzip, xz, zstd or bzip2 is decompressed on its way into Glance. It takes no disk and a constant amount
             of memory. What is not compressed is uploaded unchanged.
-          - Without it, and with V(false), compressed content is refused unless O(images[].container_format) is V(compressed) or another one that may hold it.
+          - Without it, and with V(false), compressed content is refused unless O(images[].container_format) is V(compressed) or another one that may hold it,
+            or
+            O(images[].disk_format) is V(aki) or V(ari), since kernels and initial RAM disks are compressed.
           - Content that needs more than 128 MiB of memory to be decompressed is refused.
           - An image that was not created with this option, and that holds the content already, is left unchanged; the source is read each time to see that.
           - It does nothing to what Glance fetches itself, and is refused there.
@@ -100,6 +102,9 @@ options:
           - Without it, what the data shows, the format of an image that is there, and V(qcow2) for an image without data.
           - Without it, data is V(raw) only if it begins with a partition table, a boot sector, a file system, an LVM volume or swap space. All else is refused
             with what was recognised, and so is a name that claims another format, such as a raw disk called C(debian.qcow2).
+          - In a O(images[].container_format) of V(bare), an image that is only a part of a disk is refused, whatever is declared, such as a qcow2 or vmdk with
+            a backing
+            file or data in another file, and so are qcow1, QED, and qcow2 with C(extended_l2), which Glance refuses after the upload.
           - V(raw) takes any data, except VHD, qcow2, vmdk, vhdx, vdi and Parallels images, which Glance and hypervisors would take apart.
           - A fixed VHD has its mark at its end, where Glance does not look. Without O(images[].disk_format) it is refused. With V(vhd) it is uploaded, and
             Glance takes it

@@ -8,11 +8,15 @@ import gzip
 import hashlib
 import os
 import subprocess
+import uuid
 from pathlib import Path
 from typing import Any
 
+import pytest
+from ansible_collections.xenstack.image_services.plugins.module_utils._glance.connection import Cloud as Connection
+from ansible_collections.xenstack.image_services.plugins.module_utils._glance.http import GlanceError
 from ansible_collections.xenstack.image_services.tests.support.cloud import Cloud
-from ansible_collections.xenstack.image_services.tests.support.disks import partitioned, vhd_footer
+from ansible_collections.xenstack.image_services.tests.support.disks import MIB, partitioned, qemu_img, vhd_footer
 from ansible_collections.xenstack.image_services.tests.support.modules import run_module
 
 CHANGES = ("POST", "PUT", "PATCH", "DELETE")
@@ -98,6 +102,74 @@ def test_a_fixed_vhd_is_told_of_as_glance_treats_it(cloud: Cloud, image_name: st
         assert done["image"]["size"] == len(disk) + 512
         if done["changed"]:
             assert "ends with the footer of a fixed VHD" in str(done["warnings"])
+
+
+# What qemu-img creates, what is refused before the upload, and what Glance says where it is uploaded all the same.
+REFUSED = [
+    ("qcow2", ["-b", "{folder}/base", "-F", "raw"], "it holds only what differs from a backing file"),
+    ("qcow2", ["-o", "extended_l2=on"], "its clusters are divided (extended_l2)"),
+    ("qcow", [], "is qcow1, and no service takes images of that format"),
+    ("vmdk", ["-o", "subformat=monolithicFlat"], "it is only a description of a disk whose data is in other files"),
+]
+
+
+@pytest.mark.parametrize(("form", "options", "words"), REFUSED, ids=[row[2] for row in REFUSED])
+def test_a_disk_that_glance_refuses_is_refused_before_the_upload(
+    cloud: Cloud, image_name: str, tmp_path: Path, form: str, options: list[str], words: str
+) -> None:
+    (tmp_path / "base").write_bytes(partitioned(bytes(MIB)))
+    path = tmp_path / f"disk.{form}"
+    qemu_img("create", "-q", "-f", form, *(option.format(folder=tmp_path) for option in options), path, MIB)
+    declared = "vmdk" if form == "vmdk" else "qcow2"
+    assert words in refused(cloud, name=image_name, src=str(path), disk_format=declared)
+    glance, identity, data = Connection(cloud.auth("alice")).glance, str(uuid.uuid4()), path.read_bytes()
+    glance.create({"id": identity, "name": image_name, "disk_format": declared, "container_format": "bare"})
+    with pytest.raises(GlanceError) as caught:
+        glance.upload(identity, data, len(data))
+    assert caught.value.status == 415
+
+
+CPIO = b"070701" + b"0" * 104 + bytes(3000)
+KERNEL = bytes(510) + b"\x55\xaa" + bytes(2) + b"HdrS" + bytes(3000)
+BOOT_FILES = [
+    ("ari", "bare", gzip.compress(CPIO)),
+    ("ari", "ari", gzip.compress(CPIO)),
+    ("ari", "bare", b"\x28\xb5\x2f\xfd" + bytes(3000)),
+    ("aki", "bare", gzip.compress(KERNEL)),
+]
+
+
+@pytest.mark.parametrize(
+    ("disk_format", "container_format", "data"),
+    BOOT_FILES,
+    ids=["initrd", "initrd in ari", "initrd of zstd", "kernel"],
+)
+def test_kernels_and_initial_ram_disks_are_taken(cloud: Cloud, image_name: str, tmp_path: Path, disk_format: str, container_format: str, data: bytes) -> None:
+    path = tmp_path / "boot file"
+    path.write_bytes(data)
+    options = {**cloud.auth("alice"), "name": image_name, "src": str(path), "disk_format": disk_format, "container_format": container_format}
+    made = run_module("glance_image", options).succeeded()
+    assert (made["image"]["status"], made["image"]["container_format"]) == ("active", container_format)
+    cloud.assert_stored(made["image"], path, *made["image"]["stores"])
+    assert not run_module("glance_image", options).succeeded()["changed"]
+
+
+def test_what_glance_refuses_of_data_has_a_sentence_of_its_own(cloud: Cloud, image_name: str, tmp_path: Path) -> None:
+    path = tmp_path / "vmlinuz"
+    path.write_bytes(KERNEL)
+    options = {**cloud.auth("alice"), "name": image_name, "src": str(path), "disk_format": "aki", "container_format": "bare"}
+    sentence = run_module("glance_image", options).sentence()
+    assert sentence.startswith(f"Cannot upload image '{image_name}': Glance does not take the data as disk_format 'aki' in container_format 'bare': ")
+    assert sentence.endswith("Declare container_format: aki: in a bare one, Glance takes a kernel with a boot sector for a disk.")
+    assert [image for image in cloud.images("alice") if image["name"] == image_name] == []
+
+
+def test_a_vhdx_is_taken(cloud: Cloud, image_name: str, tmp_path: Path) -> None:
+    """Glance does not find its size where its header and its metadata, which is 3 MiB behind it, come in one chunk."""
+    path = tmp_path / "disk.vhdx"
+    qemu_img("create", "-q", "-f", "vhdx", path, 8 * MIB)
+    made = run_module("glance_image", {**cloud.auth("alice"), "name": image_name, "src": str(path)}).succeeded()
+    assert (made["image"]["disk_format"], made["image"]["virtual_size"]) == ("vhdx", 8 * MIB)
 
 
 def test_a_store_that_is_not_there(cloud: Cloud, image_name: str, small_disk: Path) -> None:

@@ -50,7 +50,7 @@ def test_a_store_comes_keeps_its_only_image_and_goes(cloud: Cloud, variables: di
     assert stores(variables, extra).succeeded().changed == 0
     third = next(store for store in offered(cloud) if store["id"] == "extra")
     assert (third["description"], third["weight"], third["default"], third["properties"]["data_dir"]) == ("100 % new", 7, False, str(directory))
-    assert third["properties"]["chunk_size"] == 4 * 1024 * 1024
+    assert third["properties"]["chunk_size"] == 1024 * 1024
     assert list(directory.iterdir()) == []
 
     image = {**cloud.auth("alice"), "name": image_name, "src": str(small_disk), "disk_format": "raw", "stores": ["extra"]}

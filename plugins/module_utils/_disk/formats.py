@@ -121,6 +121,8 @@ TARBALLS = frozenset({"tar", "an OVA (tar with an .ovf)", "an XVA (tar with ova.
 _RECOGNISED = frozenset({"qcow2", "vmdk", "vhdx", "vhd", "vdi", "iso", "ploop"})
 # Kernels, ramdisks and file systems of old, which may begin in any way.
 _ANYTHING = frozenset({"aki", "ari", "ami"})
+# What boot loaders and kernels decompress themselves.
+_BOOT_FILES = frozenset({"aki", "ari"})
 # Who reads these as a disk takes them apart, or follows what they name: never raw, whatever is declared.
 _NEVER_RAW = _RECOGNISED - {"iso"}
 _CLAIMS = frozenset({"qcow2", "vmdk", "vhd", "vhdx", "vdi", "iso", RAW})
@@ -152,7 +154,7 @@ def mismatch(disk_format: str | None, container_format: str, found: str | None, 
         return f"the data is {found}"
     if container_format in ("compressed", "docker", "ovf", "ova"):
         return None
-    if container_format == "bare" and found in COMPRESSIONS:
+    if container_format == "bare" and found in COMPRESSIONS and disk_format not in _BOOT_FILES:
         return f"the data is compressed with {found}, and container_format is 'bare'"
     if disk_format is None:
         return undeclared(found, name)

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import struct
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import BinaryIO
 
 from .._core.errors import ImageServicesError
@@ -35,6 +35,23 @@ _CONVERT = "Convert it with: qemu-img convert -O qcow2"
 _WHOLE = "Ask its owner for one image that holds the complete disk"
 
 
+def check_standalone(head: bytes, broken: Callable[..., ImageServicesError]) -> None:
+    """Of the header alone: whether the image holds its disk itself, by features that readers know."""
+    version, backing, backing_length = struct.unpack_from(">IQI", head.ljust(20, b"\0"), 4)
+    features = int.from_bytes(head[72:80], "big") if version == 3 else 0
+    if version not in (2, 3):
+        raise broken(f"it is of version {version}; 2 and 3 are read", "Ask its owner for one of version 3")
+    # First, so that no user is told to convert what names another file.
+    if backing or backing_length:
+        raise broken("it holds only what differs from a backing file", _WHOLE)
+    if features & _EXTERNAL:
+        raise broken("its data is in another file", _WHOLE)
+    if features & ~_KNOWN_FEATURES:
+        raise broken(f"it uses unknown features ({features & ~_KNOWN_FEATURES:#x})", f"{_CONVERT} -o compat=1.1")
+    if features & _EXTENDED:
+        raise broken("its clusters are divided (extended_l2)", f"{_CONVERT} -o extended_l2=off")
+
+
 class Qcow2File:
     """A qcow2 image of version 2 or 3 in a seekable file."""
 
@@ -44,16 +61,15 @@ class Qcow2File:
         self.label = label
         self._file = ImageFile(stream, "qcow2 image", label)
         head = self._file.read(0, 72, "its header")
-        magic, version, backing, backing_length, bits, size, encryption, entries, table = _HEADER.unpack(head[: _HEADER.size])
+        magic, version, _backing, _backing_length, bits, size, encryption, entries, table = _HEADER.unpack(head[: _HEADER.size])
         if magic != b"QFI\xfb":
             raise self._file.broken("it does not begin as a qcow2 image does")
-        if version not in (2, 3):
-            raise self._file.broken(f"it is of version {version}; 2 and 3 are read", "Ask its owner for one of version 3")
+        if version == 3:
+            head += self._file.read(72, 32, "its header")
+        check_standalone(head, self._file.broken)
         if not 9 <= bits <= 21:
             raise self._file.broken(f"its clusters are of 2^{bits} bytes; 2^9 to 2^21 is allowed")
-        if backing or backing_length:
-            raise self._file.broken("it holds only what differs from a backing file", _WHOLE)
-        self._zstd = version == 3 and self._features(bits)
+        self._zstd = version == 3 and self._features(head, bits)
         if encryption:
             raise self._file.broken("it is encrypted", f"{_CONVERT}, with its secret, to an image without encryption")
         self.virtual_size = size
@@ -68,21 +84,13 @@ class Qcow2File:
         if table + self._entries * 8 > self._file.size:
             raise self._file.broken(f"its first table is at {table}, beyond its end at {self._file.size}: it is cut off or damaged")
 
-    def _features(self, bits: int) -> bool:
+    def _features(self, head: bytes, bits: int) -> bool:
         """Whether compressed clusters are zstd's."""
-        data = self._file.read(72, 32, "its header")
-        features, header_length = int.from_bytes(data[:8], "big"), int.from_bytes(data[28:], "big")
+        features, header_length = int.from_bytes(head[72:80], "big"), int.from_bytes(head[100:104], "big")
         if header_length < 104 or header_length % 8 or header_length > 1 << bits:
             raise self._file.broken(f"its header gives its own length as {header_length} bytes")
-        # First, so that no user is told to convert what names another file.
-        if features & _EXTERNAL:
-            raise self._file.broken("its data is in another file", _WHOLE)
-        if features & ~_KNOWN_FEATURES:
-            raise self._file.broken(f"it uses unknown features ({features & ~_KNOWN_FEATURES:#x})", f"{_CONVERT} -o compat=1.1")
         if features & _CORRUPT:
             raise self._file.broken("it is marked as corrupt", "Repair it with: qemu-img check -r all")
-        if features & _EXTENDED:
-            raise self._file.broken("its clusters are divided (extended_l2)", f"{_CONVERT} -o extended_l2=off")
         method = self._file.read(104, 1, "its header")[0] if header_length > 104 else 0
         if method > 1 or bool(features & _COMPRESSION) != bool(method):
             raise self._file.broken(f"it names compression {method}; 0 (zlib) and 1 (zstd) are read")

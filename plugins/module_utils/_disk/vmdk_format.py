@@ -41,6 +41,7 @@ _OTHER_MAGIC = {
     b"# Di": "it is only a description of a disk whose data is in other files",
 }
 _WHOLE = frozenset({"monolithicsparse", "streamoptimized"})
+_PART = "it does not describe the disk that it holds, as a part of a larger disk does not"
 CONVERT = "Ask its owner for one image that holds the complete disk"
 AGAIN = "Export it again where it was created"
 
@@ -79,6 +80,20 @@ class Header:
         return -(-self.tables * 4 // SECTOR)
 
 
+def check_standalone(head: bytes, broken: Broken) -> None:
+    """Of the first bytes alone: whether they describe a disk that holds its data itself. A description that is behind them is not judged."""
+    if head[:4] != b"KDMV":
+        raise broken(_OTHER_MAGIC.get(head[:4], "it does not begin as a VMDK does"), CONVERT)
+    if len(head) < SECTOR:
+        raise broken(f"it ends after {len(head)} bytes, in its header: it is cut off")
+    description, length = _HEADER.unpack_from(head)[5:7]
+    if not description or not length:
+        raise broken(_PART, CONVERT)
+    start, end = (sector * SECTOR for sector in FIXED_PLACE)
+    if (description + length) * SECTOR <= len(head):
+        check_description(head[description * SECTOR : (description + length) * SECTOR], head[start:end], broken)
+
+
 def parse_header(data: bytes, broken: Broken) -> Header:
     """Of a header or a footer; whatever it claims is compared with what can be before anything else is read."""
     if data[:4] != b"KDMV":
@@ -108,7 +123,7 @@ def parse_header(data: bytes, broken: Broken) -> Header:
 def check_description_place(header: Header, end: int, broken: Broken) -> None:
     """Whether the description is where one can be; ``end`` is the first sector behind what there is."""
     if not header.description or not header.description_length:
-        raise broken("it does not describe the disk that it holds, as a part of a larger disk does not", CONVERT)
+        raise broken(_PART, CONVERT)
     if header.description_length > MAX_DESCRIPTION or header.description + header.description_length > end:
         what = f"{header.description_length} sectors from sector {header.description} on"
         raise broken(f"its header gives its description as {what}, which it does not have", AGAIN)
@@ -118,8 +133,10 @@ def check_description(named: bytes, fixed: bytes, broken: Broken) -> None:
     """Of the description that the header names and of what is where others look for one: neither may tell of data elsewhere."""
     text = named.partition(b"\0")[0].decode("utf-8", "replace")
     kind = re.search(r'^\s*createType\s*=\s*"?([^"\n]*)', text, re.MULTILINE | re.IGNORECASE)
-    if kind is None or kind[1].strip().lower() not in _WHOLE:
-        shown = "".join(filter(str.isprintable, kind[1].strip()))[:40] if kind else ""
+    if kind is None:
+        raise broken(_PART, CONVERT)
+    if kind[1].strip().lower() not in _WHOLE:
+        shown = "".join(filter(str.isprintable, kind[1].strip()))[:40]
         raise broken(f"its type '{shown}' keeps data in other files", CONVERT)
     extents = re.findall(r"^\s*(?:RW|RDONLY|NOACCESS)\s+\d+\s+(\w+)", text, re.MULTILINE | re.IGNORECASE)
     if len(extents) > 1 or any(extent.upper() != "SPARSE" for extent in extents):

@@ -62,9 +62,11 @@ ADVICE: Mapping[object, str] = {
 class GlanceError(ImageServicesError, Exception):
     """Glance, or the way to it, refused; ``status`` is None where no answer came."""
 
-    def __init__(self, cause: str, *, status: int | None = None, request_id: str | None = None, kind: str | None = None) -> None:
+    def __init__(self, cause: str, *, status: int | None = None, request_id: str | None = None, kind: str | None = None, advice: str | None = None) -> None:
+        """``advice`` is for what this one refusal needs, beyond what its code tells."""
         super().__init__(cause, code=status if kind is None else kind, details=None, request_id=request_id)
         self.status = status
+        self._advice = advice
 
     @property
     def retryable(self) -> bool:
@@ -76,6 +78,8 @@ class GlanceError(ImageServicesError, Exception):
 
     @property
     def advice(self) -> str:
+        if self._advice is not None:
+            return self._advice
         if self.retryable:
             return "See that Glance answers, then run the task again"
         if self.status == 403 and FILE_KEPT.search(str(self)):

@@ -19,6 +19,7 @@ from .._glance.http import GlanceError
 from .._glance.properties import SOURCE_COMPRESSION, SOURCE_DIGEST, SOURCE_FINGERPRINT, Record
 from .content import USUAL_ALGORITHMS, computable, service_digest
 from .desired import SourceFacts
+from .refused_data import explain_refusal
 from .transfer import Sending, Sent, put_data, run_import, stage_data
 
 
@@ -58,12 +59,12 @@ class ContentUpload:
     def fill(self, image: Record) -> Record:
         """Move the content and verify it; the image as Glance shows it then."""
         image_id = str(image["id"])
-        self.sent = self._move(image_id)
+        self.sent = self._move(image_id, image)
         if not self.complete:
             return image
         return self._verified(image_id)
 
-    def _move(self, image_id: str) -> Sent:
+    def _move(self, image_id: str, image: Record) -> Sent:
         if self._source is None:
             return Sent(stores=run_import(self._glance, image_id, self._import_method or {}, self._stores, self._idle_timeout, self._wait))
         known = self._glance.hash_algorithm()
@@ -84,6 +85,9 @@ class ContentUpload:
             if exc.status in (400, 415) and self._disk_format == "vhd" and not self._source.head().startswith(b"conectix"):
                 cause = f"{str(exc).rstrip('.')}. A fixed VHD has its mark at its end, where Glance does not look"
                 raise GlanceError(cause, request_id=exc.request_id, kind="fixed_vhd") from exc
+            if exc.status == 415:
+                cause, advice = explain_refusal(str(exc), self._source.head(), image.get("disk_format"), image.get("container_format"))
+                raise GlanceError(cause, status=415, request_id=exc.request_id, advice=advice) from exc
             raise
         if isinstance(self._source.origin, FileSource):
             self._source.origin.remember(dict(self._origin_digests(sent)))

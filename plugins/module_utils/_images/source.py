@@ -17,8 +17,9 @@ from .._content.decompress import DecompressedSource
 from .._content.source import FileSource, HttpSource, Source
 from .._content.web import access_of, checksum_access
 from .._core.address import identity, shown
-from .._core.errors import cannot
+from .._core.errors import ImageServicesError, cannot
 from .._disk.formats import COMPRESSIONS, RAW, detected, fixed_vhd, mismatch, sniff, undeclared
+from .._disk.standalone import check_standalone
 from .._glance.http import ADVICE
 from .desired import SourceFacts, import_fingerprint, parse_checksum
 
@@ -80,6 +81,13 @@ def refuse_format(label: str, source: Source, disk_format: str | None, container
     """
     head, tail = source.head(), source.tail()
     found, bare = sniff(head, tail), container_format in (None, "bare")
+
+    def unusable(cause: str, advice: str = "Get a complete copy of it, then run the task again") -> ImageServicesError:
+        what = f"'{source.label}' is {found}, and {cause}"
+        return cannot("upload", "image", label, what, advice, code="unusable_disk", details={"found": found})
+
+    if bare:
+        check_standalone(found, head, unusable)
     cause = mismatch(disk_format, container_format or "bare", found, name)
     fixed = bare and fixed_vhd(head, tail)
     if fixed and disk_format is None:
