@@ -167,6 +167,11 @@ options:
           - Whether O(site.globals_file) may be changed.
         type: bool
         default: false
+      python:
+        description:
+          - The interpreter that O(site.host) was asked about.
+        type: str
+        default: ""
       files:
         description:
           - Result of M(xenstack.image_services.kolla_site_info) for the files of the site, with the file of the stores and the record of the last verification

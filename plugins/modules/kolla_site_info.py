@@ -47,6 +47,16 @@ options:
     description:
       - Commands to run in O(container), as lists of the program and its arguments. They must not change anything, because they run in check mode as well.
     type: dict
+  programs:
+    description:
+      - Programs to find on the host, as names on C(PATH) or as paths.
+    type: list
+    elements: str
+    default: []
+  python:
+    description:
+      - Interpreter on the host of which to find out whether it has openstacksdk.
+    type: path
 extends_documentation_fragment:
   - xenstack.image_services._attributes.info
 notes:
@@ -169,6 +179,17 @@ outputs:
   returned: success
   type: dict
   sample: {}
+programs:
+  description: Path of each of O(programs), by what it was asked for. V(null) where this user cannot run it.
+  returned: success
+  type: dict
+  sample:
+    kolla-ansible: /opt/kolla/bin/kolla-ansible
+has_openstacksdk:
+  description: Whether O(python) can be run and has openstacksdk. V(null) without O(python).
+  returned: success
+  type: bool
+  sample: true
 error:
   description: What failed, for programs.
   returned: failure
@@ -205,6 +226,8 @@ def create_site_argspec() -> ArgumentSpec:
             "engine": {"type": "str"},
             "user": {"type": "str", "default": "glance"},
             "commands": {"type": "dict"},
+            "programs": {"type": "list", "elements": "str", "default": []},
+            "python": {"type": "path"},
         }
     )
 

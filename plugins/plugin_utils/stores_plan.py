@@ -33,6 +33,7 @@ def create_stores_plan_argspec() -> ArgumentSpec:
         "container": {"type": "str", "required": True},
         "datadir_volume": {"type": "str", "default": ""},
         "manage_globals": {"type": "bool", "default": False},
+        "python": {"type": "str", "default": ""},
         "files": {"type": "dict", "required": True},
         "host": {"type": "dict", "required": True},
     }
@@ -155,6 +156,8 @@ def found_at_site(wanted: DesiredStores, given: Mapping[str, Any], hosts: int) -
         gid=container["gid"],
         error=container["error"],
         hosts=hosts,
+        missing_program=next((name for name, path in files["programs"].items() if path is None), ""),
+        python_without_sdk=site["python"] if host["has_openstacksdk"] is False else "",
     )
     found = Found(deployed=read.get(wanted.path, ""), record=read.get(wanted.record, ""), is_root=files["uid"] == 0)
     return found, around, {path: text for path, text in texts(files["overrides"]).items() if path != wanted.path}

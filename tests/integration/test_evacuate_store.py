@@ -72,6 +72,17 @@ def test_a_store_is_emptied_and_dropped(cloud: Cloud, inventory: Path, image_nam
         assert again.output.count("changed=0") == 2, again.output
 
 
+def test_the_stores_and_the_cloud_are_those_of_the_play(cloud: Cloud, variables: dict[str, Any], tmp_path: Path) -> None:
+    """As a site has them that sets the variables of the roles in its playbook, not in its inventory."""
+    inventory = tmp_path / "inventory.yml"
+    inventory.write_text(yaml.safe_dump({"all": {"hosts": {"localhost": LOCAL}, "children": {"glance": {"hosts": {"controller": LOCAL}}}}}))
+    of_play = {"glance_stores": variables["glance_stores"], "glance_stores_cloud": cloud.auth("admin")["cloud"], "evacuate_store": "nowhere"}
+    playbook = tmp_path / "site.yml"
+    playbook.write_text(yaml.safe_dump([{"import_playbook": str(PLAYBOOK), "vars": of_play}]))
+    done = run_playbook(playbook, {}, "-i", str(inventory), "--limit", "localhost").succeeded()
+    assert "Glance does not offer store 'nowhere': there is nothing to move" in done.output
+
+
 @pytest.mark.parametrize(
     ("given", "sentence"),
     [

@@ -103,6 +103,10 @@ class FoundSite:
     error: str = ""
     # Hosts that would each write the files of the site.
     hosts: int = 1
+    # The program that applies the files, where its host has none of this name.
+    missing_program: str = ""
+    # The interpreter that is to ask Glance, where it has no openstacksdk.
+    python_without_sdk: str = ""
 
 
 @dataclass(frozen=True)
@@ -192,15 +196,15 @@ def plan_at_site(wanted: DesiredStores, found: Found, around: FoundSite, load: L
     managed = managed_directories(declaration)
     site = plan_site(around.site, directories_of_stores(managed, [store["name"] for store in declaration.stores]), load)
     removed = _removed(declaration, around.merged or now.block)
-    findings = [*_site_findings(wanted, around, now), *site.findings] or _credentials(wanted, removed)
+    digest = texts.digest([entry["path"] for entry in managed])
+    apply = [*found.record.split(), ""][0] != digest or bool(site.lines or site.pending)
+    findings = [*_site_findings(wanted, around, now), *site.findings] or _credentials(wanted, removed) or _tools(wanted, around, apply, removed)
     if findings:
         return refused(findings)
     detects = wanted.owner == "auto"
     known = around.uid is not None and around.gid is not None
     owner = wanted.owner if not detects else str(around.uid) if known else wanted.target
     directories = _directories(site.directories, owner, str(around.gid) if detects and known else None, "container_file_t")
-    digest = texts.digest([entry["path"] for entry in managed])
-    apply = [*found.record.split(), ""][0] != digest or bool(site.lines or site.pending)
     return {
         "findings": [],
         "notes": [*([] if known or not detects else [_owner_note(wanted, around)]), *(site.notes if apply else [])],
@@ -234,6 +238,21 @@ def _credentials(wanted: DesiredStores, removed: Sequence[str]) -> list[str]:
         advice = "Set glance_stores_cloud or glance_stores_auth to an administrator's, or glance_stores_safe_mode to false to lose such images"
         return [str(cannot("remove", "stores", ", ".join(removed), cause, advice))]
     return []
+
+
+def _tools(wanted: DesiredStores, around: FoundSite, apply: bool, removed: Sequence[str]) -> list[str]:
+    """What would be missing in the last steps, after the files of the site were changed."""
+    names = ", ".join(store["name"] for store in wanted.declaration.stores)
+    findings = []
+    if apply and around.missing_program:
+        cause = f"the user of this task has no program '{around.missing_program}' on the host with the files of the site"
+        advice = "Install it or add its directory to PATH there, or set glance_stores_apply_command to the command that applies the files"
+        findings.append(cannot("apply", "stores", names, cause, advice))
+    if around.python_without_sdk and (wanted.verify or wanted.safe_mode and removed):
+        cause = f"'{around.python_without_sdk}' is not a Python with openstacksdk on the host of Glance's container"
+        advice = "Install openstacksdk there, or set glance_stores_python to an interpreter that has it"
+        findings.append(cannot("verify", "stores", names, cause, advice))
+    return list(map(str, findings))
 
 
 def _site_findings(wanted: DesiredStores, around: FoundSite, now: Settled) -> list[str]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import shutil
 import subprocess
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -19,6 +20,8 @@ ENGINE = re.compile(r"^kolla_container_engine:[ \t]*[\"']?(docker|podman)\b", re
 # It does not request everything: the environment of a container may hold secrets.
 INSPECTED = '{"running": {{json .State.Running}}, "mounts": {{json .Mounts}}}'
 MAX_ERROR = 200
+# Importing it would take most of a second.
+FINDS_SDK = "import importlib.util, sys; sys.exit(importlib.util.find_spec('openstack') is None)"
 
 
 class SiteInfoJob(ReadJob["dict[str, Any]"]):
@@ -36,6 +39,8 @@ class SiteInfoJob(ReadJob["dict[str, Any]"]):
             "uid": os.geteuid(),
             "container": None,
             "outputs": {},
+            "programs": {name: shutil.which(name) for name in params["programs"]},
+            "has_openstacksdk": _run([params["python"], "-c", FINDS_SDK])["rc"] == 0 if params["python"] else None,
         }
         if params["container"]:
             found["container"] = _container(engine, params["container"], params["user"])

@@ -186,6 +186,8 @@ def test_the_owner_is_the_user_of_the_container_or_the_preset(owner: str, around
         (AT_SITE, Found(deployed=BEGIN), {}, "Cannot configure file '/etc/kolla/config/glance/glance-api.conf': the lines"),
         (declared(wanted=AT_SITE, swift_accounts=[ACCOUNT]), FOUND, {}, "Cannot configure swift accounts 'ref1': the site copies no file"),
         (declared(wanted=AT_SITE, ceph=[CEPH]), FOUND, {}, "Cannot deliver ceph clusters 'site': the site's own tool copies ceph.conf"),
+        (AT_SITE, FOUND, {"missing_program": "xavs"}, "Cannot apply stores 'fast': the user of this task has no program 'xavs' on the host with the files"),
+        (AT_SITE, FOUND, {"python_without_sdk": "/usr/bin/python3"}, "Cannot verify stores 'fast': '/usr/bin/python3' is not a Python with openstacksdk"),
         (AT_SITE, FOUND, {"hosts": 2}, "Cannot configure site '/etc/kolla/config': the play has 2 hosts"),
         (AT_SITE, FOUND, {"site": replace(SITE, mounts=None)}, "Cannot use container 'glance_api': nothing mounts '/srv/fast'"),
         (replace(AT_SITE, has_credentials=False), FOUND, {}, "Cannot verify stores 'fast'"),
@@ -197,6 +199,16 @@ def test_what_a_site_refuses(wanted: DesiredStores, found: Found, around: dict[s
     assert plan["findings"][0].startswith(expected)
     assert "s3cret" not in str(plan)
     assert plan["files"] == []
+
+
+def test_only_what_will_be_used_has_to_be_there() -> None:
+    missing = {"missing_program": "xavs", "python_without_sdk": "/usr/bin/python3"}
+    plan = at_site()
+    applied = Found(deployed=plan["files"][-1]["content"], record=verified(plan))
+    assert at_site(replace(AT_SITE, verify=False), applied, **missing)["findings"] == []
+    # The search for images that only removed stores hold asks Glance as well.
+    (finding,) = at_site(replace(AT_SITE, verify=False), merged=DEPLOYED, python_without_sdk="/usr/bin/python3")["findings"]
+    assert finding.startswith("Cannot verify stores 'fast'")
 
 
 def test_stores_that_the_site_had_before_are_known() -> None:
