@@ -79,11 +79,22 @@ options:
         description:
           - Digest of the content, as C(sha256:HEX) or C(sha512:HEX), or hex digits alone, which are a SHA-512, a SHA-256 or an MD5 by their number.
           - Or a checksum file that lists the content, as C(sha256:https://mirror.example.com/SHA256SUMS); also C(file://) on the host that the task runs
-            on. It holds lines as C(sha256sum) writes them, with or without C(--tag), or a digest alone. The line is found by the last part of the path
-            in O(images[].src) or O(images[].uri). The file is read once in a task, for however many images. Signatures in it are not verified.
+            on. The line is found by the last part of the path in O(images[].src) or O(images[].uri), or by O(images[].checksum_name). The file is read once in
+            a task, for however many
+            images.
+          - A checksum file has lines as C(sha256sum) writes them, with or without C(--tag), also with one space or with tabs, or as C(openssl dgst) does,
+            or with the name first and a colon behind it, or it holds one digest alone. It is UTF-8, or UTF-16 with a byte order mark.
+          - Lines of it that begin with C(#) are comments. Of a file with a PGP signature, the signed lines are read; the signature is not verified.
+            Lines that give one name different digests are an error.
           - Of compressed content it is the digest of the compressed file, as publishers give it.
           - While the digest is the one that the image was created from, no request is sent to O(images[].uri).
           - A file with another digest is refused before anything is changed. Content from O(images[].uri) with another digest does not become the image.
+        type: str
+      checksum_name:
+        description:
+          - Name of the content in the checksum file that O(images[].checksum) names, where it is not the last part of the path in O(images[].src) or
+            O(images[].uri). It may be a path.
+          - Where O(images[].checksum) is a digest, it is not used.
         type: str
       decompress:
         description:

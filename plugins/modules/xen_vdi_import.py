@@ -72,7 +72,13 @@ options:
   checksum:
     description:
       - Digest of the bytes of O(src) or O(uri), as C(algorithm:hex), or as C(algorithm:) and the address of a checksum file, with sha256 or sha512.
+        M(xenstack.image_services.glance_image) tells which checksum files are read.
       - With it, an address is asked for its content only when the VDI has another one.
+    type: str
+  checksum_name:
+    description:
+      - Name of the content in the checksum file that O(checksum) names, where it is not the last part of the path in O(src) or O(uri). It may be a path.
+      - Where O(checksum) is a digest, it is not used.
     type: str
   disk_format:
     description:
@@ -369,6 +375,7 @@ def create_import_argspec() -> ArgumentSpec:
             "src": {"type": "path"},
             "uri": {"type": "str"},
             "checksum": {"type": "str"},
+            "checksum_name": {"type": "str"},
             "disk_format": {"type": "str", "choices": ["raw", "iso", "vhd", "qcow2", "vmdk"]},
             "sr": {"type": "str"},
             "description": {"type": "str"},
@@ -384,6 +391,7 @@ def create_import_argspec() -> ArgumentSpec:
             "spool_dir": {"type": "path"},
         },
         mutually_exclusive=[("image", "src", "uri"), ("image", "checksum"), ("image", "disk_format")],
+        required_by={"checksum_name": ["checksum"]},
     ).merge(create_access_argspec())
 
 

@@ -94,8 +94,8 @@ def test_an_unchanged_list_of_checksums_costs_one_request_for_the_list(
 def test_a_catalogue_asks_for_its_list_of_checksums_once(cloud: Cloud, image_name: str, mirror: Mirror) -> None:
     contents = {f"disk{number}.raw.gz": os.urandom(MIB) for number in range(3)}
     mirror.files = {f"/{name}": gzip.compress(content) for name, content in contents.items()}
-    mirror.files["/SHA256SUMS"] = "".join(f"{hashlib.sha256(data).hexdigest()}  {path[1:]}\n" for path, data in mirror.files.items()).encode()
-    images = [{"name": f"{image_name} {name}", "uri": mirror.uri(f"/{name}")} for name in contents]
+    mirror.files["/SHA256SUMS"] = "".join(f"{hashlib.sha256(data).hexdigest()}\tv1/{path[1:]}\n" for path, data in mirror.files.items()).encode()
+    images = [{"name": f"{image_name} {name}", "uri": mirror.uri(f"/{name}"), "checksum_name": f"v1/{name}"} for name in contents]
     defaults = {"decompress": True, "disk_format": "raw"}
     checksum = {"checksum": f"sha256:{mirror.uri('/SHA256SUMS')}"}
     declared = {**cloud.auth("alice"), "defaults": defaults, "images": [{**image, **checksum} for image in images]}
@@ -228,7 +228,7 @@ BREAKAGES: dict[Callable[[Mirror], None], str] = {
     listed_wrong: r"Cannot upload image '{name}': the content has the sha256 digest [0-9a-f]{{64}}, and checksum declares 1{{64}}\.",
     cut_off: r"Cannot decompress xz data of '\S+/disk.raw.xz': it ends in the middle\.",
     followed_by_garbage: r"Cannot decompress xz data of '\S+/disk.raw.xz': bytes of something else follow its end\.",
-    not_listed: r"Cannot read checksum file '\S+/SHA256SUMS': it has no line for 'disk.raw.xz'\.",
+    not_listed: r"Cannot read checksum file '\S+/SHA256SUMS': it has no line for 'disk.raw.xz', and it lists 'other'\.",
     a_page: r"Cannot read checksum file '\S+/SHA256SUMS': it is a web page, not a checksum file\.",
     no_list: r"Cannot read checksum file '\S+/SHA256SUMS': the server answered 404 Not Found\.",
     gone: r"Cannot read uri '\S+/disk.raw.xz': the server answered 404 Not Found\.",

@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     import requests
 
 ADVICE = "Check checksum from the host that the task runs on"
+BY_NAME = "Give the name that the list has as checksum_name, or correct checksum"
+OTHERWISE = "Correct checksum, or give the digest itself"
 
 
 class ChecksumFiles:
@@ -46,7 +48,7 @@ class ChecksumFiles:
         try:
             return digest_of(name, algorithm, future.result())
         except NoDigest as exc:
-            raise _unusable(address, str(exc), "Correct checksum, or give the digest itself") from exc
+            raise _unusable(address, str(exc), BY_NAME if exc.by_name else OTHERWISE) from exc
 
 
 # What a run has fetched.

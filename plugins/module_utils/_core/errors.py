@@ -7,6 +7,8 @@ from __future__ import annotations
 
 from typing import Any
 
+MAX_NAME_SHOWN = 80
+
 
 class ImageServicesError(Exception):
     """A failure that an operator can act on.
@@ -41,6 +43,12 @@ def cannot(
     """Build the error «Cannot <verb> <kind> '<name>': <cause>. <advice>.»; full stops are added where they are missing."""
     message = f"Cannot {verb} {kind} '{name}': {_sentence(cause)} {_sentence(advice)}".strip()
     return ImageServicesError(message, code=code, details=details, request_id=request_id)
+
+
+def quoted(name: str) -> str:
+    """A name that a file of others gives, as messages show it: in one line and of a bounded length."""
+    shown = "".join(letter if letter.isprintable() else "?" for letter in name[: MAX_NAME_SHOWN + 1])
+    return f"'{shown[:MAX_NAME_SHOWN]}{'…' if len(shown) > MAX_NAME_SHOWN else ''}'"
 
 
 def _sentence(text: str) -> str:

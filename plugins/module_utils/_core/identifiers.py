@@ -20,6 +20,7 @@ IDENTIFYING = frozenset(
         "backend",
         "base",
         "boot_disk",
+        "checksum_name",
         "cloud",
         "container",
         "device",

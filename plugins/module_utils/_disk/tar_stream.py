@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
-from .._core.errors import ImageServicesError
+from .._core.errors import ImageServicesError, quoted
 from .disk import ByteStream
 
 _BLOCK = 512
@@ -132,13 +132,8 @@ class TarStream:
         return "/".join(parts)
 
     def _refused(self, name: str, what: str) -> ImageServicesError:
-        return self._broken(f"the tarball's entry {_shown(name)} is {what}, which is not followed")
+        return self._broken(f"the tarball's entry {quoted(name)} is {what}, which is not followed")
 
 
 def _text(data: bytes) -> str:
     return data.decode("utf-8", "replace")
-
-
-def _shown(name: str) -> str:
-    shown = "".join(character if character.isprintable() else "?" for character in name)
-    return f"'{shown[:80]}{'…' if len(shown) > 80 else ''}'"

@@ -19,7 +19,7 @@ from .catalogue_plan import Limit, merged
 from .options import create_image_argspec
 
 # What makes an image the one it is cannot be the same for all.
-OWN_OPTIONS = frozenset({"name", "id", "src", "uri", "checksum", "remote_image_id", "member_status", "ignore"})
+OWN_OPTIONS = frozenset({"name", "id", "src", "uri", "checksum", "checksum_name", "remote_image_id", "member_status", "ignore"})
 MAX_CONCURRENCY = 64
 
 

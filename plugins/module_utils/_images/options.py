@@ -24,6 +24,7 @@ def create_image_argspec() -> ArgumentSpec:
             "src": {"type": "str", "aliases": ["filename"]},
             "uri": {"type": "str"},
             "checksum": {"type": "str"},
+            "checksum_name": {"type": "str"},
             "decompress": {"type": "bool"},
             "disk_format": {"type": "str"},
             "container_format": {"type": "str"},
@@ -56,6 +57,7 @@ def create_image_argspec() -> ArgumentSpec:
         mutually_exclusive=[("src", "uri"), ("visibility", "is_public"), ("src", "remote_image_id")],
         required_one_of=[("name", "id")],
         required_together=[("remote_region", "remote_image_id"), RELATION],
+        required_by={"checksum_name": ["checksum"]},
         required_if=[
             ("import_method", "web-download", ["uri"]),
             ("import_method", "glance-download", ["remote_region", "remote_image_id"]),

@@ -35,12 +35,9 @@ def open_source(label: str, params: Mapping[str, Any]) -> tuple[Source | None, S
     ``label`` is what messages call the image. A bad file ends the task here. An address with a declared checksum is not asked yet: where the
     image is known by its checksum, no request is needed, and `look_at` is for the other case.
     """
-    named = reference(params["checksum"] or "")
-    checksum = parse_checksum(params["checksum"]) if params["checksum"] and named is None else None
     if params["state"] == "absent":
         return None, None
-    if named is not None:
-        checksum = named[0], CHECKSUM_FILES.digest(named[1], named[0], file_name(params), checksum_access(params, named[1]))
+    checksum = declared_checksum(params)
     method = params["import_method"]
     if method in SERVICE_SIDE_METHODS:
         if params["decompress"]:
@@ -120,8 +117,19 @@ def _advice(source: Source, disk_format: str | None, found: str | None) -> str:
     return f"Declare the format that '{source.label}' has, or convert it first"
 
 
+def declared_checksum(params: Mapping[str, Any]) -> tuple[str, str] | None:
+    """Algorithm and digest that a task declares of its content, read from the checksum file where it names one."""
+    if not params["checksum"]:
+        return None
+    named = reference(params["checksum"])
+    if named is None:
+        return parse_checksum(params["checksum"])
+    algorithm, address = named
+    return algorithm, CHECKSUM_FILES.digest(address, algorithm, params["checksum_name"] or file_name(params), checksum_access(params, address))
+
+
 def file_name(params: Mapping[str, Any]) -> str | None:
-    """The name by which a checksum file lists the content."""
+    """The last part of the path that the content is at."""
     path = params["src"] or unquote(re.split("[?#]", params["uri"] or "", maxsplit=1)[0])
     return path.rpartition("/")[2] or None
 

@@ -6,29 +6,25 @@
 from __future__ import annotations
 
 import hashlib
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
-from urllib.parse import unquote
 
 from .._content.body import Progress
-from .._content.checksum_fetch import CHECKSUM_FILES
-from .._content.checksum_file import reference
 from .._content.digest import DiskDigest
 from .._content.image_disk import ImageDisk
 from .._content.source import FileSource, HttpSource, Source
-from .._content.web import access_of, checksum_access
+from .._content.web import access_of
 from .._core.address import shown
 from .._core.errors import ImageServicesError, cannot
 from .._disk.pages import whole_pages
 from .._glance.http import glance_errors
 from .._glance.properties import INCOMING
 from .._images.content import service_digest
-from .._images.desired import parse_checksum
 from .._images.download import DownloadAccess, ImageData
 from .._images.lookup import LiveImageLookup
 from .._images.selection import UUID
+from .._images.source import declared_checksum
 from .import_plan import DISK, Content
 
 # What bytes are known by where nothing is declared of them.
@@ -118,7 +114,7 @@ def _in_glance(params: Mapping[str, Any]) -> ImageReference:
 
 def _file(params: Mapping[str, Any]) -> ImageReference:
     source = FileSource(params["src"])
-    declared = _declared(params, params["src"])
+    declared = _declared(params)
     if declared:
         algorithm, wanted = next(iter(declared.items()))
         found = source.digests([algorithm])[algorithm]
@@ -132,19 +128,15 @@ def _file(params: Mapping[str, Any]) -> ImageReference:
 
 def _address(params: Mapping[str, Any]) -> ImageReference:
     source = HttpSource(params["uri"], access=access_of(params), checked=bool(params["checksum"]))
-    declared = _declared(params, unquote(re.split("[?#]", params["uri"], maxsplit=1)[0]))
+    declared = _declared(params)
     # An address with a checksum is not asked before its content is needed.
     content = Content(shown(params["uri"]), declared, None if declared else source.fingerprint)
     return ImageReference(source, content, declared, params["disk_format"], None)
 
 
-def _declared(params: Mapping[str, Any], path: str) -> dict[str, str]:
-    if not params["checksum"]:
-        return {}
-    named = reference(params["checksum"])
-    if named is None:
-        return dict([parse_checksum(params["checksum"])])
-    return {named[0]: CHECKSUM_FILES.digest(named[1], named[0], path.rpartition("/")[2] or None, checksum_access(params, named[1]))}
+def _declared(params: Mapping[str, Any]) -> dict[str, str]:
+    found = declared_checksum(params)
+    return {} if found is None else dict([found])
 
 
 def _other(kind: str, name: str, algorithm: str, found: str, wanted: str) -> ImageServicesError:
