@@ -15,7 +15,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from .._core.config_reader import read, texts
-from .._core.python_package import PackagePath, PythonPackage
+from .._core.python_package import PackagePath, PythonPackage, program_fault
 from .._core.runner import ReadJob
 from .backend_plan import BackendReading, plan_backend
 
@@ -91,7 +91,7 @@ def environment(given: str) -> dict[str, Any]:
         done = subprocess.run([python, "-c", ASK], cwd="/", capture_output=True, timeout=60, check=True)
         found.update(json.loads(done.stdout.decode()))
     except (OSError, ValueError, subprocess.SubprocessError) as exc:
-        found["error"] = f"the interpreter '{python}' cannot be asked ({type(exc).__name__})"
+        found["error"] = f"the interpreter '{python}' cannot be asked ({program_fault(exc)})"
     else:
         if not found["cinder"]:
             found["error"] = f"the interpreter '{python}' has no Cinder"

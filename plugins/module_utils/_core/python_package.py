@@ -71,12 +71,23 @@ class PackagePath:
         return os.path.isdir(self.package) or (self.is_named() and not self.keeps_pth)
 
 
+def program_fault(exc: BaseException) -> str:
+    """What became of a program that was started and gave no answer of use."""
+    if isinstance(exc, subprocess.TimeoutExpired):
+        return f"it does not answer within {exc.timeout:.3g} s"
+    if isinstance(exc, subprocess.CalledProcessError):
+        return f"it was ended by signal {-exc.returncode}" if exc.returncode < 0 else f"it ends with exit code {exc.returncode}"
+    if isinstance(exc, OSError):
+        return (exc.strerror or "it cannot be started").lower()
+    return "its answer cannot be read"
+
+
 def site_packages(python: str) -> str:
     """The directory in which the interpreter looks for .pth files."""
     try:
         done = subprocess.run([python, "-c", SITE_PACKAGES], cwd="/", capture_output=True, timeout=60, check=True)
     except (OSError, subprocess.SubprocessError) as exc:
-        raise _cannot("use", "interpreter", python, f"it does not run ({type(exc).__name__})", "Give the path of a Python interpreter") from exc
+        raise _cannot("use", "interpreter", python, f"it does not run ({program_fault(exc)})", "Give the path of a Python interpreter") from exc
     return done.stdout.decode().strip()
 
 

@@ -84,7 +84,7 @@ def explained(exc: Exception, settings: Mapping[str, Any], secrets: Iterable[str
         return refused(f"auth lacks {missing[1]}, which auth_type '{kind}' needs", "Give it")
     for secret in sorted(set(secrets), key=len, reverse=True):
         text = text.replace(secret, "********")
-    return refused(text[:_MAX_CAUSE] or type(exc).__name__, "Check cloud, auth and the identity service", code=type(exc).__name__)
+    return refused(text[:_MAX_CAUSE] or "it gives no cause", "Check cloud, auth and the identity service", code=type(exc).__name__)
 
 
 def file_fault(cloud: str, paths: Iterable[str], load: Any, syntax_error: type[Exception]) -> ImageServicesError | None:

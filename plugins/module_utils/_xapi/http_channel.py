@@ -113,4 +113,4 @@ class HttpChannel:
 
 
 def _reason(exc: OSError) -> str:
-    return (exc.strerror or str(exc) or type(exc).__name__).lower()
+    return (exc.strerror or str(exc) or "the connection failed").lower()

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 from ansible_collections.xenstack.image_services.plugins.module_utils._core.errors import ImageServicesError
-from ansible_collections.xenstack.image_services.plugins.module_utils._core.python_package import PackageJob
+from ansible_collections.xenstack.image_services.plugins.module_utils._core.python_package import PackageJob, program_fault
 from ansible_collections.xenstack.image_services.plugins.module_utils._core.runner import carry_out
 
 ACTIONS: dict[str, dict[str, Any]] = {
@@ -166,5 +166,24 @@ def test_check_mode_changes_nothing_and_needs_no_interpreter(host: Host) -> None
 
 def test_an_interpreter_that_does_not_run_is_named(host: Host) -> None:
     host.options["python"] = str(host.root / "none")
-    with pytest.raises(ImageServicesError, match=r"Cannot use interpreter '.*/none': it does not run \(FileNotFoundError\)\."):
+    with pytest.raises(ImageServicesError, match=r"Cannot use interpreter '.*/none': it does not run \(no such file or directory\)\."):
         host.do("install", **NEW)
+
+
+@pytest.mark.parametrize(
+    ("script", "fault"),
+    [
+        ("exit 3", "it ends with exit code 3"),
+        ("kill -9 $$", "it was ended by signal 9"),
+        ("sleep 60", "it does not answer within 0.2 s"),
+    ],
+)
+def test_what_became_of_a_program_is_said_without_a_class(script: str, fault: str) -> None:
+    with pytest.raises(subprocess.SubprocessError) as raised:
+        subprocess.run(["sh", "-c", script], check=True, timeout=0.2 if "sleep" in script else 60)
+    assert program_fault(raised.value) == fault
+
+
+def test_a_program_that_is_not_there_or_talks_nonsense_is_told_apart() -> None:
+    assert program_fault(FileNotFoundError(2, "No such file or directory")) == "no such file or directory"
+    assert program_fault(ValueError("Expecting value: line 1 column 1 (char 0)")) == "its answer cannot be read"
