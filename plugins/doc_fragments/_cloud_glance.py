@@ -50,17 +50,17 @@ options:
       ca_cert:
         description:
           - Path of a file with certificates of the authorities to trust.
-        type: str
+        type: path
         aliases: [cacert]
       client_cert:
         description:
           - Path of a client certificate.
-        type: str
+        type: path
         aliases: [cert]
       client_key:
         description:
           - Path of the client certificate's key.
-        type: str
+        type: path
         aliases: [key]
       api_timeout:
         description:
@@ -69,7 +69,7 @@ options:
       sdk_log_path:
         description:
           - Path of a log file of openstacksdk. Without it, none is written.
-        type: str
+        type: path
       sdk_log_level:
         description:
           - Level of that log.

@@ -36,7 +36,7 @@ options:
       - Path of the image file on the host that the task runs on. M(openstack.cloud.image) calls it C(filename).
       - Its digest is computed while it is uploaded and remembered for the next run, below E(XDG_CACHE_HOME) or C(~/.cache), by path, size,
         modification time, inode and device.
-    type: str
+    type: path
     aliases: [filename]
   uri:
     description:

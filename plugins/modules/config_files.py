@@ -26,7 +26,7 @@ options:
       path:
         description:
           - Absolute path, or a path below O(directory).
-        type: str
+        type: path
         required: true
       state:
         description:
@@ -202,7 +202,7 @@ from ansible_collections.xenstack.image_services.plugins.module_utils._core.runn
 def create_config_files_argspec() -> ArgumentSpec:
     attributes = {"owner": {"type": "str"}, "group": {"type": "str"}, "mode": {"type": "raw"}}
     entry = {
-        "path": {"type": "str", "required": True},
+        "path": {"type": "path", "required": True},
         "state": {"type": "str", "choices": list(STATES), "default": "file"},
         "content": {"type": "str", "no_log": True},
         "target": {"type": "str"},

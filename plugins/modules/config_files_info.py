@@ -17,7 +17,7 @@ options:
     description:
       - Absolute paths of files.
     type: list
-    elements: str
+    elements: path
     default: []
   patterns:
     description:
@@ -29,7 +29,7 @@ options:
       directory:
         description:
           - Absolute path of the directory.
-        type: str
+        type: path
         required: true
       names:
         description:
@@ -41,7 +41,7 @@ options:
     description:
       - Absolute paths of directories of which only the existence is returned.
     type: list
-    elements: str
+    elements: path
     default: []
 extends_documentation_fragment:
   - xenstack.image_services._attributes.info
@@ -124,12 +124,12 @@ from ansible_collections.xenstack.image_services.plugins.module_utils._core.runn
 
 
 def create_config_files_info_argspec() -> ArgumentSpec:
-    pattern = {"directory": {"type": "str", "required": True}, "names": {"type": "list", "elements": "str", "required": True}}
+    pattern = {"directory": {"type": "path", "required": True}, "names": {"type": "list", "elements": "str", "required": True}}
     return ArgumentSpec(
         options={
-            "files": {"type": "list", "elements": "str", "default": []},
+            "files": {"type": "list", "elements": "path", "default": []},
             "patterns": {"type": "list", "elements": "dict", "default": [], "options": pattern},
-            "directories": {"type": "list", "elements": "str", "default": []},
+            "directories": {"type": "list", "elements": "path", "default": []},
         }
     )
 

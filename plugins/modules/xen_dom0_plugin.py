@@ -57,7 +57,7 @@ options:
         C(python2.7) that the host has. Its bytes depend on the modules alone.
       - A file is installed as it is.
       - Required with O(state=present).
-    type: str
+    type: path
   state:
     description:
       - V(present) keeps the plugin as it is given, V(absent) removes it.

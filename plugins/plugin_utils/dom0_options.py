@@ -20,7 +20,7 @@ def create_dom0_plugin_argspec() -> ArgumentSpec:
     return ArgumentSpec(
         options={
             "name": {"type": "str", "required": True},
-            "src": {"type": "str"},
+            "src": {"type": "path"},
             "state": {"type": "str", "choices": ["present", "absent"], "default": "present"},
             "path": {"type": "str", "default": "/etc/xapi.d/plugins"},
             "mode": {"type": "str", "default": "0755"},

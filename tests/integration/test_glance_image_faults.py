@@ -71,14 +71,22 @@ def test_a_passing_fault_is_survived(cloud: Cloud, proxy: FaultyProxy, image_nam
     assert not run_module("glance_image", keep(cloud.auth("alice"), image_name, disk)).succeeded()["changed"]
 
 
-@pytest.mark.parametrize("fault", [Fault(UPLOAD, times=99, reset_after=HALF), Fault(UPLOAD, times=99, answer=403)], ids=["reset", "refused"])
+@pytest.mark.parametrize(
+    ("fault", "advice"),
+    [
+        (Fault(UPLOAD, times=99, reset_after=HALF), "whether a proxy in front of it limits the size or the time of uploads"),
+        (Fault(UPLOAD, times=99, answer=403), "Use a project or a role that may do this."),
+    ],
+    ids=["reset", "refused"],
+)
 def test_a_lasting_fault_leaves_the_old_image_and_nothing_else(
-    cloud: Cloud, proxy: FaultyProxy, image_name: str, disk: Path, small_disk: Path, fault: Fault
+    cloud: Cloud, proxy: FaultyProxy, image_name: str, disk: Path, small_disk: Path, fault: Fault, advice: str
 ) -> None:
     old = run_module("glance_image", keep(cloud.auth("alice"), image_name, small_disk)).succeeded()["image"]
     proxy.faults.append(fault)
     sentence = run_module("glance_image", keep(cloud.through(proxy, "alice"), image_name, disk)).sentence()
     assert sentence.startswith(f"Cannot upload image '{image_name}': ")
+    assert advice in sentence
     assert named(cloud, image_name) == [old]
     cloud.assert_stored(old, small_disk, *old["stores"])
 

@@ -164,6 +164,13 @@ def test_what_glance_refuses_of_data_has_a_sentence_of_its_own(cloud: Cloud, ima
     assert [image for image in cloud.images("alice") if image["name"] == image_name] == []
 
 
+def test_too_many_properties_are_no_matter_of_space(cloud: Cloud, image_name: str) -> None:
+    options = {**cloud.auth("alice"), "name": image_name, "state": "reserved", "properties": {f"p{number}": "x" for number in range(140)}}
+    sentence = run_module("glance_image", options).sentence()
+    assert "Glance answered 413" in sentence
+    assert sentence.endswith("Maximum: 128. Declare fewer properties, or raise image_property_quota in Glance.")
+
+
 def test_a_vhdx_is_taken(cloud: Cloud, image_name: str, tmp_path: Path) -> None:
     """Glance does not find its size where its header and its metadata, which is 3 MiB behind it, come in one chunk."""
     path = tmp_path / "disk.vhdx"

@@ -23,13 +23,13 @@ def create_cloud_argspec(timeout: int = 600) -> ArgumentSpec:
             "region_name": {"type": "str"},
             "interface": {"type": "str", "choices": ["admin", "internal", "public"], "aliases": ["endpoint_type"]},
             "validate_certs": {"type": "bool", "aliases": ["verify"]},
-            "ca_cert": {"type": "str", "aliases": ["cacert"]},
-            "client_cert": {"type": "str", "aliases": ["cert"]},
-            "client_key": {"type": "str", "aliases": ["key"], "no_log": False},
+            "ca_cert": {"type": "path", "aliases": ["cacert"]},
+            "client_cert": {"type": "path", "aliases": ["cert"]},
+            "client_key": {"type": "path", "aliases": ["key"], "no_log": False},
             "wait": {"type": "bool", "default": True},
             "timeout": {"type": "int", "default": timeout},
             "api_timeout": {"type": "int"},
-            "sdk_log_path": {"type": "str"},
+            "sdk_log_path": {"type": "path"},
             "sdk_log_level": {"type": "str", "choices": ["INFO", "DEBUG"], "default": "INFO"},
         }
     )

@@ -119,7 +119,7 @@ class Cloud:
                 url = _endpoint(self._region, self._session, "identity")
             except ks.ClientException as exc:
                 raise _no_connection(exc) from exc
-            self._identity = Identity(HttpClient(self._session, _unversioned(url), self._clock))
+            self._identity = Identity(HttpClient(self._session, _unversioned(url), self._clock, service="Keystone"))
         return self._identity
 
     def service(self, service_type: str, name: str = "Glance") -> HttpClient | None:

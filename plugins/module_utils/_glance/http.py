@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Union
 
 from .._core.errors import ImageServicesError, cannot
 from .._core.wait import RETRYABLE_STATUS, Clock
+from .advice import ADVICE, advice_on, proxy_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -26,47 +27,26 @@ READ_ATTEMPTS = 6
 MAX_PAUSE = 15.0
 DEFAULT_TIMEOUT = 120.0
 
-# What glance_store says where its process may not remove the file of an image.
-FILE_KEPT = re.compile(r"cannot delete file ", re.IGNORECASE)
-FILE_ADVICE = (
-    "Glance's service itself may not remove it, whoever asks: let the role glance_stores run, which keeps former directories of stores writable, "
-    "or correct owner, mode or mount of the directory on Glance's host"
-)
-
-# By HTTP status, and by the word for what this collection found.
-ADVICE: Mapping[object, str] = {
-    400: "Correct the option that Glance names",
-    401: "Check the credentials, then run the task again",
-    403: "Use a project or a role that may do this",
-    404: "Check the name or id and the project that the task runs as",
-    409: "Wait for the other operation on this image to end, then run the task again",
-    413: "Free space in the store or raise the quota, then run the task again",
-    "checksum_mismatch": "Get the content again, or correct checksum",
-    "busy": "Run the task again later: what was copied stays, and Glance gives up a lost import an hour after its last sign of life",
-    "digest_mismatch": "Run the task again, and look at the store's disk if it happens again",
-    "copy_failed": "See Glance's log for what its store said, then run the task again: what was copied stays",
-    "import_failed": "Check the source and the stores, Glance's log tells more",
-    "fixed_vhd": "Convert it to a dynamic VHD or to qcow2, declare disk_format: vhd where require_image_format_match is off in Glance, "
-    "or disk_format: raw to keep it with its footer",
-    "format_mismatch": "Declare the format that it has, or convert it first",
-    "not_active": "See Glance's log for what became of it",
-    "stuck": "Delete that image if it is still there, then run the task again",
-    "timeout": "See what Glance is doing, or raise timeout",
-    "used_id": "Glance never gives out an id twice: give another id, or leave id out",
-    "unsafe": "Run the task again, and look at the image if it says so again",
-    "tls": "Check ca_cert and validate_certs, which a cloud that is a dictionary or an entry of clouds.yaml calls cacert and verify",
-}
-
 
 # Exception is repeated for checkers that do not follow the import of its base.
 class GlanceError(ImageServicesError, Exception):
     """Glance, or the way to it, refused; ``status`` is None where no answer came."""
 
-    def __init__(self, cause: str, *, status: int | None = None, request_id: str | None = None, kind: str | None = None, advice: str | None = None) -> None:
-        """``advice`` is for what this one refusal needs, beyond what its code tells."""
+    def __init__(
+        self,
+        cause: str,
+        *,
+        status: int | None = None,
+        request_id: str | None = None,
+        kind: str | None = None,
+        advice: str | None = None,
+        service: str = "Glance",
+    ) -> None:
+        """``advice`` is for what this one refusal needs, beyond what its code tells; ``service`` is whose refusal it is."""
         super().__init__(cause, code=status if kind is None else kind, details=None, request_id=request_id)
         self.status = status
         self._advice = advice
+        self._service = service
 
     @property
     def retryable(self) -> bool:
@@ -81,11 +61,13 @@ class GlanceError(ImageServicesError, Exception):
         if self._advice is not None:
             return self._advice
         if self.retryable:
-            return "See that Glance answers, then run the task again"
-        if self.status == 403 and FILE_KEPT.search(str(self)):
-            # Not for want of a role: the service itself may not remove the file of a store.
-            return FILE_ADVICE
-        return ADVICE.get(self.code, "See Glance's log for the request id" if self.request_id else "Check the cloud's settings")
+            return f"See that {self._service} answers, then run the task again"
+        return ADVICE.get(self.code, f"See {self._service}'s log for the request id" if self.request_id else "Check the cloud's settings")
+
+    def with_more(self, more: str, advice: str | None = None) -> GlanceError:
+        """The same refusal, with what else happened, and other advice where some is given."""
+        kind = self.code if isinstance(self.code, str) else None
+        return GlanceError(f"{self}{more}", status=self.status, request_id=self.request_id, kind=kind, advice=advice or self.advice, service=self._service)
 
 
 @contextmanager
@@ -155,7 +137,7 @@ class HttpClient:
             extra["data"] = data
         if stream:
             extra["stream"] = True
-        with _session_errors(url):
+        with _session_errors(url, self._service):
             response = self._session.request(
                 url,
                 method,
@@ -168,17 +150,17 @@ class HttpClient:
                 **extra,
             )
         if response.status_code >= 300:
-            raise GlanceError(_reason(response, self._service), status=response.status_code, request_id=response.headers.get("x-openstack-request-id"))
+            raise _refusal(response, self._service)
         return response
 
     def log_in(self, auth: Any) -> None:
         """Have keystoneauth get a token, by other credentials than the session's where they are others."""
-        with _session_errors(self.base_url):
+        with _session_errors(self.base_url, self._service):
             auth.get_access(self._session)
 
 
 @contextmanager
-def _session_errors(url: str) -> Iterator[None]:
+def _session_errors(url: str, service: str) -> Iterator[None]:
     """What keystoneauth raises, as GlanceError."""
     from keystoneauth1 import exceptions as ks
 
@@ -187,11 +169,10 @@ def _session_errors(url: str) -> Iterator[None]:
     except ks.SSLError as exc:
         raise GlanceError(f"no secure connection to {_origin(url)} ({_short(exc)})", kind="tls") from exc
     except ks.ConnectionError as exc:
-        raise GlanceError(f"no answer from {_origin(url)} ({_short(exc)})", kind="connection") from exc
+        raise GlanceError(f"no answer from {_origin(url)} ({_short(exc)})", kind="connection", service=service) from exc
     except ks.HttpError as exc:
-        raise GlanceError(
-            f"the identity service refused: {_short(exc)}", status=exc.http_status, request_id=exc.request_id, kind=_identity_kind(exc.http_status)
-        ) from exc
+        cause, kind = f"the identity service refused: {_short(exc)}", _identity_kind(exc.http_status)
+        raise GlanceError(cause, status=exc.http_status, request_id=exc.request_id, kind=kind, service="Keystone") from exc
     except ks.ClientException as exc:
         raise GlanceError(_short(exc), kind="client") from exc
 
@@ -212,14 +193,23 @@ def _short(exc: Exception) -> str:
     return inner.group(0) if inner else text[:300]
 
 
-def _reason(response: requests.Response, service: str) -> str:
-    """Glance answers errors as small HTML pages, proxies as large ones, Cinder as an object of one object with a message."""
+def _refusal(response: requests.Response, service: str) -> GlanceError:
+    """Glance answers errors as small HTML pages, proxies as pages of their own, Cinder and Keystone as an object of one object with a message."""
     text = _message(response) or response.text[:4000]
+    proxy = proxy_of(text)
     body = re.search(r"<body[^>]*>(.*)</body>", text, re.DOTALL | re.IGNORECASE)
-    plain = re.sub(r"<h1>.*?</h1>", "", body.group(1) if body else text, flags=re.DOTALL | re.IGNORECASE)
+    titles = r"<h1>.*?</h1>|<center>.*?</center>" if proxy else r"<h1>.*?</h1>"
+    plain = re.sub(titles, "", body.group(1) if body else text, flags=re.DOTALL | re.IGNORECASE)
     plain = " ".join(html.unescape(re.sub(r"<[^>]*>", " ", plain)).split())
-    label = f"{service} answered {response.status_code} {response.reason or ''}".strip()
-    return f"{label}: {plain[:500]}" if plain else label
+    who = f"{proxy} in front of {service}" if proxy else service
+    label = f"{who} answered {response.status_code} {response.reason or ''}".strip()
+    return GlanceError(
+        f"{label}: {plain[:500]}" if plain else label,
+        status=response.status_code,
+        request_id=response.headers.get("x-openstack-request-id"),
+        advice=advice_on(response.status_code, plain, proxy, service),
+        service=service,
+    )
 
 
 def _message(response: requests.Response) -> str | None:

@@ -6,11 +6,19 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 
 from .._core.errors import ImageServicesError, cannot
 from .http import GlanceError, HttpClient
 
 PROJECT_ID = re.compile(r"[0-9a-f]{32}|[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
+
+# Where Keystone does not let the caller look a name up; an id needs no look.
+_ADVICE: Mapping[int | None, str] = {
+    401: "Give the project's id: access rules of an application credential must allow GET /v3/projects, or names cannot be looked up",
+    403: "Give the project's id",
+    404: "Give the project's id",
+}
 
 
 class Identity:
@@ -42,7 +50,7 @@ class Identity:
         try:
             found = self._projects(params)
         except GlanceError as exc:
-            raise exc.explained("find", "project", name_or_id, "Give the project's id") from exc
+            raise exc.explained("find", "project", name_or_id, _ADVICE.get(exc.status, exc.advice)) from exc
         if not found:
             raise cannot("find", "project", name_or_id, "no project of this name is visible", "Check the name, or give the project's id", code="not_found")
         if len(found) > 1:

@@ -14,6 +14,7 @@ from .._content.disk_image_source import DiskImageSource
 from .._content.source import FileSource, Source
 from .._disk.formats import RAW, sniff
 from .._disk.vhd.format import fixed_disk_size
+from .._glance.advice import BODY_DROPPED
 from .._glance.api import Glance
 from .._glance.http import GlanceError
 from .._glance.properties import SOURCE_COMPRESSION, SOURCE_DIGEST, SOURCE_FINGERPRINT, Record
@@ -155,6 +156,9 @@ class ContentUpload:
         digest = self.sent.digests.get(algorithm) or self._source.digests([algorithm])[algorithm]
         kept = digest == stored
         if not kept and not self._converted(image):
+            if image.get("size") != self.sent.size:
+                cause = f"Glance has received {image.get('size')} of the {self.sent.size} bytes that were sent"
+                raise GlanceError(cause, kind="digest_mismatch", advice=BODY_DROPPED)
             raise GlanceError(f"Glance has the {algorithm} digest {stored} of what was sent as {digest}", kind="digest_mismatch")
         if self._decompressed is not None:
             notes[SOURCE_DIGEST] = ":".join(next(iter(self._decompressed.passed.items())))

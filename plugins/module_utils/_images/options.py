@@ -21,7 +21,7 @@ def create_image_argspec() -> ArgumentSpec:
             "name": {"type": "str"},
             "id": {"type": "str"},
             "state": {"type": "str", "choices": ["present", "reserved", "inactive", "absent"], "default": "present"},
-            "src": {"type": "str", "aliases": ["filename"]},
+            "src": {"type": "path", "aliases": ["filename"]},
             "uri": {"type": "str"},
             "checksum": {"type": "str"},
             "checksum_name": {"type": "str"},

@@ -20,7 +20,7 @@ from .._core.address import identity, shown
 from .._core.errors import ImageServicesError, cannot
 from .._disk.formats import COMPRESSIONS, RAW, detected, fixed_vhd, mismatch, sniff, undeclared
 from .._disk.standalone import check_standalone
-from .._glance.http import ADVICE
+from .._glance.advice import ADVICE
 from .desired import SourceFacts, import_fingerprint, parse_checksum
 
 SERVICE_SIDE_METHODS = ("web-download", "glance-download")

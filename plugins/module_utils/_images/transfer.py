@@ -13,6 +13,7 @@ from .._content.body import HashingSource, Progress, upload_body
 from .._content.source import Source
 from .._core.errors import ImageServicesError
 from .._core.wait import Stalled, wait_while_moving
+from .._glance.advice import BROKEN_UPLOAD
 from .._glance.api import Glance, Record
 from .._glance.http import GlanceError, pauses
 
@@ -79,17 +80,18 @@ def _send(glance: Glance, image_id: str, sending: Sending, put: Callable[[Hashin
             if status == done and body.digests_passed:
                 return Sent(body.digests_passed, body.sent, total, tail=body.last)
             if status != "queued":
-                raise Stuck(
-                    f"{exc}; after {body.sent} bytes the image is left in status '{status}'", status=exc.status, request_id=exc.request_id, kind="stuck"
-                ) from exc
+                cause = f"{exc}; after {body.sent} bytes the image is left in status '{status}'"
+                advice = f"{_advice_on(exc, body)}. Delete that image if it is still there"
+                raise Stuck(cause, status=exc.status, request_id=exc.request_id, kind="stuck", advice=advice) from exc
             if attempt == UPLOAD_ATTEMPTS:
-                raise _with_progress(exc, body, attempt) from exc
+                raise exc.with_more(f" after {body.sent} bytes, in the last of {attempt} attempts", _advice_on(exc, body)) from exc
         glance.http.clock.sleep(pause)
     raise AssertionError("pauses() never ends")
 
 
-def _with_progress(exc: GlanceError, body: HashingSource, attempts: int) -> GlanceError:
-    return GlanceError(f"{exc} after {body.sent} bytes, in the last of {attempts} attempts", status=exc.status, request_id=exc.request_id, kind=str(exc.code))
+def _advice_on(exc: GlanceError, body: HashingSource) -> str:
+    """A connection that breaks in the middle of the data is mostly ended by what is between."""
+    return BROKEN_UPLOAD if exc.code == "connection" and body.sent else exc.advice
 
 
 def _settled_status(glance: Glance, image_id: str, done: str, idle_timeout: float) -> str:

@@ -8,7 +8,6 @@ import importlib
 import json
 import socket
 from collections.abc import Callable, Iterator, Mapping
-from functools import cache
 from typing import Any
 
 import pytest
@@ -17,13 +16,8 @@ from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.xenstack.image_services.plugins.module_utils._core.errors import ImageServicesError
 from ansible_collections.xenstack.image_services.plugins.module_utils._core.identifiers import EMPTY_MEANS, IDENTIFYING, find_blank, refuse_blank
 from ansible_collections.xenstack.image_services.plugins.module_utils._images.catalogue_options import checked_items, create_item_argspec
-from ansible_collections.xenstack.image_services.plugins.plugin_utils.dom0_options import create_dom0_plugin_argspec
-from ansible_collections.xenstack.image_services.plugins.plugin_utils.stores_plan import create_stores_plan_argspec
-from ansible_collections.xenstack.image_services.tests.support.deployment import ROOT
+from ansible_collections.xenstack.image_services.tests.support.module_specs import ACTIONS, MODULES, spec_of
 
-MODULES = sorted(path.stem for path in (ROOT / "plugins" / "modules").glob("*.py"))
-# Their work is done by action plugins.
-ACTIONS = {"glance_stores_plan": create_stores_plan_argspec, "xen_dom0_plugin": create_dom0_plugin_argspec}
 # Options of text that name no object: an empty one says something else, or is refused by what it means.
 OTHER_TEXTS = frozenset(
     "admin_url arguments args auth_type auth_url bandwidth boot.kernel boot.ramdisk bootloader bootloader_args ca_cert checksum client_cert client_key "
@@ -36,29 +30,8 @@ OTHER_TEXTS = frozenset(
 )
 
 
-class Captured(Exception):
-    """The spec of a module that was about to start."""
-
-
 class Refused(Exception):
     """What a module has answered."""
-
-
-@cache
-def spec_of(name: str) -> dict[str, Any]:
-    if name in ACTIONS:
-        return ACTIONS[name]().module_kwargs()
-    module = importlib.import_module(f"ansible_collections.xenstack.image_services.plugins.modules.{name}")
-    with pytest.MonkeyPatch.context() as patch:
-
-        def capture(self: AnsibleModule, argument_spec: dict[str, Any], **kwargs: Any) -> None:
-            raise Captured({**kwargs, "argument_spec": argument_spec})
-
-        patch.setattr(AnsibleModule, "__init__", capture)
-        with pytest.raises(Captured) as caught:
-            module.main()
-    found: dict[str, Any] = caught.value.args[0]
-    return found
 
 
 def texts(options: Mapping[str, Any], *above: str) -> Iterator[tuple[str, ...]]:
