@@ -53,6 +53,7 @@ IDENTIFYING = frozenset(
         "serverpath",
         "service_name",
         "snapshot",
+        "source_sr",
         "sr",
         "store",
         "stores",
