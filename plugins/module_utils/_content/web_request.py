@@ -8,13 +8,11 @@ from __future__ import annotations
 import socket
 import ssl
 from collections.abc import Callable, Iterator
-from datetime import datetime, timezone
-from email.utils import parsedate_to_datetime
 from http.client import BadStatusLine
 from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import urlsplit
 
-from .._core.wait import RETRYABLE_STATUS, Clock
+from .._core.wait import RETRYABLE_STATUS, Clock, retry_after
 from .web import CONNECT_TIMEOUT, PORTS, READ_TIMEOUT
 
 if TYPE_CHECKING:
@@ -23,8 +21,6 @@ if TYPE_CHECKING:
 # Attempts in a row that bring nothing.
 HTTP_ATTEMPTS = 5
 MAX_PAUSE = 15.0
-# What a server may ask for by Retry-After.
-MAX_RETRY_AFTER = 120.0
 Kind = TypeVar("Kind", bound=BaseException)
 
 
@@ -50,7 +46,7 @@ def ask(
             found = fault(answer)
             if found is None:
                 return answer
-            cause, passing, wanted = found, answer.status_code in RETRYABLE_STATUS, retry_after(answer)
+            cause, passing, wanted = found, answer.status_code in RETRYABLE_STATUS, retry_after(answer.headers.get("Retry-After"))
             answer.close()
         if not passing or attempt == HTTP_ATTEMPTS:
             raise NoAnswer(cause)
@@ -60,16 +56,6 @@ def ask(
 def pause_after(attempt: int) -> float:
     """Seconds before the next attempt."""
     return min(2.0**attempt, MAX_PAUSE)
-
-
-def retry_after(answer: requests.Response) -> float:
-    """Seconds that a busy server asks for, as a number or a date."""
-    told = answer.headers.get("Retry-After", "").strip()
-    try:
-        seconds = float(told) if told.isdigit() else (parsedate_to_datetime(told) - datetime.now(timezone.utc)).total_seconds()
-    except (TypeError, ValueError, OverflowError):
-        return 0.0
-    return min(max(seconds, 0.0), MAX_RETRY_AFTER)
 
 
 def raw_content(answer: requests.Response, size: int) -> Iterator[bytes]:

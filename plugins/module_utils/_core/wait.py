@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from datetime import datetime, timezone
+from email.utils import parsedate_to_datetime
 from typing import TypeVar
 
 State = TypeVar("State")
@@ -14,6 +16,8 @@ State = TypeVar("State")
 
 # Answers of HTTP after which the same request may succeed.
 RETRYABLE_STATUS = frozenset({429, 500, 502, 503, 504})
+# What a server may ask for by Retry-After.
+MAX_RETRY_AFTER = 120.0
 
 
 class Clock:
@@ -24,6 +28,16 @@ class Clock:
 
     def sleep(self, seconds: float) -> None:
         time.sleep(seconds)
+
+
+def retry_after(told: str | None) -> float:
+    """Seconds that a busy server asks for in Retry-After, as a number or a date; none where it says nothing that can be used."""
+    told = (told or "").strip()
+    try:
+        seconds = float(told) if told.isdigit() else (parsedate_to_datetime(told) - datetime.now(timezone.utc)).total_seconds()
+    except (TypeError, ValueError, OverflowError):
+        return 0.0
+    return min(max(seconds, 0.0), MAX_RETRY_AFTER)
 
 
 class Stalled(Exception):

@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Union
 
 from .._core.errors import ImageServicesError, cannot
-from .._core.wait import RETRYABLE_STATUS, Clock
+from .._core.wait import RETRYABLE_STATUS, Clock, retry_after
 from .advice import ADVICE, advice_on, proxy_of
 
 if TYPE_CHECKING:
@@ -45,6 +45,8 @@ class GlanceError(ImageServicesError, Exception):
         """``advice`` is for what this one refusal needs, beyond what its code tells; ``service`` is whose refusal it is."""
         super().__init__(cause, code=status if kind is None else kind, details=None, request_id=request_id)
         self.status = status
+        # Seconds that the far end asks to be left alone.
+        self.retry_after = 0.0
         self._advice = advice
         self._service = service
 
@@ -110,7 +112,7 @@ class HttpClient:
             except GlanceError as exc:
                 if attempt == attempts or not exc.retryable:
                     raise
-            self.clock.sleep(pause)
+                self.clock.sleep(max(pause, exc.retry_after))
         raise AssertionError("pauses() never ends")
 
     def request(
@@ -150,7 +152,9 @@ class HttpClient:
                 **extra,
             )
         if response.status_code >= 300:
-            raise _refusal(response, self._service)
+            refused = _refusal(response, self._service)
+            refused.retry_after = retry_after(response.headers.get("Retry-After"))
+            raise refused
         return response
 
     def log_in(self, auth: Any) -> None:
@@ -172,7 +176,9 @@ def _session_errors(url: str, service: str) -> Iterator[None]:
         raise GlanceError(f"no answer from {_origin(url)} ({_short(exc)})", kind="connection", service=service) from exc
     except ks.HttpError as exc:
         cause, kind = f"the identity service refused: {_short(exc)}", _identity_kind(exc.http_status)
-        raise GlanceError(cause, status=exc.http_status, request_id=exc.request_id, kind=kind, service="Keystone") from exc
+        refused = GlanceError(cause, status=exc.http_status, request_id=exc.request_id, kind=kind, service="Keystone")
+        refused.retry_after = retry_after(exc.response.headers.get("Retry-After") if exc.response is not None else None)
+        raise refused from exc
     except ks.ClientException as exc:
         raise GlanceError(_short(exc), kind="client") from exc
 

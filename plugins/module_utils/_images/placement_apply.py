@@ -106,7 +106,7 @@ class Placer:
                 begun = exc.retryable or (exc.status == 400 and set(missing).intersection(stores_of(self.idle(image_id))))
                 if not begun or attempt == UPLOAD_ATTEMPTS:
                     raise
-                self._glance.http.clock.sleep(pause)
+                self._glance.http.clock.sleep(max(pause, exc.retry_after))
                 continue
             return self._followed(image_id) if self._wait else image
         raise AssertionError("pauses() never ends")

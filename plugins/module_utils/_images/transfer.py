@@ -85,7 +85,7 @@ def _send(glance: Glance, image_id: str, sending: Sending, put: Callable[[Hashin
                 raise Stuck(cause, status=exc.status, request_id=exc.request_id, kind="stuck", advice=advice) from exc
             if attempt == UPLOAD_ATTEMPTS:
                 raise exc.with_more(f" after {body.sent} bytes, in the last of {attempt} attempts", _advice_on(exc, body)) from exc
-        glance.http.clock.sleep(pause)
+            glance.http.clock.sleep(max(pause, exc.retry_after))
     raise AssertionError("pauses() never ends")
 
 

@@ -18,8 +18,9 @@ from threading import Thread
 import pytest
 from ansible_collections.xenstack.image_services.plugins.module_utils._content.checksum_fetch import ChecksumFiles
 from ansible_collections.xenstack.image_services.plugins.module_utils._content.source import HttpSource
-from ansible_collections.xenstack.image_services.plugins.module_utils._content.web_request import HTTP_ATTEMPTS, MAX_RETRY_AFTER
+from ansible_collections.xenstack.image_services.plugins.module_utils._content.web_request import HTTP_ATTEMPTS
 from ansible_collections.xenstack.image_services.plugins.module_utils._core.errors import ImageServicesError
+from ansible_collections.xenstack.image_services.plugins.module_utils._core.wait import MAX_RETRY_AFTER
 from ansible_collections.xenstack.image_services.tests.support.clocks import JumpingClock
 
 CONTENT = bytes(range(256)) * 400

@@ -5,14 +5,20 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
 import requests
+from ansible_collections.xenstack.image_services.plugins.module_utils._content.source import FileSource
 from ansible_collections.xenstack.image_services.plugins.module_utils._core.errors import ImageServicesError
+from ansible_collections.xenstack.image_services.plugins.module_utils._core.wait import MAX_RETRY_AFTER
 from ansible_collections.xenstack.image_services.plugins.module_utils._glance.api import Glance
 from ansible_collections.xenstack.image_services.plugins.module_utils._glance.argspec import auth_secrets
 from ansible_collections.xenstack.image_services.plugins.module_utils._glance.http import GlanceError, HttpClient, glance_errors
+from ansible_collections.xenstack.image_services.plugins.module_utils._images.placement_apply import Placer
+from ansible_collections.xenstack.image_services.plugins.module_utils._images.placement_plan import Placement
+from ansible_collections.xenstack.image_services.plugins.module_utils._images.transfer import Sending, put_data
 from ansible_collections.xenstack.image_services.tests.support.clocks import JumpingClock
 from hypothesis import given
 from hypothesis import strategies as st
@@ -22,8 +28,9 @@ from keystoneauth1 import exceptions as ks
 class Script:
     """A session that answers from a list; an exception in it is raised."""
 
-    def __init__(self, *answers: tuple[int, bytes] | Exception) -> None:
+    def __init__(self, *answers: tuple[int, bytes] | Exception, retry_after: str | None = None) -> None:
         self.answers = list(answers)
+        self.retry_after = retry_after
         self.asked: list[str] = []
         self.data: Any = None
 
@@ -37,6 +44,8 @@ class Script:
         response.status_code, response._content = answer
         response.reason = "Reason"
         response.headers["x-openstack-request-id"] = "req-7"
+        if self.retry_after is not None:
+            response.headers["Retry-After"] = self.retry_after
         return response
 
 
@@ -51,6 +60,48 @@ def test_reads_are_repeated_while_the_far_end_is_away() -> None:
     assert script.asked == ["GET http://glance/v2/images/a"] * 4
     assert isinstance(http.clock, JumpingClock)
     assert http.clock.slept == sorted(http.clock.slept), "pauses grow"
+
+
+@pytest.mark.parametrize("status", [429, 500, 502, 503, 504])
+@pytest.mark.parametrize(
+    ("told", "pause"),
+    [("30", 30.0), (" 45 ", 45.0), ("100000", MAX_RETRY_AFTER), ("Wed, 01 Jan 2121 00:00:00 GMT", MAX_RETRY_AFTER), ("soon", None), ("0", None), (None, None)],
+)
+def test_the_pause_that_glance_asks_for_is_kept(status: int, told: str | None, pause: float | None) -> None:
+    http = client(Script((status, b""), (200, b"{}"), retry_after=told))
+    http.get("/v2/images")
+    assert isinstance(http.clock, JumpingClock)
+    assert http.clock.slept == [pause] if pause is not None else http.clock.slept[0] < 1
+
+
+def test_data_is_sent_again_after_the_pause_that_glance_asks_for(tmp_path: Path) -> None:
+    disk = tmp_path / "disk"
+    disk.write_bytes(b"data")
+    queued = (200, b'{"id": "a", "status": "queued"}')
+    http = client(Script((503, b""), queued, (204, b""), retry_after="50"))
+    put_data(Glance(http, "p"), "a", Sending(FileSource(str(disk)), ["sha256"], None, 10.0), None)
+    assert isinstance(http.clock, JumpingClock)
+    assert http.clock.slept == [50.0]
+
+
+def test_a_copy_is_asked_for_again_after_the_pause_that_glance_asks_for() -> None:
+    before, after = ((200, f'{{"id": "a", "status": "active", "stores": "{stores}"}}'.encode()) for stores in ("fast", "fast,archive"))
+    script = Script(before, before, (503, b""), after, after, after, retry_after="50")
+    http = client(script)
+    placed = Placer(Glance(http, "p"), 10.0).place("a", Placement(("archive",)), ["fast"])
+    assert isinstance(http.clock, JumpingClock)
+    assert (placed.failures, http.clock.slept[:1]) == ([], [50.0])
+    assert script.asked[2] == "POST http://glance/v2/images/a/import"
+
+
+def test_the_pause_that_the_identity_service_asks_for_is_kept() -> None:
+    busy = requests.Response()
+    busy.status_code = 503
+    busy.headers["Retry-After"] = "40"
+    http = client(Script(ks.ServiceUnavailable("busy", response=busy), (200, b"{}")))
+    http.get("/v2/images")
+    assert isinstance(http.clock, JumpingClock)
+    assert http.clock.slept == [40.0]
 
 
 def test_a_final_refusal_is_not_repeated() -> None:
