@@ -52,7 +52,7 @@ PROGRAMS_databases := initdb:postgresql /usr/sbin/mariadbd:mariadb-server-core
 PROGRAMS_node := node:nodejs npm
 STAMPS := $(patsubst PROGRAMS_%,.build/%,$(filter PROGRAMS_%,$(.VARIABLES)))
 
-.PHONY: help demo demo-stop demo-clean demo-needs test test-needs small units driver filter integration sweep coverage bench bench-quick sanity package newest molecule lock xapi-facts clean demo-check lock-check docs stores-guide doc-fragments xapi-client ee
+.PHONY: help demo demo-stop demo-clean demo-needs test test-needs small units driver filter integration sweep coverage bench bench-quick sanity package newest molecule lock xapi-facts clean demo-check lock-check docs picture recording stores-guide doc-fragments xapi-client ee
 .PHONY: lint lint-python lint-types lint-imports lint-shell lint-yaml lint-ansible lint-docs lint-changelog lint-licences lint-workflows lint-words
 
 help: ## Show what there is to make
@@ -68,6 +68,8 @@ test-needs:
 demo: demo-needs .venv/.stamp .build/collection .build/openssl ## Deploy Keystone, Glance and a simulated Xen pool under .demo/, with an image and a VM of it
 	@playbooks/files/demo_place.sh .demo
 	.venv/bin/ansible-playbook playbooks/demo.yml
+	@.demo/bin/images
+	@cat playbooks/files/demo_try.txt
 
 demo-stop: .venv/.stamp .build/collection ## End the services of the demo
 	.venv/bin/ansible-playbook playbooks/demo_stop.yml
@@ -115,6 +117,12 @@ bench-quick: .venv-test/.stamp .build/collection .build/qemu-img .build/openssl 
 
 docs: .venv-docs/.stamp .build/collection ## Build the documentation site in .build/docs
 	$(CI)/docs.sh
+
+picture: .venv-docs/.stamp ## Write the diagram of the front page as the file that the README shows
+	.venv-docs/bin/python $(CI)/picture.py write
+
+recording: ## Record the demo in a terminal, as the file that the README shows
+	$(CI)/recording.sh
 
 stores-guide: .venv-lint/.stamp ## Write the tables of options in docs/docsite/rst/guide_stores.rst
 	.venv-lint/bin/python $(CI)/stores_guide.py write

@@ -2,7 +2,8 @@
 # SPDX-FileCopyrightText: 2026 xenstack.image_services contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
 #
-# The demo as a newcomer meets it: in a copy of this checkout, as an ordinary user with an empty home: in check mode, for real, again without a change, and away.
+# The demo as a newcomer meets it, in a copy of this checkout, as an ordinary user with an empty home: in check mode, for real, again without a
+# change, the commands that it ends with, as it prints them, and away.
 set -euo pipefail
 
 work=$(mktemp -d "${TMPDIR:-/tmp}/image-services-demo.XXXXXX")
@@ -32,11 +33,36 @@ if [ -e "$place/.demo" ]; then
 fi
 "${as[@]}" make -C "$place" demo
 again=$("${as[@]}" make -C "$place" demo)
-if ! grep -Eq '^localhost .* changed=0 .* failed=0 ' <<<"$again"; then
+unchanged() {
+    if ! grep -Eq '^localhost .* changed=0 .* failed=0 ' <<<"$2"; then
+        printf '%s\n' "$2"
+        echo "Cannot repeat $1: the second run changed something." >&2
+        exit 1
+    fi
+}
+unchanged "the demo" "$again"
+
+mapfile -t commands < <(sed -n 's/^  \(\.demo[^#]*[^# ]\) .*#.*/\1/p' <<<"$again")
+if [ "${#commands[@]}" != 3 ]; then
     printf '%s\n' "$again"
-    echo "Cannot repeat the demo: the second run changed something." >&2
+    echo "Cannot try the demo: it ends with ${#commands[@]} commands, not 3." >&2
     exit 1
 fi
+try() { (cd "$place" && "${as[@]}" sh -c "$1"); }
+for command in "${commands[@]}"; do
+    echo "\$ $command"
+    try "$command"
+done
+unchanged "'${commands[1]}'" "$(try "${commands[1]}")"
+images=$(try "${commands[0]}")
+printf '%s\n' "$images"
+for row in "demo-disk .* archive, fast" "my-image .* archive, fast" "demo-snapshot .* archive"; do
+    if ! grep -Eq "^\| $row +\|" <<<"$images"; then
+        echo "Cannot try the demo: the list of images has no '$row'." >&2
+        exit 1
+    fi
+done
+
 "${as[@]}" make -C "$place" demo-stop
 "${as[@]}" make -C "$place" clean
 if left=$(grep -lsF -f <(echo "$place") /proc/[0-9]*/cmdline); then
