@@ -8,6 +8,7 @@ set -euo pipefail
 site=$PWD/.build/docs
 work=$PWD/.build/docs-work
 export PATH=$PWD/.venv-docs/bin:$PATH HOME=$PWD/.build/home
+python tests/support/ci/picture.py check
 rm -rf "$site" "$work"
 mkdir -p "$work/rst" "$HOME"
 # antsibull-docs writes into no directory that others can write to.
