@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from ansible.module_utils.basic import missing_required_lib
 
-from .._core.errors import ImageServicesError
+from .._core.errors import ImageServicesError, cannot
 from .api import Glance
 from .argspec import auth_secrets, cloud_secrets
 from .credentials import check_keys, check_settings, explained, file_fault, looked_for, refused
@@ -58,7 +58,10 @@ class Cloud:
             raise ImageServicesError(missing_required_lib("openstacksdk", reason="to talk to the image service"), code="missing_library")
         if params.get("sdk_log_path"):
             debug = params.get("sdk_log_level") == "DEBUG"
-            openstack.enable_logging(debug=debug, http_debug=debug, path=params["sdk_log_path"])
+            try:
+                openstack.enable_logging(debug=debug, http_debug=debug, path=params["sdk_log_path"])
+            except OSError as exc:
+                raise cannot("write", "log", params["sdk_log_path"], os.strerror(exc.errno or 0), "Correct sdk_log_path", code="bad_log") from exc
         arguments = _sdk_arguments(params)
         check_settings(arguments)
         with _connecting(params, arguments):

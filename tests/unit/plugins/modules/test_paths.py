@@ -7,11 +7,14 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Iterator, Mapping
+from pathlib import Path
 from typing import Any
 
 import pytest
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
+from ansible_collections.xenstack.image_services.plugins.module_utils._core.errors import ImageServicesError
 from ansible_collections.xenstack.image_services.plugins.module_utils._glance.argspec import create_cloud_argspec
+from ansible_collections.xenstack.image_services.plugins.module_utils._glance.connection import Cloud
 from ansible_collections.xenstack.image_services.plugins.module_utils._images.catalogue_options import checked_items
 from ansible_collections.xenstack.image_services.tests.support.module_specs import MODULES, spec_of
 
@@ -61,6 +64,14 @@ def home(monkeypatch: pytest.MonkeyPatch) -> str:
 def test_of_a_cloud(home: str, option: str) -> None:
     checked = ArgumentSpecValidator(create_cloud_argspec().module_kwargs()["argument_spec"]).validate({option: "~/file"})
     assert checked.validated_parameters[option] == f"{home}/file"
+
+
+@pytest.mark.parametrize(("path", "cause"), [("none/sdk.log", "No such file or directory"), ("", "Is a directory")], ids=["no directory", "a directory"])
+def test_a_log_that_cannot_be_written_has_a_sentence(tmp_path: Path, path: str, cause: str) -> None:
+    log = str(tmp_path / path)
+    with pytest.raises(ImageServicesError) as caught:
+        Cloud({"sdk_log_path": log, "auth": {"auth_url": "http://127.0.0.1:9/v3"}})
+    assert str(caught.value) == f"Cannot write log '{log}': {cause}. Correct sdk_log_path."
 
 
 @pytest.mark.parametrize(
