@@ -16,6 +16,7 @@ from typing import Any
 from urllib.parse import parse_qsl, urlencode, urlsplit
 
 import webob
+from databases import sweep
 from glance_app import ADMIN, SERVICE, Caller, GlanceUnderTest
 from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
@@ -23,7 +24,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition,
 
 EXAMPLES = int(os.environ.get("IMAGE_SERVICES_EXAMPLES", "0"))
 SETTINGS = settings(
-    max_examples=EXAMPLES or 8,
+    max_examples=EXAMPLES or (60 if sweep.COMPLETE else 5),
     stateful_step_count=40,
     derandomize=not EXAMPLES,
     database=None,
