@@ -75,6 +75,24 @@ options:
             O(images[].checksum) names it. A checksum
             file of a local file gets them as well.
         type: dict
+      url_ca_cert:
+        description:
+          - File with the certificates, in the form PEM, of the authorities that the server of O(images[].uri) is verified by, in place of those that the host
+            trusts.
+          - These four options are for O(images[].uri) and where it redirects to. A checksum file on another server is verified by what the host trusts.
+        type: path
+      url_validate_certs:
+        description:
+          - Whether the certificate of the server of O(images[].uri) is verified, which is done unless this is V(false).
+        type: bool
+      url_client_cert:
+        description:
+          - File with the client certificate for the server of O(images[].uri), in the form PEM. It is shown to no other server.
+        type: path
+      url_client_key:
+        description:
+          - File with the key of O(images[].url_client_cert), without a password. Without it, the key is in the file of O(images[].url_client_cert).
+        type: path
       checksum:
         description:
           - Digest of the content, as C(sha256:HEX) or C(sha512:HEX), or hex digits alone, which are a SHA-512, a SHA-256 or an MD5 by their number.

@@ -81,7 +81,7 @@ options:
   uri:
     description:
       - Address, http or https, that takes the disk as a PUT. Its query string is not shown.
-      - The certificate of the server is verified. A redirect is not followed.
+      - A redirect is not followed.
       - V(raw), V(vhd) and V(qcow2) are sent with their length, V(vhd_tarball) in chunks, which some servers do not take.
     type: str
   headers:
@@ -97,6 +97,7 @@ options:
       - Password that belongs to O(url_username).
     type: str
 extends_documentation_fragment:
+  - xenstack.image_services._url_tls
   - xenstack.image_services._image_created
   - xenstack.image_services._pool
   - xenstack.image_services._cloud_glance
@@ -310,7 +311,7 @@ def create_export_argspec() -> ArgumentSpec:
         },
         mutually_exclusive=[("vdi", "vm"), ("image", "dest", "uri"), ("image", "base")],
         required_one_of=[("vdi", "vm"), ("image", "dest", "uri")],
-        required_by={"device": "vm", "headers": "uri", "url_username": "uri"},
+        required_by={"device": "vm", **dict.fromkeys(("headers", "url_username", "url_ca_cert", "url_validate_certs", "url_client_cert"), "uri")},
     ).merge(create_access_argspec())
 
 

@@ -73,6 +73,7 @@ options:
     description:
       - Digest of the bytes of O(src) or O(uri), as C(algorithm:hex), or as C(algorithm:) and the address of a checksum file, with sha256 or sha512.
         M(xenstack.image_services.glance_image) tells which checksum files are read.
+      - A checksum file on another server than that of O(uri) is verified by what the host trusts.
       - With it, an address is asked for its content only when the VDI has another one.
     type: str
   checksum_name:
@@ -177,6 +178,7 @@ options:
       - They take as much room there as their data. The files have no names, so nothing of them is left, however the module ends.
     type: path
 extends_documentation_fragment:
+  - xenstack.image_services._url_tls
   - xenstack.image_services._attributes
   - xenstack.image_services._pool
   - xenstack.image_services._cloud_glance

@@ -322,6 +322,7 @@ def test_an_address_that_does_not_take_it(pool: PoolUnderTest, disks: PoolDisks,
     assert unknown == "Cannot send to uri 'http://nowhere.invalid/disk': host 'nowhere.invalid' is not known. Check uri from the host that the task runs on."
     assert "no http or https address" in refused(pool, vdi="a disk", uri="ftp://example.com/disk")
     assert "Give them in url_username and url_password" in refused(pool, vdi="a disk", uri="https://me:pass-word@example.com/disk")
+    assert "Cannot use url_ca_cert '/nowhere/ca.pem': No such file" in refused(pool, vdi="a disk", uri="https://127.0.0.1:9/", url_ca_cert="/nowhere/ca.pem")
 
 
 def test_bad_input_is_refused(pool: PoolUnderTest, disks: PoolDisks, tmp_path: Path) -> None:
@@ -379,8 +380,9 @@ def test_the_mark_says_when_it_was_left(pool: PoolUnderTest, disks: PoolDisks, t
         ({"vdi": "a disk"}, "one of the following is required: image, dest, uri"),
         ({"vdi": "a disk", "vm": "web", "dest": "/disk"}, "mutually exclusive: vdi|vm"),
         ({"vdi": "a disk", "base": "older", "image": {"name": "image"}}, "mutually exclusive: image|base"),
+        ({"vdi": "a disk", "dest": "/disk", "url_client_cert": "/own.pem"}, "required by 'url_client_cert': uri"),
     ],
-    ids=["no disk", "no place", "two disks", "a delta in Glance"],
+    ids=["no disk", "no place", "two disks", "a delta in Glance", "a certificate for a file"],
 )
 def test_options_that_do_not_go_together(options: dict[str, Any], words: str) -> None:
     result = run_module("xen_vdi_export", {"hostname": "pool.invalid", "password": "a-pass-word", **options})

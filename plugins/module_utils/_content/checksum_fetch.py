@@ -69,9 +69,9 @@ def _fetch(address: str, access: Access, clock: Clock) -> bytes:
                     break
             return bytes(data)
     except NoAnswer as exc:
-        raise _unusable(address, str(exc)) from exc
+        raise _unusable(address, str(exc), exc.advice or ADVICE) from exc
     except requests.RequestException as exc:
-        raise _unusable(address, f"the transfer broke: {explain(exc, address)[0]}") from exc
+        raise _unusable(address, f"the transfer broke: {explain(exc, address).cause}") from exc
 
 
 def _fault(answer: requests.Response) -> str | None:

@@ -12,7 +12,7 @@ from .._core.address import shown
 from .._core.errors import ImageServicesError, cannot
 from .body import Progress, upload_body
 from .source import Source
-from .web import CONNECT_TIMEOUT, Access
+from .web import Access
 from .web_request import explain
 
 _ADVICE = "Check uri from the host that the task runs on"
@@ -42,15 +42,16 @@ def put(uri: str, source: Source, access: Access, idle_timeout: float, progress:
     body = upload_body(source, ["sha256"], progress)
     given = {"Content-Type": "application/octet-stream", **dict(access.headers)}
     try:
-        with requests.put(uri, data=body, headers=given, auth=access.auth, timeout=(CONNECT_TIMEOUT, idle_timeout), allow_redirects=False) as answer:
+        with access.request("PUT", uri, idle_timeout, data=body, headers=given, auth=access.auth, cert=access.cert) as answer:
             status, reason, location = answer.status_code, answer.reason, answer.headers.get("Location", "")
     except ImageServicesError:
         raise
     except (requests.RequestException, ValueError, OSError) as exc:
         if body.failure is not None:
             raise body.failure from exc
-        cause = explain(exc, uri, idle_timeout)[0]
-        raise _failed(uri, f"the transfer broke after {body.sent} bytes: {cause}" if body.sent else cause, _LEFT if body.sent else _ADVICE) from exc
+        found = explain(exc, uri, idle_timeout)
+        cause = f"the transfer broke after {body.sent} bytes: {found.cause}" if body.sent else found.cause
+        raise _failed(uri, cause, found.advice or (_LEFT if body.sent else _ADVICE)) from exc
     if 300 <= status < 400:
         raise _failed(uri, f"the server sends the data elsewhere ({status}, to {shown(location)})", "Give that address as uri")
     if not 200 <= status < 300 or not body.digests_passed:

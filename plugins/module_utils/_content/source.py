@@ -188,7 +188,7 @@ class HttpSource:
             try:
                 head = _first_bytes(answer)
             except requests.RequestException as exc:
-                raise self._unreadable(f"the transfer broke at its start: {explain(exc, self._uri)[0]}") from exc
+                raise self._unreadable(f"the transfer broke at its start: {explain(exc, self._uri).cause}") from exc
         if not head:
             raise self._unreadable("it is empty")
         return _Beginning(answer.headers.get("Content-Length", ""), validator(answer), strong_validator(answer), head)
@@ -238,7 +238,7 @@ class HttpSource:
                     return
                 cause = f"the server closed after {done} of {size} bytes"
             except requests.RequestException as exc:
-                cause = f"the transfer broke after {done} bytes: {explain(exc, self._uri)[0]}"
+                cause = f"the transfer broke after {done} bytes: {explain(exc, self._uri).cause}"
             attempt = 1 if done > began_at else attempt + 1
             if done and not self._resumable:
                 raise self._unreadable(f"{cause}, and nothing vouches for the same bytes to follow: it has no strong ETag, and no checksum is declared")
@@ -262,7 +262,7 @@ class HttpSource:
         try:
             return ask(lambda: self._get(headers), self._uri, lambda answer: self._unusable(answer, start), self._clock, persistent=start > 0)
         except NoAnswer as exc:
-            raise self._unreadable(f"the transfer broke after {start} bytes: {exc}" if start else str(exc)) from exc
+            raise self._unreadable(f"the transfer broke after {start} bytes: {exc}" if start else str(exc), exc.advice) from exc
 
     def _unusable(self, answer: requests.Response, start: int) -> str | None:
         """Why an answer is not what was asked for, or None."""
@@ -284,8 +284,8 @@ class HttpSource:
     def _get(self, headers: dict[str, str]) -> requests.Response:
         return self._access.get(self._uri, headers)
 
-    def _unreadable(self, cause: str) -> Exception:
-        return cannot("read", "uri", self.label, cause, "Check uri from the host that the task runs on", code="bad_source")
+    def _unreadable(self, cause: str, advice: str | None = None) -> Exception:
+        return cannot("read", "uri", self.label, cause, advice or "Check uri from the host that the task runs on", code="bad_source")
 
 
 def _first_bytes(answer: requests.Response) -> bytes:

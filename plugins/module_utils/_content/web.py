@@ -1,7 +1,7 @@
 # SPDX-FileCopyrightText: 2026 xenstack.image_services contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
 # Private to this collection: no compatibility is promised to other importers.
-"""Requests for content behind http(s), with the credentials that belong to one server and to no other."""
+"""Requests for content behind http(s), with the credentials that belong to one server and to no other, and whom to trust there."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from urllib.parse import unquote, urljoin, urlsplit, urlunsplit
 
 from .._core.argspec import ArgumentSpec
 from .._core.errors import cannot
+from .tls_files import check_tls_files
 
 if TYPE_CHECKING:
     import requests
@@ -29,35 +30,55 @@ PORTS = {"http": 80, "https": 443}
 
 @dataclass(frozen=True)
 class Access:
-    """Credentials for addresses, as the options url_username, url_password and headers give them."""
+    """Credentials for addresses and whom to trust there, as the options url_* and headers give them."""
 
     username: str | None = None
     password: str | None = None
     headers: tuple[tuple[str, str], ...] = ()
+    ca_cert: str | None = None
+    validate_certs: bool = True
+    client_cert: str | None = None
+    client_key: str | None = None
 
     @property
     def auth(self) -> tuple[str, str] | None:
         """As requests sends it: it knows Latin-1 alone, and servers expect UTF-8."""
         return None if self.username is None else (_utf8(self.username), _utf8(self.password or ""))
 
+    @property
+    def cert(self) -> str | tuple[str, str] | None:
+        """The client certificate, as requests takes it."""
+        return (self.client_cert, self.client_key) if self.client_cert and self.client_key else self.client_cert
+
     def beside(self, uri: str, other: str) -> Access:
-        """What of them, given for ``uri``, is for another address: nothing where that is another server."""
+        """What of it, given for ``uri``, is for another address: nothing where that is another server."""
         return self if same_server(uri, other) else Access()
 
+    def request(self, method: str, uri: str, idle_timeout: float = READ_TIMEOUT, **options: Any) -> requests.Response:
+        """One request of the library, without redirects, to a server that is trusted as the options say."""
+        import requests
+        import urllib3
+
+        if not self.validate_certs:
+            # The task has said so itself.
+            urllib3.disable_warnings(urllib3.exceptions.InsecureRequestWarning)
+        verify = (self.ca_cert or True) if self.validate_certs else False
+        return requests.request(method, uri, timeout=(CONNECT_TIMEOUT, idle_timeout), allow_redirects=False, verify=verify, **options)
+
     def get(self, uri: str, headers: Mapping[str, str]) -> requests.Response:
-        """A GET whose answer is a stream. Credentials go to the origin of ``uri`` alone, wherever it redirects to."""
+        """A GET whose answer is a stream. Credentials go to the origin of ``uri`` alone, wherever it redirects to; whom to trust stays as it is."""
         import requests
 
         uri, auth = self._without_userinfo(uri)
-        asked, given = uri, {**dict(self.headers), **headers}
+        asked, given, cert = uri, {**dict(self.headers), **headers}, self.cert
         for _step in range(MAX_REDIRECTS + 1):
-            answer = requests.get(asked, headers=given, auth=auth, stream=True, timeout=(CONNECT_TIMEOUT, READ_TIMEOUT), allow_redirects=False)
+            answer = self.request("GET", asked, headers=given, auth=auth, cert=cert, stream=True)
             if not answer.is_redirect:
                 return answer
             location = urljoin(asked, answer.headers["Location"])
             answer.close()
             if not same_server(asked, location):
-                given, auth = dict(headers), None
+                given, auth, cert = dict(headers), None, None
             asked = location
         raise requests.TooManyRedirects(f"more than {MAX_REDIRECTS} redirects")
 
@@ -76,7 +97,11 @@ def access_of(params: Mapping[str, Any]) -> Access:
     for name, value in headers:
         if any(character in name + value for character in "\r\n\0"):
             raise cannot("send", "header", re.sub(r"[\r\n\0].*", "", name), "it holds a line break", "Correct headers", code="bad_option")
-    return Access(params.get("url_username"), params.get("url_password"), headers)
+    files = [params.get(option) for option in ("url_ca_cert", "url_client_cert", "url_client_key")]
+    check_tls_files(*files)
+    ca_cert, client_cert, client_key = files
+    validate = params.get("url_validate_certs") is not False
+    return Access(params.get("url_username"), params.get("url_password"), headers, ca_cert, validate, client_cert, client_key)
 
 
 def checksum_access(params: Mapping[str, Any], address: str) -> Access:
@@ -92,8 +117,12 @@ def create_access_argspec() -> ArgumentSpec:
             "url_username": {"type": "str"},
             "url_password": {"type": "str", "no_log": True},
             "headers": {"type": "dict", "no_log": True},
+            "url_ca_cert": {"type": "path"},
+            "url_validate_certs": {"type": "bool"},
+            "url_client_cert": {"type": "path"},
+            "url_client_key": {"type": "path", "no_log": False},
         },
-        required_by={"url_password": ["url_username"]},
+        required_by={"url_password": ["url_username"], "url_client_key": ["url_client_cert"]},
     )
 
 

@@ -53,7 +53,7 @@ class ImageData(HttpSource):
                 raise requests.ConnectionError(str(exc)) from exc
             raise exc.explained("read", "image", str(self._image["id"]), exc.advice) from exc
 
-    def _unreadable(self, cause: str) -> Exception:
+    def _unreadable(self, cause: str, advice: str | None = None) -> Exception:
         return cannot("read", "image", str(self._image["id"]), cause, "See that Glance and its store answer, then run the task again", code="bad_source")
 
 

@@ -15,7 +15,7 @@ from .._content.checksum_fetch import CHECKSUM_FILES
 from .._content.checksum_file import reference
 from .._content.decompress import DecompressedSource
 from .._content.source import FileSource, HttpSource, Source
-from .._content.web import access_of, checksum_access
+from .._content.web import access_of, checksum_access, create_access_argspec
 from .._core.address import identity, shown
 from .._core.errors import ImageServicesError, cannot
 from .._disk.formats import COMPRESSIONS, RAW, detected, fixed_vhd, mismatch, sniff, undeclared
@@ -135,8 +135,9 @@ def file_name(params: Mapping[str, Any]) -> str | None:
 
 
 def _refuse_credentials(label: str, params: Mapping[str, Any]) -> None:
-    if any(params[option] for option in ("url_username", "url_password", "headers")):
-        cause = "url_username, url_password or headers are given, and Glance fetches the content itself and takes none of them"
+    given = [option for option in create_access_argspec().options if params[option] not in (None, "", {}, True)]
+    if given:
+        cause = f"{given[0]} is given, and Glance fetches the content itself and takes nothing of the kind"
         raise cannot("upload", "image", label, cause, "Leave out import_method, so that the task fetches the content", code="credentials")
 
 

@@ -144,10 +144,21 @@ def _directories(documentation: str) -> str:
     return _DIRECTORIES + indent(re.sub(rf"O\(({names})\b", r"O(directories[].\1", options), "      ")
 
 
+_URL_TLS = ("url_ca_cert", "url_validate_certs", "url_client_cert", "url_client_key")
+
+
+def _url_tls(documentation: str) -> str:
+    """The options of TLS for an address alone; what is said of options that are not everywhere is left out."""
+    options = re.split(r"^(?=  \w+:$)", documentation.partition("\noptions:\n")[2], flags=re.MULTILINE)
+    kept = "".join(option for option in options if option.partition(":")[0].strip() in _URL_TLS)
+    return "\noptions:\n" + re.sub(r"^      - These .*\n", "", kept, flags=re.MULTILINE)
+
+
 # By the name of the fragment: what it is, the fragment that it comes from, and how.
 DERIVED = {
     "_image_items": ("The options of each image of a list.", "_image", _items),
     "_image_created": ("The options of an image whose content the module creates.", "_image", _created_image),
+    "_url_tls": ("The options of TLS for an address.", "_image", _url_tls),
     "_store_dir_items": ("The options of each directory of a list.", "_store_dir", _directories),
     "_cloud_glance": ("The options of the cloud in a dictionary of their own.", "_cloud", _below_glance),
 }

@@ -16,9 +16,12 @@ from pathlib import Path
 from threading import Thread
 
 import pytest
+import requests
 from ansible_collections.xenstack.image_services.plugins.module_utils._content.checksum_fetch import ChecksumFiles
-from ansible_collections.xenstack.image_services.plugins.module_utils._content.source import HttpSource
-from ansible_collections.xenstack.image_services.plugins.module_utils._content.web_request import HTTP_ATTEMPTS
+from ansible_collections.xenstack.image_services.plugins.module_utils._content.http_put import put
+from ansible_collections.xenstack.image_services.plugins.module_utils._content.source import FileSource, HttpSource
+from ansible_collections.xenstack.image_services.plugins.module_utils._content.web import access_of, checksum_access
+from ansible_collections.xenstack.image_services.plugins.module_utils._content.web_request import HTTP_ATTEMPTS, explain
 from ansible_collections.xenstack.image_services.plugins.module_utils._core.errors import ImageServicesError
 from ansible_collections.xenstack.image_services.plugins.module_utils._core.wait import MAX_RETRY_AFTER
 from ansible_collections.xenstack.image_services.tests.support.clocks import JumpingClock
@@ -37,6 +40,9 @@ class Server(ThreadingHTTPServer):
         self.headers: Mapping[str, str] = {}
         self.content = CONTENT
         self.asked = 0
+        # Who has shown a certificate, and what was sent.
+        self.clients: list[object] = []
+        self.received = b""
 
     def handle_error(self, request: object, client_address: object) -> None:
         """A client that goes away is none."""
@@ -47,6 +53,8 @@ class Handler(BaseHTTPRequestHandler):
 
     def do_GET(self) -> None:
         self.server.asked += 1
+        if isinstance(self.connection, ssl.SSLSocket):
+            self.server.clients.append(self.connection.getpeercert())
         status, headers = self.server.script.pop(0) if self.server.script else (200, self.server.headers)
         if status == 0:
             self.connection.shutdown(socket.SHUT_RDWR)
@@ -61,16 +69,23 @@ class Handler(BaseHTTPRequestHandler):
     def do_CONNECT(self) -> None:
         self.do_GET()
 
+    def do_PUT(self) -> None:
+        self.server.received = self.rfile.read(int(self.headers["Content-Length"]))
+        self.do_GET()
+
     def log_message(self, *_arguments: object) -> None:
         """Nobody reads it."""
 
 
 @contextmanager
-def serving(*script: tuple[int, Mapping[str, str]], tls: Path | None = None) -> Iterator[tuple[Server, int]]:
+def serving(*script: tuple[int, Mapping[str, str]], tls: Path | None = None, clients: ssl.VerifyMode = ssl.CERT_NONE) -> Iterator[tuple[Server, int]]:
+    """``clients`` says whether a certificate is asked of them, which is to be the server's own."""
     server = Server(*script)
     if tls is not None:
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         context.load_cert_chain(tls)
+        context.load_verify_locations(tls)
+        context.verify_mode = clients
         server.socket = context.wrap_socket(server.socket, server_side=True)
     Thread(target=server.serve_forever, args=(0.02,), daemon=True).start()
     try:
@@ -82,13 +97,24 @@ def serving(*script: tuple[int, Mapping[str, str]], tls: Path | None = None) -> 
 
 @pytest.fixture(scope="module")
 def certificate(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """One that nobody trusts, with its key."""
-    path = tmp_path_factory.mktemp("tls") / "own.pem"
-    names = ["-subj", "/CN=127.0.0.1", "-addext", "subjectAltName=IP:127.0.0.1"]
-    command = ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-keyout", str(path), "-out", str(path.with_suffix(".crt")), "-days", "1", *names]
-    subprocess.run(command, check=True, capture_output=True)
-    path.write_bytes(path.read_bytes() + path.with_suffix(".crt").read_bytes())
+    """One that nobody trusts, with its key. Beside it are both in files of their own, the key encrypted, another key, and what is neither."""
+    directory = tmp_path_factory.mktemp("tls")
+    names = ["-subj", "/CN=127.0.0.1", "-addext", "subjectAltName=IP:127.0.0.1", "-addext", "keyUsage=critical,digitalSignature,keyCertSign"]
+    elliptic = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days", "1", *names]
+    for name in ("own", "other"):
+        files = ["-keyout", str(directory / f"{name}.key"), "-out", str(directory / f"{name}.crt")]
+        subprocess.run(["openssl", "req", "-x509", *elliptic, *files], check=True, capture_output=True)
+    encrypting = ["openssl", "pkcs8", "-topk8", "-in", str(directory / "own.key"), "-out", str(directory / "encrypted.key"), "-passout", "pass:secret"]
+    subprocess.run(encrypting, check=True, capture_output=True)
+    (directory / "text").write_text("no certificate\n", encoding="utf-8")
+    path = directory / "own.pem"
+    path.write_bytes((directory / "own.key").read_bytes() + (directory / "own.crt").read_bytes())
     return path
+
+
+def options(certificate: Path, given: Mapping[str, object]) -> dict[str, object]:
+    """Options of a task, with the names of files beside the certificate as paths."""
+    return {option: str(certificate.with_name(value)) if isinstance(value, str) else value for option, value in given.items()}
 
 
 def refusal(uri: str, clock: JumpingClock | None = None) -> str:
@@ -101,7 +127,7 @@ def refusal(uri: str, clock: JumpingClock | None = None) -> str:
     for kind, error in (("uri", source), ("checksum file", checksum)):
         sentence = str(error.value)
         assert not PYTHON.search(sentence), sentence
-        found = re.fullmatch(rf"Cannot read {kind} '{re.escape(uri)}': (.*)\. Check \w+ from the host that the task runs on\.", sentence)
+        found = re.fullmatch(rf"Cannot read {kind} '{re.escape(uri)}': (.*)\. (Check \w+ from the host that the task runs on|[^.]* in url_ca_cert)\.", sentence)
         assert found, sentence
         causes.add(found[1])
     (cause,) = causes
@@ -192,3 +218,129 @@ def test_each_cause_has_its_words(certificate: Path, monkeypatch: pytest.MonkeyP
 def test_the_host_of_a_redirect_is_the_one_that_is_named() -> None:
     with serving(*[(302, {"Location": "http://other.invalid/disk"})] * 2) as (_server, port):
         assert refusal(f"http://127.0.0.1:{port}/disk") == "host 'other.invalid' is not known"
+
+
+CA, CLIENT = {"url_ca_cert": "own.crt"}, {"url_client_cert": "own.crt", "url_client_key": "own.key"}
+NOT_TRUSTED = (
+    r"the certificate of 127\.0\.0\.1:\d+ is not trusted \(self[- ]signed certificate\)\. Name the file of the authority that signed it in url_ca_cert\."
+)
+
+
+@pytest.mark.parametrize(
+    ("given", "clients", "refused"),
+    [
+        (CA, ssl.CERT_NONE, None),
+        ({"url_validate_certs": False}, ssl.CERT_NONE, None),
+        ({**CA, "url_validate_certs": True}, ssl.CERT_NONE, None),
+        ({"url_ca_cert": "other.crt", "url_validate_certs": False}, ssl.CERT_NONE, None),
+        ({**CA, **CLIENT}, ssl.CERT_REQUIRED, None),
+        ({**CA, "url_client_cert": "own.pem"}, ssl.CERT_REQUIRED, None),
+        ({"url_validate_certs": False, **CLIENT}, ssl.CERT_REQUIRED, None),
+        ({**CA, **CLIENT}, ssl.CERT_NONE, None),
+        ({}, ssl.CERT_NONE, NOT_TRUSTED),
+        ({"url_validate_certs": True}, ssl.CERT_NONE, NOT_TRUSTED),
+        ({"url_ca_cert": "other.crt"}, ssl.CERT_NONE, r"the certificate of 127\.0\.0\.1:\d+ is not trusted"),
+        (CLIENT, ssl.CERT_REQUIRED, NOT_TRUSTED),
+        # In TLS 1.3 the refusal of a client comes at any time after its first request.
+        (CA, ssl.CERT_REQUIRED, r"Cannot "),
+        ({**CA, "url_client_cert": "other.crt", "url_client_key": "other.key"}, ssl.CERT_REQUIRED, r"Cannot "),
+    ],
+)
+def test_whom_a_source_trusts_and_who_asks(
+    certificate: Path, given: Mapping[str, object], clients: ssl.VerifyMode, refused: str | None, tmp_path: Path
+) -> None:
+    """Content, the list of its checksum and what is sent to an address, each over TLS."""
+    access = access_of(options(certificate, given))
+    (tmp_path / "disk").write_bytes(CONTENT)
+    with serving(tls=certificate, clients=clients) as (server, port):
+        uri = f"https://127.0.0.1:{port}/disk"
+        uses = (
+            lambda: b"".join(HttpSource(uri, JumpingClock(), access).blocks()) == CONTENT,
+            lambda: ChecksumFiles(JumpingClock()).digest(uri, "sha256", None, checksum_access({"uri": uri, **options(certificate, given)}, uri)) == "a" * 64,
+            lambda: put(uri, FileSource(str(tmp_path / "disk")), access, 60.0).size == len(server.received) == len(CONTENT),
+        )
+        for content, use in zip((CONTENT, b"a" * 64, b""), uses, strict=True):
+            server.content = content
+            if refused is None:
+                assert use()
+            else:
+                with pytest.raises(ImageServicesError, match=refused) as excinfo:
+                    use()
+                assert not PYTHON.search(str(excinfo.value))
+        assert all(bool(client) is (clients is ssl.CERT_REQUIRED) for client in server.clients)
+
+
+def test_a_redirect_keeps_the_trust_and_another_server_gets_no_client_certificate(certificate: Path) -> None:
+    access = access_of(options(certificate, {**CA, **CLIENT}))
+    with serving(tls=certificate, clients=ssl.CERT_OPTIONAL) as (other, there), serving(tls=certificate, clients=ssl.CERT_OPTIONAL) as (own, here):
+        own.script = [(302, {"Location": f"https://127.0.0.1:{here}/disk"}), (302, {"Location": f"https://127.0.0.1:{there}/disk"})]
+        assert CONTENT.startswith(HttpSource(f"https://127.0.0.1:{here}/", JumpingClock(), access).head())
+    assert [bool(client) for client in own.clients] == [True, True]
+    assert [bool(client) for client in other.clients] == [False]
+
+
+@pytest.mark.parametrize("given", [CA, {"url_validate_certs": False}])
+def test_a_list_on_another_server_is_trusted_as_the_host_says(certificate: Path, given: Mapping[str, object]) -> None:
+    """What vouches for the content of a server that is not verified must not come from another one that is not."""
+    with serving(tls=certificate) as (server, port):
+        server.content = b"a" * 64
+        address = f"https://127.0.0.1:{port}/SHA256SUMS"
+        for uri, trusted in ((f"https://127.0.0.1:{port}/disk", True), (None, True), ("https://mirror.example.org/disk", False)):
+            access = checksum_access({"uri": uri, **options(certificate, given)}, address)
+            if trusted:
+                assert ChecksumFiles(JumpingClock()).digest(address, "sha256", "disk", access) == "a" * 64
+            else:
+                with pytest.raises(ImageServicesError, match=NOT_TRUSTED):
+                    ChecksumFiles(JumpingClock()).digest(address, "sha256", "disk", access)
+
+
+@pytest.mark.parametrize(
+    ("given", "sentence"),
+    [
+        ({"url_ca_cert": "missing"}, "Cannot use url_ca_cert '{dir}/missing': No such file or directory. Give the path of a file in the form PEM on"),
+        ({"url_ca_cert": ""}, "Cannot use url_ca_cert '{dir}': Is a directory. Give the path of a file in the form PEM on"),
+        ({"url_ca_cert": "text"}, "Cannot use url_ca_cert '{dir}/text': it holds no certificate in the form PEM. Give the path of a file in the form PEM on"),
+        ({"url_client_cert": "missing"}, "Cannot use url_client_cert '{dir}/missing': No such file or directory. Give the path"),
+        ({"url_client_cert": "own.crt", "url_client_key": "missing"}, "Cannot use url_client_key '{dir}/missing': No such file or directory. Give the path"),
+        ({"url_client_cert": "own.crt"}, "Cannot use url_client_cert '{dir}/own.crt': a certificate or its key is missing, not in the form PEM, or encrypted."),
+        ({"url_client_cert": "text"}, "Cannot use url_client_cert '{dir}/text': a certificate or its key is missing, not in the form PEM, or encrypted."),
+        ({"url_client_cert": "own.crt", "url_client_key": "encrypted.key"}, "Cannot use url_client_cert '{dir}/own.crt': a certificate or its key is missing,"),
+        ({"url_client_cert": "own.crt", "url_client_key": "other.key"}, "Cannot use url_client_cert '{dir}/own.crt': url_client_key is the key of another"),
+    ],
+)
+def test_files_of_certificates_are_looked_at_before_any_request(certificate: Path, given: Mapping[str, str], sentence: str) -> None:
+    paths = {option: str(certificate.with_name(value) if value else certificate.parent) for option, value in given.items()}
+    with pytest.raises(ImageServicesError) as excinfo:
+        access_of(paths)
+    assert str(excinfo.value).startswith(sentence.format(dir=certificate.parent))
+
+
+@pytest.mark.parametrize(
+    ("reason", "cause", "advice"),
+    [
+        ("WRONG_VERSION_NUMBER", "a:443 does not speak TLS", None),
+        ("TLSV13_ALERT_CERTIFICATE_REQUIRED", "a:443 asks for a client certificate", "url_client_cert and url_client_key"),
+        ("TLSV1_ALERT_UNKNOWN_CA", "a:443 does not take the client certificate (tlsv1 alert unknown ca)", "url_client_cert and url_client_key"),
+        ("SSLV3_ALERT_BAD_CERTIFICATE", "a:443 does not take the client certificate (sslv3 alert bad certificate)", "url_client_cert and url_client_key"),
+        ("SSLV3_ALERT_HANDSHAKE_FAILURE", "no TLS connection to a:443 (sslv3 alert handshake failure)", "which url_client_cert gives"),
+        ("UNEXPECTED_EOF_WHILE_READING", "no TLS connection to a:443 (unexpected eof while reading)", None),
+    ],
+)
+def test_what_a_server_says_of_tls(reason: str, cause: str, advice: str | None) -> None:
+    broken = ssl.SSLError(1, "text")
+    broken.reason = reason
+    found = explain(requests.exceptions.SSLError(broken), "https://a/disk")
+    assert (found.cause, found.passing) == (cause, False)
+    assert found.advice is None if advice is None else advice in str(found.advice)
+
+
+@pytest.mark.parametrize(
+    ("broken", "words"),
+    [
+        (ssl.SSLEOFError(8, "EOF occurred in violation of protocol (_ssl.c:997)"), "the server ends it"),
+        (ssl.SSLZeroReturnError(6, "TLS/SSL connection has been closed (EOF) (_ssl.c:1134)"), "the server ends it"),
+        (ssl.SSLError(5, "A failure in the SSL library occurred (_ssl.c:1007)"), "it fails"),
+    ],
+)
+def test_what_python_says_of_tls_is_not_shown(broken: ssl.SSLError, words: str) -> None:
+    assert explain(requests.exceptions.SSLError(broken), "https://a/disk").cause == f"no TLS connection to a:443 ({words})"

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 xenstack.image_services contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The digest that a task declares, by itself or by a list in which the content may have another name, for images and disks alike."""
+"""What a task declares of its content and of the way there: a digest, by itself or by a list in which the content may have another name, and certificates."""
 
 from __future__ import annotations
 
@@ -82,3 +82,42 @@ def test_a_name_needs_a_list(module: str) -> None:
 def test_an_absent_object_needs_no_list(module: str) -> None:
     params = validated(SPECS[module](), {"name": "appliance", "state": "absent", "src": "/nowhere", "checksum": "sha256:file:///nowhere", "checksum_name": "x"})
     assert (open_origin(params) if module == "xen_vdi_import" else open_source("appliance", params)[1]) is None
+
+
+@pytest.mark.parametrize(
+    ("options", "sentence"),
+    [
+        ({"url_ca_cert": "/nowhere/ca.pem"}, "Cannot use url_ca_cert '/nowhere/ca.pem': No such file or directory"),
+        ({"url_client_cert": "/nowhere/own.pem"}, "Cannot use url_client_cert '/nowhere/own.pem': No such file or directory"),
+        ({"url_client_cert": __file__, "url_client_key": "/nowhere/own.key"}, "Cannot use url_client_key '/nowhere/own.key': No such file or directory"),
+        ({"url_ca_cert": __file__, "url_validate_certs": False}, f"Cannot use url_ca_cert '{__file__}': it holds no certificate"),
+    ],
+)
+@pytest.mark.parametrize("module", SPECS)
+def test_files_of_certificates_are_looked_at_before_the_address_is_asked(module: str, options: dict[str, Any], sentence: str) -> None:
+    params = validated(SPECS[module](), {"name": "appliance", "uri": "https://127.0.0.1:9/disk.raw", **options})
+    with pytest.raises(ImageServicesError, match=sentence):
+        open_origin(params) if module == "xen_vdi_import" else open_source("appliance", params)
+
+
+@pytest.mark.parametrize(
+    "option",
+    [
+        {"url_username": "me"},
+        {"headers": {"X-Token": "t"}},
+        {"url_ca_cert": "/ca.pem"},
+        {"url_validate_certs": False},
+        {"url_client_cert": "/own.pem"},
+    ],
+    ids=lambda option: str(next(iter(option))),
+)
+def test_what_glance_fetches_itself_takes_none_of_them(option: dict[str, Any]) -> None:
+    params = validated(create_image_argspec(), {"name": "appliance", "uri": "https://127.0.0.1:9/disk.raw", "import_method": "web-download", **option})
+    with pytest.raises(ImageServicesError, match=f"{next(iter(option))} is given, and Glance fetches the content itself and takes nothing of the kind"):
+        open_source("appliance", params)
+
+
+@pytest.mark.parametrize("option", [{}, {"url_validate_certs": True}])
+def test_what_glance_fetches_itself_may_be_declared_as_verified(option: dict[str, Any]) -> None:
+    params = validated(create_image_argspec(), {"name": "appliance", "uri": "https://127.0.0.1:9/disk.raw", "import_method": "web-download", **option})
+    assert open_source("appliance", params)[0] is None
