@@ -43,6 +43,12 @@ options:
     type: list
     elements: path
     default: []
+  users:
+    description:
+      - Names of users whose numbers are returned.
+    type: list
+    elements: str
+    default: []
 extends_documentation_fragment:
   - xenstack.image_services._attributes.info
 notes:
@@ -97,6 +103,12 @@ uid:
   returned: success
   type: int
   sample: 0
+users:
+  description: Number of each of O(users) by its name. V(null) where the host has no such user.
+  returned: success
+  type: dict
+  sample:
+    glance: 42424
 error:
   description: What failed, for programs.
   returned: failure
@@ -130,6 +142,7 @@ def create_config_files_info_argspec() -> ArgumentSpec:
             "files": {"type": "list", "elements": "path", "default": []},
             "patterns": {"type": "list", "elements": "dict", "default": [], "options": pattern},
             "directories": {"type": "list", "elements": "path", "default": []},
+            "users": {"type": "list", "elements": "str", "default": []},
         }
     )
 

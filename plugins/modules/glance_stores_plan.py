@@ -137,6 +137,11 @@ options:
       - Whether there are credentials of an administrator of Glance.
     type: bool
     default: true
+  service_user:
+    description:
+      - Name or number of the user that Glance runs as. A directory that it could not write to is then a finding.
+    type: str
+    default: ""
   site:
     description:
       - What is known of the site. Required with O(target=kolla) and O(target=xavs).

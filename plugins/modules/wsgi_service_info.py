@@ -61,6 +61,18 @@ options:
     description:
       - Directory of the configuration, for O(marked_files).
     type: path
+  user_uid:
+    description:
+      - Number that O(user) is to have where it is a name. One that the user cannot get is refused.
+    type: int
+  tls_certificate:
+    description:
+      - File with the certificates that the service shows. One that O(user) cannot read is refused.
+    type: path
+  tls_key:
+    description:
+      - File with the key of O(tls_certificate). One that O(user) cannot read is refused.
+    type: path
   marker:
     description:
       - Text that a role writes into each of its files.
@@ -182,6 +194,9 @@ def create_wsgi_service_info_argspec() -> ArgumentSpec:
             "directories": {"type": "list", "elements": "path", "default": []},
             "paths": {"type": "dict", "default": {}},
             "config_dir": {"type": "path"},
+            "user_uid": {"type": "int"},
+            "tls_certificate": {"type": "path"},
+            "tls_key": {"type": "path", "no_log": False},
             "marker": {"type": "str"},
             "marked_files": {"type": "list", "elements": "str", "default": []},
         }

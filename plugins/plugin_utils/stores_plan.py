@@ -19,7 +19,7 @@ from ..module_utils._stores.former_directories import former_directories
 from ..module_utils._stores.kolla.site import Site, container_mounts
 from ..module_utils._stores.lint import lint
 from ..module_utils._stores.paths import normal
-from ..module_utils._stores.plan import TARGETS, DesiredStores, Found, FoundSite
+from ..module_utils._stores.plan import TARGETS, DesiredStores, Found, FoundSite, users_of
 
 IMAGE_FILES = ".*/[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}"
 # Where images lie is counted on the host; nothing below the directory is looked at.
@@ -58,6 +58,7 @@ def create_stores_plan_argspec() -> ArgumentSpec:
             "safe_mode": {"type": "bool", "default": True},
             "verify": {"type": "bool", "default": True},
             "has_credentials": {"type": "bool", "default": True},
+            "service_user": {"type": "str", "default": ""},
             "site": {"type": "dict", "options": site},
         },
         required_if=[("target", "kolla", ("site",)), ("target", "xavs", ("site",))],
@@ -77,7 +78,7 @@ def wanted_of(given: Mapping[str, Any], ceph: Sequence[Mapping[str, Any]]) -> De
         ceph_directory=f"{service_config_dir}/ceph",
         api_hosts=given["api_hosts"],
     )
-    same = ("target", "config_dir", "config_file", "service_name", "owner", "manage_directories", "safe_mode", "verify", "has_credentials")
+    same = ("target", "config_dir", "config_file", "service_name", "owner", "manage_directories", "safe_mode", "verify", "has_credentials", "service_user")
     return DesiredStores(
         declaration=declaration,
         service_config_dir=service_config_dir,
@@ -97,6 +98,7 @@ def files_to_read(wanted: DesiredStores, started_file: str | None) -> dict[str, 
             {"directory": f"{wanted.config_dir}/ceph", "names": ["*.conf", "*.keyring"]},
         ],
         "directories": [wanted.config_dir, SYSTEMD_RUNS],
+        "users": [] if lint(wanted.declaration) else users_of(wanted),
     }
 
 
@@ -117,6 +119,7 @@ def found_on_host(wanted: DesiredStores, started_file: str | None, host: Mapping
         is_root=host["uid"] == 0,
         has_unit=is_service and unit in read and SYSTEMD_RUNS in host["directories"] and host["uid"] == 0,
         ceph={normal(path).removeprefix(ceph): text for path, text in read.items() if normal(path).startswith(ceph)},
+        users=host["users"],
         would_create=check_mode and wanted.config_dir not in host["directories"],
     )
     if not is_service or lint(wanted.declaration):

@@ -6,9 +6,11 @@
 from __future__ import annotations
 
 import glob
+import grp
 import json
 import os
 import pwd
+import subprocess
 from collections.abc import Iterable
 from typing import Any
 
@@ -50,12 +52,20 @@ class WsgiServiceInfoJob(ReadJob[dict[str, Any]]):
                 f"and there is none with this number. Create one, for example with ansible.builtin.user and uid {user}.",
                 code="no_user",
             )
+        if is_root and options["user_uid"] is not None and not user.isdecimal():
+            _check_number(user, options["group"], options["user_uid"])
+        command = run_as(user, options["group"]) if is_root else []
+        # A user who is created later is looked at then.
+        if not is_root:
+            _check_directories(options["name"], options["directories"])
+        if not is_root or _exists(user, options["group"]):
+            _check_readable(options["name"], filter(None, (options["tls_certificate"], options["tls_key"])), user if is_root else "", command)
         current = os.path.join(home, "current")
         return {
             "is_root": is_root,
             "is_debian": os.path.exists(DEBIAN),
             "manager": manager,
-            "run_as": run_as(user, options["group"]) if is_root else [],
+            "run_as": command,
             "would_create": self._check_mode and not all(os.path.isdir(path) for path in options["directories"]),
             "active": os.path.basename(os.readlink(current)) if os.path.islink(current) else "",
             "installed": sorted(map(os.path.basename, glob.glob(os.path.join(glob.escape(home), "venvs", glob.escape(options["version"]), RECORDS)))),
@@ -66,6 +76,60 @@ class WsgiServiceInfoJob(ReadJob[dict[str, Any]]):
 
     def shown(self, seen: dict[str, Any]) -> dict[str, Any]:
         return seen
+
+
+def _entry(user: str) -> pwd.struct_passwd | None:
+    try:
+        return pwd.getpwnam(user)
+    except KeyError:
+        return None
+
+
+def _exists(user: str, group: str) -> bool:
+    """Whether a program can run as them: a number needs no entry."""
+    try:
+        return (user.isdecimal() or pwd.getpwnam(user) is not None) and (group.isdecimal() or grp.getgrnam(group) is not None)
+    except KeyError:
+        return False
+
+
+def _check_number(user: str, group: str, uid: int) -> None:
+    """Refuse a number that the user, or the group of the same name, cannot get; files that either has would be another's then."""
+    entry, cause = _entry(user), ""
+    if entry is not None and entry.pw_uid != uid:
+        cause = f"this host has this user with number {entry.pw_uid}"
+    elif entry is None and _is_known(uid):
+        cause = f"the number is that of user '{pwd.getpwuid(uid).pw_name}'"
+    elif group == user:
+        # The number of a group with another name does not matter.
+        try:
+            gid = grp.getgrnam(group).gr_gid
+            cause = f"this host has group '{group}' with number {gid}" if gid != uid else ""
+        except KeyError:
+            cause = next((f"the number is that of group '{other.gr_name}'" for other in grp.getgrall() if other.gr_gid == uid), "")
+    if cause:
+        advice = "Choose the number that is there, or free the name or number first: files of the old number have to be given to the new one"
+        raise cannot("create", "user", f"{user} with number {uid}", cause, advice, code="number_taken")
+
+
+def _check_directories(name: str, directories: Iterable[str]) -> None:
+    """Refuse an ordinary user who cannot create what the service needs; directories that are there are looked at by the tasks that write to them."""
+    for directory in directories:
+        parent = os.path.abspath(directory)
+        while not os.path.lexists(parent):
+            parent = os.path.dirname(parent)
+        if parent != os.path.abspath(directory) and not os.access(parent, os.W_OK | os.X_OK):
+            cause = f"this user may not create '{directory}'"
+            raise cannot("deploy", "service", name, cause, "Run the role with become: true, or set its directories to some of this user", code="no_rights")
+
+
+def _check_readable(name: str, paths: Iterable[str], user: str, command: list[str]) -> None:
+    for path in paths:
+        # What is not there yet may be written by an earlier role.
+        if os.path.exists(path) and subprocess.run([*command, "test", "-r", path], stdin=subprocess.DEVNULL, capture_output=True, check=False).returncode:
+            cause = f"{f'user {user!r}' if user else 'this user'}, whom the service runs as, cannot read '{path}'"
+            advice = "Give the file to a group of that user with mode 0640, and let the user pass the directories above it"
+            raise cannot("serve", "service", f"{name} with TLS", cause, advice, code="unreadable_key")
 
 
 def _is_known(uid: int) -> bool:

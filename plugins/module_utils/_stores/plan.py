@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -14,6 +15,7 @@ from .._core.config_file import written_value
 from .._core.errors import cannot
 from .configured import backends
 from .declaration import Declaration, expected_stores, managed_directories
+from .directory.plan import AUTO, PACKAGE, PACKAGE_USER, owner_preset
 from .kolla.globals_file import Load
 from .kolla.site import SITES, Site, SitePlan, directories_of_stores, plan_site
 from .lint import lint, lint_deployed
@@ -51,6 +53,8 @@ class DesiredStores:
     safe_mode: bool = True
     verify: bool = True
     has_credentials: bool = True
+    # Name or number of whom Glance runs as; empty where it is not known.
+    service_user: str = ""
 
     @property
     def is_site(self) -> bool:
@@ -85,6 +89,8 @@ class Found:
     former: Mapping[str, int | None] = field(default_factory=dict)
     # Files of the directory ceph by name.
     ceph: Mapping[str, str] = field(default_factory=dict)
+    # Numbers of users by their names; null where the host has no such user.
+    users: Mapping[str, int | None] = field(default_factory=dict)
     # A first run in check mode: neither the service's user nor its directories are there to compare with.
     would_create: bool = False
 
@@ -156,7 +162,7 @@ def plan_service(wanted: DesiredStores, found: Found) -> dict[str, Any]:
     if findings:
         return refused(findings)
     removed = _removed(declaration, found.deployed)
-    findings = _credentials(wanted, removed)
+    findings = [*_credentials(wanted, removed), *_strangers(wanted, found)]
     if findings:
         return refused(findings)
     texts = _rendered(wanted, MANAGED)
@@ -238,6 +244,40 @@ def _credentials(wanted: DesiredStores, removed: Sequence[str]) -> list[str]:
         advice = "Set glance_stores_cloud or glance_stores_auth to an administrator's, or glance_stores_safe_mode to false to lose such images"
         return [str(cannot("remove", "stores", ", ".join(removed), cause, advice))]
     return []
+
+
+def users_of(wanted: DesiredStores) -> list[str]:
+    """The users whose numbers tell whether Glance can write to the directories of its stores."""
+    owners = [str(entry["settings"].get("owner") or wanted.owner) for entry in managed_directories(wanted.declaration)]
+    names = (PACKAGE_USER if name == PACKAGE else name for name in (wanted.service_user, *owners))
+    return sorted({name for name in names if name and name != AUTO and not name.isdecimal() and owner_preset(name) is None})
+
+
+def _strangers(wanted: DesiredStores, found: Found) -> list[str]:
+    """Directories that belong to another user than Glance's, which would answer 410 to each upload."""
+    uid = _number(wanted.service_user, found.users)
+    # An ordinary user cannot give directories away, which is refused where it is tried.
+    if not wanted.manage_directories or not uid or not found.is_root:
+        return []
+    findings = []
+    for entry in managed_directories(wanted.declaration):
+        owner, mode = str(entry["settings"].get("owner") or wanted.owner), str(entry["settings"].get("mode") or "0750")
+        number = _number(owner, found.users)
+        # A mode by which others than the owner may write is deliberate.
+        if number in (None, uid) or not re.fullmatch("0*[0-7]?[0-7][0145][0145]", mode):
+            continue
+        service = f"'{wanted.service_user}' (UID {uid})"
+        cause = f"directory '{entry['path']}' is to belong to '{owner}' (UID {number}), and Glance runs as {service}, who could not write there"
+        advice = f"Let Glance run as that user, with glance_user_uid {number} where the role glance creates it, or correct the owner"
+        findings.append(str(cannot("configure", "store", entry["name"], cause, advice)))
+    return findings
+
+
+def _number(user: str, users: Mapping[str, int | None]) -> int | None:
+    if user.isdecimal():
+        return int(user)
+    preset = owner_preset(user)
+    return preset[0] if preset else users.get(PACKAGE_USER if user == PACKAGE else user)
 
 
 def _tools(wanted: DesiredStores, around: FoundSite, apply: bool, removed: Sequence[str]) -> list[str]:

@@ -26,7 +26,7 @@ OTHER_TEXTS = frozenset(
     "path prune_max public_url query sdk_log_path section setype size spool_dir src tags type uri url url_password url_username validate_certs dest "
     "dom0_endpoints ca_path attributes selevel serole setype seuser unsafe_writes shown_options argv kind files "
     "directory names api_hosts config_dir config_group service_config_dir started_file globals_file datadir_volume "
-    "service_roles distribution driver_class flavor programs python".split()
+    "service_roles distribution driver_class flavor programs python users service_user".split()
 )
 
 

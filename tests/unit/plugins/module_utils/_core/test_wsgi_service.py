@@ -4,8 +4,10 @@
 
 from __future__ import annotations
 
+import grp
 import json
 import os
+import pwd
 import re
 from pathlib import Path
 from typing import Any
@@ -30,6 +32,9 @@ def inspect(home: Path, check_mode: bool = False, systemd: bool = False, **given
         "directories": [],
         "paths": {},
         "config_dir": None,
+        "user_uid": None,
+        "tls_certificate": None,
+        "tls_key": None,
         "marker": None,
         "marked_files": [],
     }
@@ -114,3 +119,88 @@ def test_packages_of_other_roles_name_the_paste_files_that_they_derive(tmp_path:
         broken.write_text(text, encoding="latin-1")
         with pytest.raises(ImageServicesError, match=re.escape(f"Cannot read file '{broken}': it is not a JSON object.")):
             inspect(tmp_path)
+
+
+def failed(home: Path, **given: Any) -> str:
+    with pytest.raises(ImageServicesError) as caught:
+        inspect(home, **given)
+    return str(caught.value)
+
+
+@pytest.fixture
+def users(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A host with the user and group glance as 998 and 997, user images 42415 and group images 42416."""
+    passwd = {name: pwd.struct_passwd((name, "x", uid, gid, "", "/", "/")) for name, uid, gid in (("glance", 998, 997), ("images", 42415, 42416))}
+    groups = {name: grp.struct_group((name, "x", gid, [])) for name, gid in (("glance", 997), ("images", 42416))}
+    numbers = {entry.pw_uid: entry for entry in passwd.values()}
+    monkeypatch.setattr(wsgi_service.pwd, "getpwnam", lambda name: passwd[name])
+    monkeypatch.setattr(wsgi_service.pwd, "getpwuid", lambda uid: numbers[uid])
+    monkeypatch.setattr(wsgi_service.grp, "getgrnam", lambda name: groups[name])
+    monkeypatch.setattr(wsgi_service.grp, "getgrall", lambda: list(groups.values()))
+
+
+@pytest.mark.usefixtures("as_root", "users")
+@pytest.mark.parametrize(
+    ("user", "group", "number", "cause"),
+    [
+        ("glance", "glance", 42424, "this host has this user with number 998"),
+        ("new", "new", 42415, "the number is that of user 'images'"),
+        ("new", "new", 42416, "the number is that of group 'images'"),
+        ("glance", "glance", 998, "this host has group 'glance' with number 997"),
+        ("glance", "other", 998, None),
+        ("new", "images", 42416, None),
+        ("new", "new", 42424, None),
+        ("42415", "42415", 42424, None),
+        ("new", "new", None, None),
+    ],
+)
+def test_the_number_of_the_user_that_will_be_created(tmp_path: Path, user: str, group: str, number: int | None, cause: str | None) -> None:
+    given = {"user": user, "group": group, "user_uid": number}
+    if cause is None:
+        inspect(tmp_path, **given)
+    else:
+        assert failed(tmp_path, **given).startswith(f"Cannot create user '{user} with number {number}': {cause}. Choose the number")
+
+
+def test_an_ordinary_user_needs_directories_that_it_can_create(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(os, "geteuid", lambda: 1000)
+    monkeypatch.setattr(os, "access", lambda path, mode: str(path) != str(tmp_path / "etc"))
+    (tmp_path / "etc").mkdir()
+    inspect(tmp_path, directories=[str(tmp_path / "home" / "glance"), str(tmp_path / "etc")])
+    sentence = failed(tmp_path, directories=[str(tmp_path / "home"), str(tmp_path / "etc" / "more" / "glance")])
+    assert sentence.startswith(f"Cannot deploy service 'app': this user may not create '{tmp_path}/etc/more/glance'. Run the role with become: true")
+
+
+@pytest.mark.parametrize("option", ["tls_certificate", "tls_key"])
+@pytest.mark.parametrize(
+    ("user", "status", "there", "asks"),
+    [
+        ("54321", 0, True, True),
+        ("54321", 1, True, True),
+        # A file that is not there yet may be another role's.
+        ("54321", 1, False, False),
+        # Nobody can run as a user who is not there yet.
+        ("not-there-yet", 1, True, False),
+    ],
+)
+def test_a_key_that_the_user_of_the_service_cannot_read(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, option: str, user: str, status: int, there: bool, asks: bool
+) -> None:
+    """As root it is read by a program that runs as that user, here by one that says what it was asked."""
+    key, asked, program = tmp_path / "site key.pem", tmp_path / "asked", tmp_path / "bin" / "setpriv"
+    program.parent.mkdir()
+    program.write_text(f"#!/bin/sh\necho \"$@\" > '{asked}'\nexit {status}\n")
+    program.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{program.parent}:{os.environ['PATH']}")
+    monkeypatch.setattr(os, "geteuid", lambda: 0)
+    if there:
+        key.touch()
+    given = {"user": user, "group": "0", option: str(key)}
+    if asks and status:
+        words = f"Cannot serve service 'app with TLS': user '{user}', whom the service runs as, cannot read '{key}'. Give the file"
+        assert failed(tmp_path, **given).startswith(words)
+    else:
+        inspect(tmp_path, **given)
+    assert asked.exists() == asks
+    if asks:
+        assert asked.read_text() == f"--reuid={user} --regid=0 --clear-groups -- test -r {key}\n"

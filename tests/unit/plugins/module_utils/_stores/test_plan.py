@@ -12,7 +12,15 @@ from ansible_collections.xenstack.image_services.plugins.module_utils._core impo
 from ansible_collections.xenstack.image_services.plugins.module_utils._stores.declaration import Declaration
 from ansible_collections.xenstack.image_services.plugins.module_utils._stores.kolla.site import Mount, Site
 from ansible_collections.xenstack.image_services.plugins.module_utils._stores.override import BEGIN
-from ansible_collections.xenstack.image_services.plugins.module_utils._stores.plan import MANAGED, DesiredStores, Found, FoundSite, plan_at_site, plan_service
+from ansible_collections.xenstack.image_services.plugins.module_utils._stores.plan import (
+    MANAGED,
+    DesiredStores,
+    Found,
+    FoundSite,
+    plan_at_site,
+    plan_service,
+    users_of,
+)
 from ansible_collections.xenstack.image_services.plugins.plugin_utils.site_variables import load
 
 FAST = {"name": "fast", "type": "file", "default": True, "filesystem_store_datadir": "/srv/fast"}
@@ -104,6 +112,46 @@ def test_directories_have_their_own_settings_or_those_of_all() -> None:
         plan = plan_service(wanted, found)
         assert plan["directories"] == []
         assert [(store["id"], store["directories"], store["owner_of_directory"]) for store in plan["expected"]] == [("fast", ["/srv/fast"], False)]
+
+
+@pytest.mark.parametrize(
+    ("user", "directory", "refused"),
+    [
+        ("glance", {"owner": "xavs"}, True),
+        ("glance", {"owner": "loci"}, True),
+        ("glance", {"owner": "kolla"}, True),
+        ("glance", {"owner": "42424"}, True),
+        ("glance", {"owner": "images"}, True),
+        ("998", {"owner": "xavs"}, True),
+        ("glance", {"owner": "xavs", "mode": "0750"}, True),
+        ("glance", {"owner": "xavs", "mode": "2755"}, True),
+        ("glance", {"owner": "xavs", "group": "glance", "mode": "0770"}, False),
+        ("glance", {"owner": "xavs", "mode": "0707"}, False),
+        ("glance", {"owner": "xavs", "mode": "g+w"}, False),
+        ("glance", {"owner": "glance"}, False),
+        ("glance", {"owner": "package"}, False),
+        ("glance", {"owner": "998"}, False),
+        ("glance", {"owner": "auto"}, False),
+        ("glance", {"owner": "nobody-knows"}, False),
+        ("glance", {}, False),
+        ("42424", {"owner": "xavs"}, False),
+        ("nobody-knows", {"owner": "xavs"}, False),
+        ("root", {"owner": "xavs"}, False),
+        ("", {"owner": "xavs"}, False),
+    ],
+)
+def test_a_directory_of_another_user_than_glance_s(user: str, directory: dict[str, Any], refused: bool) -> None:
+    wanted = replace(declared({**FAST, "directory": directory}), service_user=user, owner=user or "auto")
+    users = {"glance": 998, "images": 1001, "root": 0}
+    found = replace(FOUND, users={name: users.get(name) for name in users_of(wanted)})
+    findings = plan_service(wanted, found)["findings"]
+    assert len(findings) == refused
+    if refused:
+        assert findings[0].startswith("Cannot configure store 'fast': directory '/srv/fast' is to belong to '")
+        assert f"and Glance runs as '{user}' (UID 998), who could not write there. Let Glance run as that user, with glance_user_uid " in findings[0]
+    # Whoever is not root cannot give it away, and other directories are not the role's.
+    assert plan_service(wanted, replace(found, is_root=False))["findings"] == []
+    assert plan_service(replace(wanted, manage_directories=False), found)["findings"] == []
 
 
 DEPLOYED = "[DEFAULT]\nenabled_backends = old:file, fast:file\n"
