@@ -13,10 +13,11 @@ import pytest
 import yaml
 from ansible.parsing.dataloader import DataLoader
 from ansible.template import Templar, trust_as_template
+from ansible_collections.xenstack.image_services.plugins.filter.database_url import database_url
 
 ROLES = Path(__file__).parents[3] / "roles"
 LOCKED = {"glance": "33.0.0", "keystone": "30.0.0"}
-DATABASES = ["sqlite:////tmp/x", "mysql+pymysql://u@h/d", "postgresql+psycopg://u@h/d"]
+DATABASES = ["sqlite:////tmp/x", "mysql+pymysql://u@h/d", "postgresql+psycopg://u@h/d", "postgresql+psycopg2://u@h/d", "postgresql://u@h/d"]
 PIN = re.compile(r"^([a-z0-9.-]+)==([^ ;]+)( ; [^\\]+)? \\\n((?:    --hash=sha256:[0-9a-f]{64}(?: \\)?\n)+)", re.MULTILINE)
 
 
@@ -33,13 +34,15 @@ def store_types() -> list[str]:
     return options["glance_store_driver_types"]["choices"]
 
 
-def requirements(role: str, **given: Any) -> tuple[list[str], list[str]]:
+def requirements(role: str, database: str = DATABASES[0], **given: Any) -> tuple[list[str], list[str]]:
     """What the role wants from the resolver, and what of it the lock does not hold."""
     variables = {
         **load(ROLES / "wsgi_service" / "defaults" / "main.yml"),
         **load(ROLES / "wsgi_service" / "vars" / "main.yml"),
         **load(ROLES / role / "defaults" / "main.yml"),
         **load(ROLES / role / "vars" / "main" / "install.yml"),
+        # Its filter is not found outside a playbook.
+        f"__{role}_database": database_url(database),
         "wsgi_service_packages": trust_as_template(f"{{{{ __{role}_packages }}}}"),
         "wsgi_service_lock_file": str(lock_of(role)),
         "__wsgi_service_lock": lock_of(role).read_text(),
@@ -55,7 +58,7 @@ def test_the_lock_holds_all_that_the_role_can_ask_for(role: str) -> None:
     asked: set[str] = set()
     for database, server in itertools.product(DATABASES, ["gunicorn", "pyuwsgi"]):
         more = {"glance_store_driver_types": store_types()} if role == "glance" else {}
-        wanted, unlocked = requirements(role, **{f"{role}_database_url": database}, wsgi_service_server=server, **more)
+        wanted, unlocked = requirements(role, database=database, wsgi_service_server=server, **more)
         assert unlocked == []
         asked |= set(wanted)
     assert {item.split("==")[0]: item.split("==")[1] for item in asked} == {item.split("==")[0]: pins[item.split("==")[0]] for item in asked}
