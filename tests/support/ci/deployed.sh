@@ -29,10 +29,10 @@ case $command in
         # Of earlier checkouts; one that a container runs from stays.
         podman image ls --quiet --filter "reference=$repository:$suite-*" | xargs --no-run-if-empty podman image rm >/dev/null 2>&1 || true
         podman commit --quiet --pause "$3" "$image-new" >/dev/null
-        # What that scenario has prepared for itself goes; a user that no installation uses would be in the way of the next one.
+        # What that scenario has prepared for itself goes.
         podman build --quiet --network none --tag "$image" - >/dev/null <<CONTAINERFILE
 FROM $image-new
-RUN rm -rf /srv/images /etc/systemd/system/glance.service.d /root/.ansible && { test -e /opt/glance || userdel glance; }
+RUN rm -rf /srv/images /etc/systemd/system/glance.service.d /root/.ansible
 CONTAINERFILE
         podman image untag "$image-new"
         echo "kept $image"
