@@ -112,11 +112,18 @@ def _for_lists(world: World) -> None:
     world.disk("debian-13", "images")
 
 
+def _for_copies(world: World) -> None:
+    """The first SR is the default one, into which the examples import."""
+    api = world.api
+    api.SR.set_name_label(api.pool.get_default_SR(api.pool.get_all()[0]), "local storage of xen-1")
+    world.sr("local storage of xen-2")
+
+
 PREPARED: dict[str, Callable[[World], object]] = {
     "xen_plugin": _for_plugins,
     "xen_sr": _for_srs,
     "xen_sr_info": _for_lists,
-    "xen_vdi_copy": lambda world: world.sr("local storage of xen-2"),
+    "xen_vdi_copy": _for_copies,
     "xen_vdi_export": _for_export,
     "xen_vdi_import": _for_import,
     "xen_vdi_info": _for_lists,
