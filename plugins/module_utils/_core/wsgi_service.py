@@ -88,7 +88,7 @@ def _entry(user: str) -> pwd.struct_passwd | None:
 def _exists(user: str, group: str) -> bool:
     """Whether a program can run as them: a number needs no entry."""
     try:
-        return (user.isdecimal() or pwd.getpwnam(user) is not None) and (group.isdecimal() or grp.getgrnam(group) is not None)
+        return (user.isdecimal() or _entry(user) is not None) and (group.isdecimal() or grp.getgrnam(group) is not None)
     except KeyError:
         return False
 

@@ -31,7 +31,7 @@ def find_disk_to_copy(pool: Pool, name_or_uuid: str, sr: str | None) -> tuple[st
 
     def unfit_or_copy(record: dict[str, Any]) -> str | None:
         copied_from = record["other_config"].get(COPIED_FROM)
-        return unfit(record) if copied_from is None else f"it is a copy of VDI {copied_from}"
+        return unfit_disk(record) if copied_from is None else f"it is a copy of VDI {copied_from}"
 
     try:
         ref, record = pool.find("VDI", name_or_uuid, verb="copy", unfit=unfit)
