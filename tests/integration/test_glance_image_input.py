@@ -160,7 +160,12 @@ def test_what_glance_refuses_of_data_has_a_sentence_of_its_own(cloud: Cloud, ima
     options = {**cloud.auth("alice"), "name": image_name, "src": str(path), "disk_format": "aki", "container_format": "bare"}
     sentence = run_module("glance_image", options).sentence()
     assert sentence.startswith(f"Cannot upload image '{image_name}': Glance does not take the data as disk_format 'aki' in container_format 'bare': ")
-    assert sentence.endswith("Declare container_format: aki: in a bare one, Glance takes a kernel with a boot sector for a disk.")
+    advice = "eclare container_format: aki: in a bare one, Glance takes a kernel with a boot sector for a disk."
+    assert sentence.endswith(f"D{advice}")
+    # In an import, Glance keeps the cause to its log.
+    imported = run_module("glance_image", {**options, "use_import": True}).sentence()
+    assert "Task failed due to Internal Error. See Glance's log for the cause, which it does not tell in an import. " in imported
+    assert imported.endswith(f"If it refuses the format there: d{advice}")
     assert [image for image in cloud.images("alice") if image["name"] == image_name] == []
 
 

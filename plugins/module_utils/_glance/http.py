@@ -69,7 +69,9 @@ class GlanceError(ImageServicesError, Exception):
     def with_more(self, more: str, advice: str | None = None) -> GlanceError:
         """The same refusal, with what else happened, and other advice where some is given."""
         kind = self.code if isinstance(self.code, str) else None
-        return GlanceError(f"{self}{more}", status=self.status, request_id=self.request_id, kind=kind, advice=advice or self.advice, service=self._service)
+        again = GlanceError(f"{self}{more}", status=self.status, request_id=self.request_id, kind=kind, advice=advice or self.advice, service=self._service)
+        again.details = self.details
+        return again
 
 
 @contextmanager

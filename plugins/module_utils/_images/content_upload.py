@@ -20,7 +20,7 @@ from .._glance.http import GlanceError
 from .._glance.properties import SOURCE_COMPRESSION, SOURCE_DIGEST, SOURCE_FINGERPRINT, Record
 from .content import USUAL_ALGORITHMS, computable, service_digest
 from .desired import SourceFacts
-from .refused_data import explain_refusal
+from .refused_data import advise_on_import, explain_refusal
 from .transfer import Sending, Sent, put_data, run_import, stage_data
 
 
@@ -89,6 +89,8 @@ class ContentUpload:
             if exc.status == 415:
                 cause, advice = explain_refusal(str(exc), self._source.head(), image.get("disk_format"), image.get("container_format"))
                 raise GlanceError(cause, status=415, request_id=exc.request_id, advice=advice) from exc
+            if exc.code == "import_failed":
+                raise exc.with_more("", advise_on_import(str(exc), self._source.head(), image.get("disk_format"), image.get("container_format"))) from exc
             raise
         if isinstance(self._source.origin, FileSource):
             self._source.origin.remember(dict(self._origin_digests(sent)))
