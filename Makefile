@@ -90,7 +90,7 @@ small:
 units: .build/qemu-img .build/strace .build/openssl .build/xen-api .venv-test/.stamp .build/collection
 	.venv-test/bin/python -m pytest tests/unit -n 2 --dist loadfile --junitxml=.test/logs/units.xml
 
-integration: .build/qemu-img .build/strace .build/qemu-system .build/openssl .build/openssh .venv-test/.stamp .venv-cinder/.stamp .build/collection
+integration: .build/databases .build/qemu-img .build/strace .build/qemu-system .build/openssl .build/openssh .venv-test/.stamp .venv-cinder/.stamp .build/collection
 	.venv-test/bin/python -m pytest tests/integration -n $(INTEGRATION_PROCESSES) --dist loadgroup --no-loadscope-reorder --junitxml=.test/logs/integration.xml
 
 driver: .build/qemu-img .build/strace .build/openssl .venv-cinder/.stamp .build/collection

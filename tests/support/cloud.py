@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import os
 import subprocess
 from contextlib import contextmanager
@@ -23,6 +24,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 STORES = ("fast", "archive")
+# What cloud_settings.yml appends: files and templates hold it badly.
+PASSWORD_END = " gl%nce$ecret{x}{{ 7 * 7 }}${y}\\$z%(w)s'\"#; "
 
 
 @dataclass(frozen=True)
@@ -36,6 +39,12 @@ class Cloud:
         """Options of the modules to act as somebody."""
         settings = yaml.safe_load((self.base / "clouds.yaml").read_text(encoding="utf-8"))["clouds"][name]
         return {"cloud": {"auth": settings["auth"], "region_name": settings["region_name"], "identity_api_version": "3"}}
+
+    @property
+    def glance_password(self) -> str:
+        """That of Glance's own user."""
+        settings = json.loads((self.base / "settings.json").read_text(encoding="utf-8"))
+        return str(settings["demo_passwords"]["glance"]) + PASSWORD_END
 
     def through(self, proxy: FaultyProxy, name: str) -> dict[str, Any]:
         """The same, with Glance behind a proxy."""

@@ -31,8 +31,10 @@ BUILDS = "wsgi_service : Build | Create the virtual environment]"
 class Environment:
     """What one service runs in, as the defaults and the lock file of its role have it."""
 
-    def __init__(self, role: str, shared: Path = SHARED) -> None:
+    def __init__(self, role: str, shared: Path = SHARED, **variables: Any) -> None:
+        """``variables`` are those of the role that decide on packages, where they are not its defaults."""
         self.role = role
+        self._more = variables
         [(self.version, self._lock)] = [(name[1], path) for path in (ROLES / role / "files").iterdir() if (name := LOCK_FILE.fullmatch(path.name))]
         self._variables = [ROLES / role / "defaults" / "main.yml", ROLES / role / "vars" / "main" / "install.yml"]
         self.base = shared / f"{role}-{self.version}-{self._fingerprint()}"
@@ -41,7 +43,7 @@ class Environment:
     def _fingerprint(self) -> str:
         """Of everything that the build depends on: where one of it changes, the role builds from nothing."""
         build = [path for place in ("defaults", "files", "tasks", "vars") for path in sorted((ROLES / "wsgi_service" / place).iterdir())]
-        found = hashlib.sha256(os.path.realpath("/usr/bin/python3").encode())
+        found = hashlib.sha256(os.path.realpath("/usr/bin/python3").encode() + repr(self._more).encode())
         for path in [self._lock, *self._variables, *build]:
             found.update(hashlib.sha256(path.read_bytes()).digest())
         return found.hexdigest()[:16]
@@ -60,6 +62,7 @@ class Environment:
             wsgi_service_application="none:none",
             wsgi_service_python=f"{{{{ {self.role}_python }}}}",
             wsgi_service_lock_file=str(self._lock),
+            **self._more,
         )
 
     def hand_on(self, cloud: Path) -> None:
@@ -110,9 +113,9 @@ def installing_play(base: Path, vars_files: Iterable[Path] = (), **given: Any) -
     }
 
 
-def provide(cloud: Path, roles: Sequence[str] = SERVICES, shared: Path = SHARED) -> None:
+def provide(cloud: Path, roles: Sequence[str] = SERVICES, shared: Path = SHARED, **variables: Any) -> None:
     """Hand the services' environments on to a cloud below this directory, after their build where this is the first of a run."""
-    environments = [Environment(role, shared) for role in roles]
+    environments = [Environment(role, shared, **variables) for role in roles]
     shared.mkdir(parents=True, exist_ok=True)
     with (shared / ".lock").open("w") as lock:
         # Who comes second waits, and finds them.

@@ -5,14 +5,10 @@
 from __future__ import annotations
 
 import contextlib
-import glob
 import os
-import pwd
-import shutil
 import signal
 import socket
 import subprocess
-import tempfile
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
@@ -22,25 +18,11 @@ import sqlalchemy
 from helpers import helper
 
 sweep = helper("sweep")
+servers = helper("server_programs")
+program, as_ordinary = servers.program, servers.as_ordinary
 # Beside SQLite, each run has one of the servers.
 SERVERS: list[str] = sweep.sample(["postgresql", "mariadb"], 1, "database servers")
 DEADLINE = 60.0
-# As root, the servers run as this one: PostgreSQL refuses to run as root.
-ORDINARY = "nobody"
-
-
-def program(name: str) -> str:
-    """The path of a program of a Debian package, also of one that is on nobody's PATH."""
-    elsewhere = sorted(glob.glob(f"/usr/lib/postgresql/*/bin/{name}"))
-    found = shutil.which(name) or shutil.which(name, path="/usr/sbin:/sbin") or (elsewhere[-1] if elsewhere else None)
-    assert found, f"Cannot find {name}. Run: make .build/databases"
-    return found
-
-
-def as_ordinary(command: list[str]) -> list[str]:
-    """The command with the rights of an ordinary user, ended when this process ends in whatever way."""
-    rights = ["--reuid", ORDINARY, "--regid", str(pwd.getpwnam(ORDINARY).pw_gid), "--clear-groups"] if os.getuid() == 0 else []
-    return ["setpriv", *rights, "--pdeathsig", "KILL", *command]
 
 
 class Database(ABC):
@@ -231,22 +213,9 @@ class MariaDb(Server):
 
 
 @contextlib.contextmanager
-def directory_of_servers() -> Iterator[Path]:
-    """A directory that the servers' user reaches, which the temporary ones of the tests are not as root, and short enough for sockets."""
-    made = Path(tempfile.mkdtemp(prefix="image-services-"))
-    try:
-        if os.getuid() == 0:
-            account = pwd.getpwnam(ORDINARY)
-            os.chown(made, account.pw_uid, account.pw_gid)
-        yield made
-    finally:
-        shutil.rmtree(made, ignore_errors=True)
-
-
-@contextlib.contextmanager
 def database_of(kind: str) -> Iterator[SqliteFiles | Server]:
     """A place for databases of this kind, served."""
-    with directory_of_servers() as directory:
+    with servers.directory_of_servers() as directory:
         if kind == "sqlite":
             os.chmod(directory, 0o700)
             yield SqliteFiles(directory)
