@@ -52,7 +52,7 @@ PROGRAMS_databases := initdb:postgresql /usr/sbin/mariadbd:mariadb-server-core
 PROGRAMS_node := node:nodejs npm
 STAMPS := $(patsubst PROGRAMS_%,.build/%,$(filter PROGRAMS_%,$(.VARIABLES)))
 
-.PHONY: help demo demo-stop demo-clean demo-needs test test-needs small units driver filter integration sweep coverage bench bench-quick sanity package newest molecule lock xapi-facts clean demo-check lock-check docs picture recording stores-guide doc-fragments xapi-client ee
+.PHONY: help demo demo-stop demo-clean demo-needs test test-needs small units driver filter integration sweep coverage bench bench-quick sanity package newest molecule lock xapi-facts clean demo-check lock-check docs picture recording stores-guide playbooks-guide doc-fragments xapi-client ee
 .PHONY: lint lint-python lint-types lint-imports lint-shell lint-yaml lint-ansible lint-docs lint-changelog lint-licences lint-workflows lint-words
 
 help: ## Show what there is to make
@@ -127,6 +127,9 @@ recording: ## Record the demo in a terminal, as the file that the README shows
 stores-guide: .venv-lint/.stamp ## Write the tables of options in docs/docsite/rst/guide_stores.rst
 	.venv-lint/bin/python $(CI)/stores_guide.py write
 
+playbooks-guide: .venv-lint/.stamp ## Write the tables of variables in docs/docsite/rst/guide_playbooks.rst
+	.venv-lint/bin/python $(CI)/playbooks_guide.py write
+
 doc-fragments: .venv-lint/.stamp ## Write the fragments of documentation that hold the options of others as suboptions
 	.venv-lint/bin/python $(CI)/doc_fragments.py write
 
@@ -167,6 +170,7 @@ lint-ansible: .venv-lint/.stamp .build/collection
 lint-docs: .venv-lint/.stamp .build/collection
 	$(LINT) cd $(COLLECTION) && antsibull-docs lint-collection-docs --plugin-docs --validate-collection-refs self .
 	.venv-lint/bin/python $(CI)/stores_guide.py check
+	.venv-lint/bin/python $(CI)/playbooks_guide.py check
 	.venv-lint/bin/python $(CI)/doc_fragments.py check
 
 lint-changelog: .venv-lint/.stamp .build/collection

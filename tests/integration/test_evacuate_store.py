@@ -89,7 +89,7 @@ def test_the_stores_and_the_cloud_are_those_of_the_play(cloud: Cloud, variables:
         ({}, "Cannot evacuate store '': evacuate_store is not given."),
         ({"evacuate_store": "archive", "evacuate_store_to": "fast"}, "evacuate_store_to is no list of stores."),
         ({"evacuate_store": "archive", "evacuate_store_batch": 0}, "evacuate_store_batch is '0'. Give a number from 1."),
-        ({"evacuate_store": "archive", "evacuate_store_concurrency": "many"}, "evacuate_store_concurrency is 'many'. Give a number from 1."),
+        ({"evacuate_store": "archive", "evacuate_store_concurrency": "many"}, "evacuate_store_concurrency is 'many'. Give a whole number."),
         (
             {"evacuate_store": "archive", "evacuate_store_on_deactivated": "delete"},
             "evacuate_store_on_deactivated is 'delete'. Choose refuse, skip or reactivate.",

@@ -253,14 +253,14 @@ def test_a_run_that_fails_deletes_nothing_and_a_check_run_says_what_would_go(
 
 
 def test_bad_settings_and_a_glance_without_the_filter_are_refused(aware_cloud: AwareCloud, pool: PoolUnderTest, proxy: FaultyProxy) -> None:
-    bad = settings(aware_cloud, pool, {"vm": "web"}, nova_installation_uuid="A", keep={"daily": 0}, run="today")
+    bad = settings(aware_cloud, pool, {"vm": "web", "instance_id": "007"}, nova_installation_uuid="A", keep={"daily": 0}, run="today")
     proxy.faults.append(Fault("GET /v2/info/instance-aware", answer=404))
     without = settings(aware_cloud, pool, WEB, cloud=aware_cloud.cloud.through(proxy, "alice")["cloud"])
     with pool.nothing_left():
         refused, unfiltered = play(bad), play(without)
     assert (refused.returncode, unfiltered.returncode) == (2, 2)
     assert "Cannot back up instances: instance_backup_nova_installation_uuid is 'A', which is no UUID." in told(refused)
-    for sentence in ("VM 'web' has no instance_id.", "instance_backup_keep has daily: 0.", "instance_backup_run is 'today'."):
+    for sentence in ("VM 'web' has instance_id '007'.", "instance_backup_keep has daily: 0.", "instance_backup_run is 'today'."):
         assert sentence in told(refused)
     assert "glance_instance_aware" in told(unfiltered)
     assert not [line for line in proxy.requests if not line.startswith("GET ")]

@@ -121,6 +121,14 @@ def test_a_relative_path_is_refused_because_hosts_know_no_directory_of_the_user(
     assert "nova_installation_uuid_path is 'installation_uuid'. Give an absolute path" in " ".join(run.output.split())
 
 
+def test_a_misspelt_variable_is_refused_before_any_change(make: Callable[..., Installation]) -> None:
+    installation = make(*HOSTS)
+    run = installation.run(nova_installation_uuid_config_fil="/etc/nova/nova.conf")
+    assert run.returncode != 0
+    assert "nova_installation_uuid_config_fil is no variable of the playbook. Write nova_installation_uuid_config_file instead." in run.output
+    assert installation.there() == {}
+
+
 def test_it_is_kept_in_configurations_and_handed_on(tmp_path: Path) -> None:
     hosts = {}
     for name in HOSTS:

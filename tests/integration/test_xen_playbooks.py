@@ -25,6 +25,9 @@ def play(name: str, *arguments: str, **variables: Any) -> Run:
     return run
 
 
+POOL = {"hostname": "p", "password": PASSWORD}
+
+
 @pytest.fixture
 def machine(pool: PoolUnderTest, tmp_path: Path) -> Iterator[str]:
     """A running VM."""
@@ -41,11 +44,9 @@ def machine(pool: PoolUnderTest, tmp_path: Path) -> Iterator[str]:
 @pytest.mark.parametrize(
     ("name", "variables", "sentence"),
     [
-        ("import_image", {}, "import_image_pools is no list of pools with a hostname"),
-        ("import_image", {"import_image_pools": [{"hostname": "p"}]}, "it needs one of import_image_image, import_image_src and import_image_uri"),
-        ("import_image", {"import_image_pools": [{"hostname": "p"}], "import_image_src": "/x"}, "import_image_name is not given"),
-        ("snapshot_to_glance", {}, "Cannot publish VM: snapshot_to_glance_vm is not given."),
-        ("restore_from_glance", {"restore_from_glance_image": "x"}, "Cannot build VM: restore_from_glance_vm is not given. Set it."),
+        ("import_image", {"import_image_pools": [POOL]}, "it needs one of import_image_image, import_image_src and import_image_uri"),
+        ("import_image", {"import_image_pools": [POOL], "import_image_src": "/x"}, "import_image_name is not given"),
+        ("snapshot_to_glance", {}, "Cannot publish VM: snapshot_to_glance_vm is not given. Set it."),
     ],
 )
 def test_what_is_not_said_is_asked_for(name: str, variables: dict[str, Any], sentence: str) -> None:
@@ -62,6 +63,8 @@ def test_a_check_run_changes_nothing_and_a_failed_export_leaves_no_snapshot(clou
         "snapshot_to_glance_cloud": cloud.auth("alice")["cloud"],
     }
     with pool.nothing_left():
+        refused = play("snapshot_to_glance", **options, snapshot_to_glance_visibility="everyone")
+        assert "snapshot_to_glance_visibility is 'everyone'. Choose private, shared, community or public." in refused.output
         assert f"The disk of VM machine would be published as {image_name}" in play("snapshot_to_glance", "--check", **options).succeeded().output
         pool.fault(kind="drop", method="export_raw_vdi", after=100_000, times=0)
         assert play("snapshot_to_glance", **options).returncode != 0

@@ -7,8 +7,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping
-from difflib import get_close_matches
 from typing import Any
+
+from .._core.nearest import nearest
 
 # Every other value of an auth dictionary is treated as a secret, those of unknown plugins included.
 HARMLESS_AUTH_KEYS = frozenset(
@@ -138,5 +139,5 @@ def auth_advice(key: str) -> str:
 
 def _advice(key: str, known: Iterable[str], options: Mapping[str, str]) -> str:
     plain = _plain(key)
-    close = options.get(plain) or next(iter(get_close_matches(plain, sorted(known), n=1, cutoff=0.7)), None)
+    close = options.get(plain) or nearest(plain, known)
     return f"Write {close} instead" if close else "Remove it"

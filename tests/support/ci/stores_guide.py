@@ -25,7 +25,8 @@ FOR_TYPE = re.compile(r"For type V\((\w+)\)\. ")
 def restructured(text: str) -> str:
     """Ansible's markup as reStructuredText."""
     text = re.sub(r"M\(([^)]+)\)", r":ansplugin:`\1#module`", text)
-    return re.sub(r"[VOC]\(([^)]+)\)", r"``\1``", text)
+    text = re.sub(r"P\(([^)]+)\)", r":ansplugin:`\1`", text)
+    return re.sub(r"[VOCE]\(([^)]+)\)", r"``\1``", text)
 
 
 def table(options: dict[str, dict[str, Any]]) -> Iterator[str]:
