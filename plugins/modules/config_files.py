@@ -95,7 +95,7 @@ options:
     description:
       - Copies of the former content to keep of each file, the newest ones. Older ones are removed, and of a file that is V(absent) all. V(0) keeps none.
       - Copies of a file with O(files[].replace=false) are left to whoever writes it. A copy that is kept is closed to other users, because it holds the
-        secrets of the file.
+        secrets of the file, and has the owner and group that the file has now, so that a former user of a service reads it no longer.
       - Without it, no copy is removed.
     type: int
   shown_options:

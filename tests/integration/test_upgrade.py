@@ -29,6 +29,7 @@ OLD = "32.0.0"
 NEW = "33.0.0"
 LOCK = ROOT / "roles" / "glance" / "files" / f"requirements-{NEW}.txt"
 PASSWORD = "upgrade-secret"
+FORMER = 42424
 
 
 @dataclass
@@ -139,10 +140,14 @@ def test_few_backups_of_the_configuration_are_kept(glance: Deployment) -> None:
     for number in range(5):
         (config / f"glance-api.conf.{number}.2026-01-0{number + 1}@00:00:00~").write_text(PASSWORD)
         (config / f"glance-api.conf.{number}.2026-01-0{number + 1}@00:00:00~").chmod(0o640)
+        if os.getuid() == 0:
+            # As when the service ran as another user.
+            os.chown(config / f"glance-api.conf.{number}.2026-01-0{number + 1}@00:00:00~", FORMER, FORMER)
     assert glance.deploy(OLD).succeeded().changed == 1
     assert sorted(path.name for path in config.glob("glance-api.conf.*~")) == [
         f"glance-api.conf.{number}.2026-01-0{number + 1}@00:00:00~" for number in (2, 3, 4)
     ]
+    assert {(path.stat().st_uid, path.stat().st_gid) for path in config.glob("glance-api.conf.*~")} == {(os.getuid(), os.getgid())}
     assert glance.deploy(OLD, glance_config_backups=0).succeeded().changed == 1
     assert list(config.glob("*~")) == []
 

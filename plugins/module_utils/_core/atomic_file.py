@@ -6,9 +6,11 @@
 from __future__ import annotations
 
 import errno
+import grp
 import os
+import pwd
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from typing import Any, Protocol
 
@@ -26,6 +28,9 @@ class Attributes(Protocol):
 
     def settle(self, path: str, changed: bool, diff: dict[str, Any] | None) -> bool:
         """Owner, group, mode and the like as the task declares them; whether anything has changed so far."""
+
+    def owner_of(self, path: str) -> tuple[int, int] | None:
+        """User and group that the path has, or is to have; None where it does not exist."""
 
 
 class FileAttributes:
@@ -48,6 +53,35 @@ class FileAttributes:
     def settle(self, path: str, changed: bool, diff: dict[str, Any] | None) -> bool:
         arguments = self._module.load_file_common_arguments(self._given, path=path)
         return bool(self._module.set_fs_attributes_if_different(arguments, changed, diff))
+
+    def owner_of(self, path: str) -> tuple[int, int] | None:
+        try:
+            status = os.lstat(path)
+        except FileNotFoundError:
+            return None
+        return _number(self._given.get("owner"), status.st_uid, _uid), _number(self._given.get("group"), status.st_gid, _gid)
+
+
+def _number(declared: Any, present: int, find: Callable[[str], int]) -> int:
+    """As Ansible reads an owner: a number, or a name of this host."""
+    if declared is None:
+        return present
+    try:
+        return int(declared)
+    except ValueError:
+        pass
+    try:
+        return find(str(declared))
+    except KeyError:
+        return present
+
+
+def _uid(name: str) -> int:
+    return pwd.getpwnam(name).pw_uid
+
+
+def _gid(name: str) -> int:
+    return grp.getgrnam(name).gr_gid
 
 
 @contextmanager

@@ -194,11 +194,12 @@ class ConfigFilesJob(Job["list[Found]", "list[EntryPlan]", "dict[str, Any]"]):
         return {"changed": bool(removed) or any(file["changed"] for file in files), "files": files, "removed_backups": removed, "diff": diffs}
 
     def _prune(self, check_mode: bool, diffs: list[dict[str, Any]]) -> list[str]:
-        """Remove the copies that are too many, and keep others from reading the rest. Of a file that is absent, no copy is kept."""
+        """Remove the copies that are too many, and keep others from reading the rest, a former user of the service too. Of an absent file, no copy is kept."""
         keep, removed = self.params["keep_backups"], []
         for state, number in (("file", keep), (ABSENT, 0)) if keep is not None else ():
             # Those of a file that is not replaced are of whoever writes it.
-            backups = find_backups([entry.path for entry, _attributes in self._declared if entry.state == state and entry.replace], number)
+            owners = {entry.path: attributes.owner_of(entry.path) for entry, attributes in self._declared if entry.state == state and entry.replace}
+            backups = find_backups(owners, number)
             if backups.changed:
                 removed += [*backups.removed, *backups.closed]
                 diffs.append(backups.diff)

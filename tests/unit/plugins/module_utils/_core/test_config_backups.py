@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from pathlib import Path
 from typing import Any
@@ -11,12 +12,13 @@ from typing import Any
 import pytest
 import yaml
 from ansible_collections.xenstack.image_services.plugins.module_utils._core.config_backups import backups_of, find_backups, prune_backups
+from ansible_collections.xenstack.image_services.plugins.module_utils._core.errors import ImageServicesError
 
 ROLES = Path(__file__).parents[5] / "roles"
 
 
-def prune(paths: list[str], keep: int, check_mode: bool) -> dict[str, Any]:
-    found = find_backups(paths, keep)
+def prune(paths: list[str], keep: int, check_mode: bool, owner: tuple[int, int] | None = None) -> dict[str, Any]:
+    found = find_backups(dict.fromkeys(paths, owner), keep)
     if not check_mode:
         prune_backups(found)
     return {"changed": found.changed, "removed": list(found.removed), "closed": list(found.closed)}
@@ -57,6 +59,34 @@ def test_what_stays_is_closed_to_others(tmp_path: Path) -> None:
     [private] = make(tmp_path, "b.conf", "02@10:00:00", mode=0o600)
     assert not prune([str(tmp_path / "b.conf")], 1, check_mode=False)["changed"]
     assert private.stat().st_mode & 0o777 == 0o600
+
+
+@pytest.mark.skipif(os.getuid() != 0, reason="only root gives files away")
+def test_a_former_user_of_the_service_reads_no_copy(tmp_path: Path) -> None:
+    tmp_path.chmod(0o755)
+    conf = tmp_path / "a.conf"
+    copies = sorted(make(tmp_path, "a.conf", "01@10:00:00", "02@10:00:00", "03@10:00:00"))
+    for copy in copies[:2]:
+        os.chown(copy, 64123, 64123)
+    os.chown(copies[2], 42424, 42424)
+    planned = find_backups({str(conf): (42424, 42424)}, 3)
+    assert planned.diff["before"]["backups"][:2] == [f"{copy} 64123:64123 0640" for copy in copies[:2]]
+    assert planned.diff["after"]["backups"] == [*(f"{copy} 42424:42424 0640" for copy in copies[:2]), str(copies[2])]
+    assert {copy.stat().st_uid for copy in copies[:2]} == {64123}
+    assert prune([str(conf)], 3, check_mode=False, owner=(42424, 42424))["changed"]
+    assert {(copy.stat().st_uid, copy.stat().st_gid) for copy in copies} == {(42424, 42424)}
+    assert not prune([str(conf)], 3, check_mode=False, owner=(42424, 42424))["changed"]
+
+
+@pytest.mark.skipif(os.getuid() != 0, reason="only root gives files away")
+def test_a_copy_with_another_name_is_not_given_away(tmp_path: Path) -> None:
+    """As a service that owns the directory could lay a file of root there."""
+    secret = tmp_path / "secret"
+    secret.write_text("")
+    os.link(secret, tmp_path / "a.conf.1.2026-11-01@10:00:00~")
+    with pytest.raises(ImageServicesError, match="Cannot close backup '.*': it has further names, and may be another file. Remove it."):
+        prune([str(tmp_path / "a.conf")], 1, check_mode=False, owner=(42424, 42424))
+    assert secret.stat().st_uid == 0
 
 
 def test_a_link_with_such_a_name_is_no_backup_and_a_missing_directory_has_none(tmp_path: Path) -> None:

@@ -22,6 +22,7 @@ class Recorded:
 
     def __init__(self, path: Path, fails: Exception | None = None) -> None:
         self.path, self.fails = path, fails
+        self.owner: tuple[int, int] | None = None
         self.settled: list[tuple[str, bool]] = []
 
     def move(self, temporary: str, path: str) -> None:
@@ -38,6 +39,9 @@ class Recorded:
     def settle(self, path: str, changed: bool, diff: dict[str, Any] | None) -> bool:
         self.settled.append((path, self.path.exists()))
         return changed
+
+    def owner_of(self, path: str) -> tuple[int, int] | None:
+        return self.owner
 
 
 def run(*files: dict[str, Any], attributes: Recorded | None = None, check_mode: bool = False, **common: Any) -> dict[str, Any]:
