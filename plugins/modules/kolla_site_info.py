@@ -211,25 +211,8 @@ error:
 """
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.xenstack.image_services.plugins.module_utils._core.argspec import ArgumentSpec
 from ansible_collections.xenstack.image_services.plugins.module_utils._core.runner import run
-from ansible_collections.xenstack.image_services.plugins.module_utils._stores.kolla.look import SiteInfoJob
-
-
-def create_site_argspec() -> ArgumentSpec:
-    return ArgumentSpec(
-        options={
-            "globals_file": {"type": "path"},
-            "config_dir": {"type": "path"},
-            "files": {"type": "list", "elements": "path", "default": []},
-            "container": {"type": "str"},
-            "engine": {"type": "str"},
-            "user": {"type": "str", "default": "glance"},
-            "commands": {"type": "dict"},
-            "programs": {"type": "list", "elements": "str", "default": []},
-            "python": {"type": "path"},
-        }
-    )
+from ansible_collections.xenstack.image_services.plugins.module_utils._stores.kolla.look import SiteInfoJob, create_site_argspec
 
 
 def main() -> None:

@@ -65,8 +65,7 @@ def _read_service(options: Options, paths: FilterPaths, package: Mapping[str, st
 def _read_container(options: Options, paths: FilterPaths, files: Mapping[str, str]) -> FilterReading:
     engine, container = str(options["engine"] or "docker"), str(options["container"])
     commands = {"interpreter": ["python3", "-c", ASK]}
-    asked = {"container": container, "engine": engine, "user": "glance", "globals_file": None, "config_dir": None, "programs": (), "python": None}
-    found = SiteInfoJob({**asked, "files": [paths.merged, paths.paste_file], "commands": commands}).look()
+    found = SiteInfoJob.with_defaults(container=container, engine=engine, files=[paths.merged, paths.paste_file], commands=commands).look()
     has_glance, packages = _told(found["outputs"]["interpreter"]["stdout"])
     here = texts(found["files"])
     reading = FilterReading(

@@ -13,6 +13,7 @@ import subprocess
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from ..._core.argspec import ArgumentSpec
 from ..._core.config_reader import matching, read, texts
 from ..._core.runner import ReadJob
 
@@ -24,8 +25,29 @@ MAX_ERROR = 200
 FINDS_SDK = "import importlib.util, sys; sys.exit(importlib.util.find_spec('openstack') is None)"
 
 
+def create_site_argspec() -> ArgumentSpec:
+    return ArgumentSpec(
+        options={
+            "globals_file": {"type": "path"},
+            "config_dir": {"type": "path"},
+            "files": {"type": "list", "elements": "path", "default": []},
+            "container": {"type": "str"},
+            "engine": {"type": "str"},
+            "user": {"type": "str", "default": "glance"},
+            "commands": {"type": "dict"},
+            "programs": {"type": "list", "elements": "str", "default": []},
+            "python": {"type": "path"},
+        }
+    )
+
+
 class SiteInfoJob(ReadJob["dict[str, Any]"]):
     """Everything that was asked for; what is not there is empty or null."""
+
+    @classmethod
+    def with_defaults(cls, **given: Any) -> SiteInfoJob:
+        """With the defaults of the options that are not given."""
+        return cls({name: option.get("default") for name, option in create_site_argspec().options.items()} | given)
 
     def look(self) -> dict[str, Any]:
         params = self.params
