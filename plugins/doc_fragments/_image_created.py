@@ -99,7 +99,7 @@ options:
         type: dict
       properties_mode:
         description:
-          - V(merge) leaves properties alone that are not listed, V(exact) removes them.
+          - V(merge) leaves properties alone that are not listed, V(exact) removes them. Without O(image.properties) none is removed.
         type: str
         choices: [merge, exact]
         default: merge

@@ -78,3 +78,18 @@ def test_a_kernel_by_such_a_name(tagged: dict[str, Any], small_disk: Path) -> No
     machine = {**tagged, "name": "machine: 1", "src": str(small_disk), "disk_format": "raw", "kernel": "vmlinuz: 6.12"}
     assert run_module("glance_image", machine).succeeded()["image"]["kernel_id"] == ident
     assert not run_module("glance_image", machine).succeeded()["changed"]
+
+
+def test_a_kernel_alone_removes_no_property(tagged: dict[str, Any], small_disk: Path) -> None:
+    kernel = {**tagged, "name": "kernel", "src": str(small_disk), "disk_format": "aki", "container_format": "aki"}
+    run_module("glance_image", kernel).succeeded()
+    machine = {**tagged, "name": "machine", "src": str(small_disk), "disk_format": "raw", "properties": {"os_type": "linux"}}
+    run_module("glance_image", machine).succeeded()
+    exact = {**tagged, "name": "machine", "kernel": "kernel", "properties_mode": "exact"}
+    run = run_module("glance_image", exact).succeeded()
+    assert run["changed"]
+    assert run["image"]["os_type"] == "linux"
+    assert not run_module("glance_image", exact).succeeded()["changed"]
+    declared = run_module("glance_image", {**exact, "properties": {"os_distro": "debian"}}).succeeded()["image"]
+    assert (declared["os_type"], declared["os_distro"]) == (None, "debian")
+    assert declared["kernel_id"]

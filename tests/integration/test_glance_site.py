@@ -139,7 +139,9 @@ def test_mounts_that_the_tool_does_not_make(site: Site, main: dict[str, Any]) ->
     for name in ("globals.yml", "config", "glance-api"):
         (empty / name).symlink_to("/dev/null" if name == "globals.yml" else site.directory / name)
     site.settings(site=str(empty))
-    assert f"{site.data}/images is still not mounted into it" in refusal(site.run(main))
+    output = refusal(site.run(main))
+    assert f"{site.data}/images is still not mounted into it" in output
+    assert "sets glance_api_extra_volumes, glance_extra_volumes or default_extra_volumes." in output
 
 
 def test_a_command_that_fails_is_shown_and_tried_again(cloud: Cloud, site: Site, main: dict[str, Any]) -> None:

@@ -182,7 +182,8 @@ class ImageJob(Job[Seen, CheckedPlan, Outcome]):
             image_id=params["id"],
             attributes=attributes,
             properties=self._properties(finder),
-            properties_mode=params["properties_mode"],
+            # Kernel and ramdisk alone say nothing about the other properties.
+            properties_mode="merge" if params["properties"] is None else params["properties_mode"],
             tags=None if params["tags"] is None else tuple(params["tags"]),
             members=None if members is None else frozenset(cloud.identity.project_id(member, params["owner_domain"]) for member in members),
             member_status=params["member_status"],

@@ -113,18 +113,18 @@ def run_import(glance: Glance, image_id: str, method: Mapping[str, Any], stores:
     if not wait:
         return [{"id": store, "status": "importing"} for store in stores or ()]
 
-    def probe() -> tuple[Any, ...]:
+    def probe() -> tuple[str, ...]:
         image = glance.image(image_id) or {"status": "deleted"}
         task = next(reversed(glance.tasks(image_id)), {})
         return (
             image["status"],
             image.get("os_glance_importing_to_stores", ""),
             image.get("os_glance_failed_import", ""),
-            task.get("status", ""),
-            task.get("message", ""),
+            task.get("status") or "",
+            task.get("message") or "",
         )
 
-    def ended(state: tuple[Any, ...]) -> bool:
+    def ended(state: tuple[str, ...]) -> bool:
         status, importing, failed, task_status, _message = state
         if status == "active":
             return not importing and task_status not in ("pending", "processing")
@@ -133,7 +133,7 @@ def run_import(glance: Glance, image_id: str, method: Mapping[str, Any], stores:
     try:
         status, _importing, failed, _task_status, message = wait_while_moving(probe, ended, idle_timeout, glance.http.clock)
     except Stalled as exc:
-        raise GlanceError(f"the import has not moved for {idle_timeout:.0f} s, its last state is {exc.state}", kind="timeout") from exc
+        raise GlanceError(f"the import has not moved for {idle_timeout:.0f} s, {_last_seen(exc.state)}", kind="timeout") from exc
     failed_stores = {store for store in failed.split(",") if store}
     outcome: list[Record] = [{"id": store, "status": "failed" if store in failed_stores else "active"} for store in stores or ()]
     if status != "active" or failed_stores:
@@ -143,6 +143,14 @@ def run_import(glance: Glance, image_id: str, method: Mapping[str, Any], stores:
         error.details = {"stores": outcome}
         raise error
     return outcome
+
+
+def _last_seen(state: Any) -> str:
+    status, importing, failed, task_status, message = state
+    stores = f" and waits for stores {', '.join(importing.split(','))}" if importing else ""
+    failures = f", stores {', '.join(failed.split(','))} have failed" if failed else ""
+    task = f", its task is in status '{task_status}'" if task_status else ""
+    return f"the image is in status '{status}'{stores}{failures}{task}{f': {message}' if message else ''}"
 
 
 def start_import(glance: Glance, image_id: str, method: Mapping[str, Any], stores: Sequence[str] | None, all_or_none: bool = True) -> None:

@@ -10,7 +10,8 @@ import sys
 from pathlib import Path
 from textwrap import dedent, indent
 
-FRAGMENTS = Path(__file__).parents[3] / "plugins/doc_fragments"
+PLUGINS = Path(__file__).parents[3] / "plugins"
+FRAGMENTS = PLUGINS / "doc_fragments"
 WIDTH = 160
 HEAD = '''# SPDX-FileCopyrightText: 2026 xenstack.image_services contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
@@ -56,11 +57,6 @@ def _items(documentation: str) -> str:
     return _ITEMS + indent(re.sub(rf"O\(({names})\b", r"O(images[].\1", options), "      ")
 
 
-# As create_image_option() of module_utils has them.
-_CREATED_IMAGE_OPTIONS = (
-    "name stores stores_mode on_replace use_import visibility members hidden is_protected min_disk min_ram owner owner_domain tags properties properties_mode "
-    "nova_installation_uuid instance_id"
-)
 _CREATED_IMAGE = r"""
 options:
   image:
@@ -71,12 +67,18 @@ options:
     suboptions:"""
 
 
+def _created_image_options() -> tuple[str, ...]:
+    source = (PLUGINS / "module_utils/_images/options.py").read_text(encoding="utf-8")
+    (found,) = (part.value for part in ast.parse(source).body if isinstance(part, ast.Assign) and ast.unparse(part.targets[0]) == "CREATED_IMAGE_OPTIONS")
+    return tuple(ast.literal_eval(found))
+
+
 def _created_image(documentation: str) -> str:
     """The options of images that content of any kind has, as those of the option image."""
     given = re.split(r"^(?=[a-z_]+:\n)", dedent(documentation.partition("options:")[2]), flags=re.MULTILINE)
     known = {text.partition(":")[0]: text for text in given if text.strip()}
-    names = _CREATED_IMAGE_OPTIONS.split()
     kept = []
+    names = _created_image_options()
     for name in names:
         described, kind, rest = (known[name].rstrip() + "\n").partition("  type:")
         # What is said of options that are not here is left out.

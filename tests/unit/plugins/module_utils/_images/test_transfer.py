@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 xenstack.image_services contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""An upload that fails at each attempt: the last error tells what to do, as the first one would have."""
+"""Uploads and imports that fail: the last error tells what was seen, and what to do as the first one would have."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ import pytest
 from ansible_collections.xenstack.image_services.plugins.module_utils._content.source import FileSource
 from ansible_collections.xenstack.image_services.plugins.module_utils._glance.advice import BROKEN_UPLOAD
 from ansible_collections.xenstack.image_services.plugins.module_utils._glance.http import GlanceError
-from ansible_collections.xenstack.image_services.plugins.module_utils._images.transfer import UPLOAD_ATTEMPTS, Sending, put_data
+from ansible_collections.xenstack.image_services.plugins.module_utils._images.transfer import UPLOAD_ATTEMPTS, Sending, put_data, run_import
 from ansible_collections.xenstack.image_services.tests.support.clocks import JumpingClock
 
 SIZE = 3 * 1024 * 1024
@@ -66,3 +66,45 @@ def test_the_last_error_keeps_its_advice(tmp_path: Path, error: GlanceError, blo
     assert (glance.uploads, caught.value.code) == (attempts, code)
     assert str(error) in str(caught.value)
     assert caught.value.advice.startswith(advice)
+
+
+class Importing:
+    """A Glance whose import stops at ``image``, with a task or without one."""
+
+    def __init__(self, image: dict[str, Any], task: dict[str, Any] | None) -> None:
+        self.http = SimpleNamespace(clock=JumpingClock())
+        self._image, self._tasks = image, [task] if task else []
+
+    def import_image(self, *_asked: Any) -> None:
+        pass
+
+    def image(self, image_id: str) -> dict[str, Any]:
+        return {"id": image_id, **self._image}
+
+    def tasks(self, _image_id: str) -> list[dict[str, Any]]:
+        return self._tasks
+
+
+# The image, its task, and how the error ends.
+STOPPED: list[tuple[dict[str, Any], dict[str, Any] | None, str]] = [
+    ({"status": "importing"}, None, "the image is in status 'importing'"),
+    ({"status": "queued"}, {"status": "pending", "message": None}, "the image is in status 'queued', its task is in status 'pending'"),
+    (
+        {"status": "importing", "os_glance_importing_to_stores": "fast,archive"},
+        {"status": "processing", "message": "Copied 3 MiB"},
+        "the image is in status 'importing' and waits for stores fast, archive, its task is in status 'processing': Copied 3 MiB",
+    ),
+    (
+        {"status": "importing", "os_glance_importing_to_stores": "fast", "os_glance_failed_import": "archive,web"},
+        {"status": "processing"},
+        "the image is in status 'importing' and waits for stores fast, stores archive, web have failed, its task is in status 'processing'",
+    ),
+]
+
+
+@pytest.mark.parametrize(("image", "task", "end"), STOPPED)
+def test_an_import_that_stops_is_told_by_what_was_seen_last(image: dict[str, Any], task: dict[str, Any] | None, end: str) -> None:
+    glance: Any = Importing(image, task)
+    with pytest.raises(GlanceError) as caught:
+        run_import(glance, "i", {"name": "glance-direct"}, ["fast"], 30.0, wait=True)
+    assert (str(caught.value), caught.value.code) == (f"the import has not moved for 30 s, {end}", "timeout")

@@ -5,9 +5,11 @@
 from __future__ import annotations
 
 import re
+from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 from ansible_collections.xenstack.image_services.plugins.module_utils._stores.declaration import Declaration
 from ansible_collections.xenstack.image_services.plugins.module_utils._stores.lint import lint
 from ansible_collections.xenstack.image_services.plugins.module_utils._stores.options import BACKENDS, COMMON, GLANCE_SECTIONS
@@ -172,6 +174,9 @@ BAD: dict[str, tuple[Declaration, str]] = {
     "swift auth v2": (with_default(swift(), swift_accounts=[{**ACCOUNT, "auth_address": "http://id:5000/v2.0/"}]), "version 2 authentication"),
     "swift user without a project": (with_default(swift(), swift_accounts=[{**ACCOUNT, "user": "glance"}]), "not of the form project:user"),
     "swift account without a key": (with_default(swift(), swift_accounts=[{**ACCOUNT, "key": None}]), "credentials are incomplete"),
+    "swift accounts as a text": (with_default(swift_accounts="ref1"), "it is not a list of dictionaries"),
+    "swift account without an address": (with_default(swift(), swift_accounts=[{**ACCOUNT, "auth_address": None}]), "it has no auth_address"),
+    "Ceph clusters as a text": (with_default(ceph="site"), "it is not a list of dictionaries"),
     "swift account twice": (with_default(swift(), swift_accounts=[ACCOUNT, ACCOUNT]), "another account has the same reference"),
     "swift account unknown option": (with_default(swift(), swift_accounts=[{**ACCOUNT, "auth_addres": "x"}]), "Did you mean auth_address"),
     "swift account reference": (with_default(swift(), swift_accounts=[{**ACCOUNT, "reference": "a]b"}]), "its reference cannot be a section"),
@@ -212,9 +217,15 @@ BAD: dict[str, tuple[Declaration, str]] = {
 }
 
 
-@pytest.mark.parametrize(("declaration", "expected"), BAD.values(), ids=BAD)
-def test_traps_are_named(declaration: Declaration, expected: str) -> None:
+# Every sentence in full, cause and advice, by the names of the rows above.
+SENTENCES = yaml.safe_load(Path(__file__).with_name("lint_findings.yml").read_text(encoding="utf-8"))
+
+
+@pytest.mark.parametrize("row", BAD)
+def test_traps_are_named(row: str) -> None:
+    declaration, expected = BAD[row]
     findings = lint(declaration)
+    assert findings == SENTENCES[row]
     assert any(re.search(expected, finding, re.DOTALL) for finding in findings), findings
     for finding in findings:
         assert re.match(r"Cannot configure [a-z ]+ '[^']*': .+\. .+[.?]$", finding, re.DOTALL), finding

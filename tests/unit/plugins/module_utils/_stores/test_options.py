@@ -63,6 +63,17 @@ def test_types_of_stores() -> None:
     assert glance["glance_store_driver_types"]["choices"] == sorted(BACKENDS)
 
 
+def test_what_people_read_names_every_type() -> None:
+    readme = (ROLE / "README.md").read_text(encoding="utf-8")
+    assert f"Types are {_list_of([f'`{kind}`' for kind in BACKENDS])}, with every option" in readme
+    guide = (ROLE.parents[1] / "docs/docsite/rst/guide_versions.rst").read_text(encoding="utf-8")
+    assert f"- {_list_of(list(BACKENDS))}, with the options" in guide
+
+
+def _list_of(names: list[str]) -> str:
+    return f"{', '.join(names[:-1])} and {names[-1]}"
+
+
 def test_every_type_says_what_its_place_is() -> None:
     """Directories have rules of their own, http stores nothing, and volumes of two cinder stores never share a name."""
     assert set(PLACES) == set(BACKENDS) - {"file", "http", "cinder"}
