@@ -89,8 +89,8 @@ def test_choices_are_those_of_the_modules() -> None:
         "xen_vm": {"firmware": "restore_from_glance_firmware"},
     }.items():
         path = ROOT / "plugins" / "modules" / f"{module}.py"
-        text = next(part.value.value for part in ast.parse(path.read_text()).body if isinstance(part, ast.Assign) and part.targets[0].id == "DOCUMENTATION")  # type: ignore[attr-defined]
-        documented = yaml.safe_load(text)["options"]
+        assigned = {ast.unparse(part.targets[0]): part.value for part in ast.parse(path.read_text(encoding="utf-8")).body if isinstance(part, ast.Assign)}
+        documented = yaml.safe_load(ast.literal_eval(assigned["DOCUMENTATION"]))["options"]
         for option, variable in chosen.items():
             assert sorted(options[variable]["choices"]) == sorted(documented[option]["choices"]), variable
     assert options["instance_backup_weekday"]["choices"] == list(WEEKDAYS)
