@@ -5,7 +5,6 @@
 from __future__ import annotations
 
 import hashlib
-import json
 import re
 import shutil
 import tempfile
@@ -63,9 +62,8 @@ class Hosts:
         return f"http://127.0.0.1:{self.ports[name]}"
 
     def inventory(self, own: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
-        settings = json.loads((self.cloud.base / "settings.json").read_text(encoding="utf-8"))
         admin = self.cloud.auth("admin")["cloud"]["auth"]
-        uid, keystone = str(settings["demo_uid"]), admin["auth_url"]
+        uid, keystone = str(self.cloud.settings["demo_uid"]), admin["auth_url"]
         directory = {"owner": uid, "group": uid}
         shared = {
             **LOCAL,

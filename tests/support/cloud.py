@@ -41,10 +41,15 @@ class Cloud:
         return {"cloud": {"auth": settings["auth"], "region_name": settings["region_name"], "identity_api_version": "3"}}
 
     @property
+    def settings(self) -> dict[str, Any]:
+        """What the demo was deployed with."""
+        found: dict[str, Any] = json.loads((self.base / "settings.json").read_text(encoding="utf-8"))
+        return found
+
+    @property
     def glance_password(self) -> str:
         """That of Glance's own user."""
-        settings = json.loads((self.base / "settings.json").read_text(encoding="utf-8"))
-        return str(settings["demo_passwords"]["glance"]) + PASSWORD_END
+        return str(self.settings["demo_passwords"]["glance"]) + PASSWORD_END
 
     def through(self, proxy: FaultyProxy, name: str) -> dict[str, Any]:
         """The same, with Glance behind a proxy."""

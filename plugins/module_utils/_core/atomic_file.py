@@ -6,15 +6,15 @@
 from __future__ import annotations
 
 import errno
-import grp
 import os
-import pwd
 import tempfile
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from typing import Any, Protocol
 
 from ansible.module_utils.basic import AnsibleModule
+
+from .accounts import gid_of, uid_of
 
 
 class Attributes(Protocol):
@@ -59,10 +59,10 @@ class FileAttributes:
             status = os.lstat(path)
         except FileNotFoundError:
             return None
-        return _number(self._given.get("owner"), status.st_uid, _uid), _number(self._given.get("group"), status.st_gid, _gid)
+        return _number(self._given.get("owner"), status.st_uid, uid_of), _number(self._given.get("group"), status.st_gid, gid_of)
 
 
-def _number(declared: Any, present: int, find: Callable[[str], int]) -> int:
+def _number(declared: Any, present: int, find: Callable[[str], int | None]) -> int:
     """As Ansible reads an owner: a number, or a name of this host."""
     if declared is None:
         return present
@@ -70,18 +70,8 @@ def _number(declared: Any, present: int, find: Callable[[str], int]) -> int:
         return int(declared)
     except ValueError:
         pass
-    try:
-        return find(str(declared))
-    except KeyError:
-        return present
-
-
-def _uid(name: str) -> int:
-    return pwd.getpwnam(name).pw_uid
-
-
-def _gid(name: str) -> int:
-    return grp.getgrnam(name).gr_gid
+    found = find(str(declared))
+    return present if found is None else found
 
 
 @contextmanager

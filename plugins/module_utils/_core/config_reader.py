@@ -7,12 +7,12 @@ from __future__ import annotations
 
 import base64
 import os
-import pwd
 import stat
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from fnmatch import fnmatchcase
 from typing import Any
 
+from .accounts import uid_of
 from .errors import cannot
 from .runner import ReadJob
 
@@ -52,20 +52,13 @@ def texts(files: Sequence[Mapping[str, Any]]) -> dict[str, str]:
     return {str(file["path"]): base64.b64decode(file["content"]).decode("utf-8", "surrogateescape") for file in files}
 
 
-def _uid(name: str) -> int | None:
-    try:
-        return pwd.getpwnam(name).pw_uid
-    except KeyError:
-        return None
-
-
 class ConfigFilesInfoJob(ReadJob["dict[str, Any]"]):
     """The work of the module config_files_info."""
 
     def look(self) -> dict[str, Any]:
         found = [path for pattern in self.params["patterns"] for path in matching(pattern["directory"], pattern["names"])]
         directories = [path for path in self.params["directories"] if os.path.isdir(path)]
-        users = {name: _uid(name) for name in self.params["users"]}
+        users = {name: uid_of(name) for name in self.params["users"]}
         return {"files": read([*self.params["files"], *found]), "directories": directories, "users": users, "uid": os.geteuid()}
 
     def shown(self, seen: dict[str, Any]) -> dict[str, Any]:

@@ -16,6 +16,7 @@ from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
 
+from .accounts import gid_of, uid_of
 from .errors import ImageServicesError, cannot
 from .run_as import run_as
 from .runner import Params, ReadJob
@@ -78,35 +79,25 @@ class WsgiServiceInfoJob(ReadJob[dict[str, Any]]):
         return seen
 
 
-def _entry(user: str) -> pwd.struct_passwd | None:
-    try:
-        return pwd.getpwnam(user)
-    except KeyError:
-        return None
-
-
 def _exists(user: str, group: str) -> bool:
     """Whether a program can run as them: a number needs no entry."""
-    try:
-        return (user.isdecimal() or _entry(user) is not None) and (group.isdecimal() or grp.getgrnam(group) is not None)
-    except KeyError:
-        return False
+    return (user.isdecimal() or uid_of(user) is not None) and (group.isdecimal() or gid_of(group) is not None)
 
 
 def _check_number(user: str, group: str, uid: int) -> None:
     """Refuse a number that the user, or the group of the same name, cannot get; files that either has would be another's then."""
-    entry, cause = _entry(user), ""
-    if entry is not None and entry.pw_uid != uid:
-        cause = f"this host has this user with number {entry.pw_uid}"
-    elif entry is None and _is_known(uid):
+    present, cause = uid_of(user), ""
+    if present is not None and present != uid:
+        cause = f"this host has this user with number {present}"
+    elif present is None and _is_known(uid):
         cause = f"the number is that of user '{pwd.getpwuid(uid).pw_name}'"
     elif group == user:
         # The number of a group with another name does not matter.
-        try:
-            gid = grp.getgrnam(group).gr_gid
-            cause = f"this host has group '{group}' with number {gid}" if gid != uid else ""
-        except KeyError:
+        gid = gid_of(group)
+        if gid is None:
             cause = next((f"the number is that of group '{other.gr_name}'" for other in grp.getgrall() if other.gr_gid == uid), "")
+        elif gid != uid:
+            cause = f"this host has group '{group}' with number {gid}"
     if cause:
         advice = "Choose the number that is there, or free the name or number first: files of the old number have to be given to the new one"
         raise cannot("create", "user", f"{user} with number {uid}", cause, advice, code="number_taken")

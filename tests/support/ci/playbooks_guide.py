@@ -7,18 +7,14 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Iterator, Mapping
-from pathlib import Path
 from typing import Any
 
 import yaml
 from doc_fragments import documentation
-from stores_guide import restructured
+from guide_tables import ROOT, keep, restructured, table
 
-ROOT = Path(__file__).parents[3]
 SPECS = ROOT / "playbooks/vars/argument_specs.yml"
-GUIDE = ROOT / "docs/docsite/rst/guide_playbooks.rst"
-BEGIN = ".. The tables below are written by make playbooks-guide.\n"
-END = ".. End of what make playbooks-guide writes.\n"
+COLUMNS = "35 10 15 40", ("Variable", "Type", "Default", "Meaning")
 # The title of the options of a fragment, and the anchor that variables refer to.
 FRAGMENTS = {"xenstack.image_services._pool": ("Options of a pool", "ansible_collections.xenstack.image_services.docsite.guide_playbooks.pool")}
 
@@ -48,41 +44,19 @@ def rows(options: Mapping[str, Mapping[str, Any]], path: str = "") -> Iterator[t
         yield from rows(below, f"{path}{name}{'[]' if option['type'] == 'list' else ''}.")
 
 
-def table(options: Mapping[str, Mapping[str, Any]]) -> Iterator[str]:
-    yield ".. list-table::"
-    yield "    :header-rows: 1"
-    yield "    :widths: 35 10 15 40"
-    for name, kind, usual, text in [("Variable", "Type", "Default", "Meaning"), *rows(options)]:
-        yield ""
-        yield f"    * - {name}"
-        yield f"      - {kind}"
-        yield f"      - {usual}".rstrip()
-        yield f"      - {text}"
-    yield ""
-
-
 def tables() -> str:
     lines = [""]
     for fragment, (title, anchor) in FRAGMENTS.items():
         lines += [f".. _{anchor}:", "", title, "^" * len(title), ""]
-        lines += table(yaml.safe_load(documentation(fragment.rpartition(".")[2]))["options"])
+        lines += table(*COLUMNS, rows(yaml.safe_load(documentation(fragment.rpartition(".")[2]))["options"]))
     for playbook, spec in yaml.safe_load(SPECS.read_text(encoding="utf-8"))["argument_specs"].items():
         text = f"{spec['short_description']}. {sentences(spec.get('description', ''))}".strip()
-        lines += [playbook, "^" * len(playbook), "", text, "", *(table(spec["options"]) if spec["options"] else ())]
+        lines += [playbook, "^" * len(playbook), "", text, "", *(table(*COLUMNS, rows(spec["options"])) if spec["options"] else ())]
     return "\n".join(lines) + "\n"
 
 
 def main(mode: str) -> int:
-    text = GUIDE.read_text(encoding="utf-8")
-    before, _begin, rest = text.partition(BEGIN)
-    _tables, _end, after = rest.partition(END)
-    wanted = before + BEGIN + tables() + END + after
-    if mode == "write":
-        GUIDE.write_text(wanted, encoding="utf-8")
-    elif text != wanted:
-        print(f"Cannot accept {GUIDE.relative_to(ROOT)}: its tables differ from {SPECS.relative_to(ROOT)}. Run make playbooks-guide.", file=sys.stderr)
-        return 1
-    return 0
+    return keep(mode, "playbooks-guide", "guide_playbooks.rst", SPECS, tables())
 
 
 if __name__ == "__main__":

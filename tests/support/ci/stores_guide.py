@@ -6,42 +6,15 @@ from __future__ import annotations
 
 import re
 import sys
-from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import yaml
+from guide_tables import ROOT, keep, restructured, table
 
-ROOT = Path(__file__).parents[3]
 SPEC = ROOT / "roles/glance_stores/meta/argument_specs.yml"
-GUIDE = ROOT / "docs/docsite/rst/guide_stores.rst"
-BEGIN = ".. The tables below are written by make stores-guide.\n"
-END = ".. End of what make stores-guide writes.\n"
 # Of types that are not called by their names in capitals.
 TITLES = {"file": "File", "rbd": "Ceph RBD", "swift": "Swift", "cinder": "Cinder", "vmware": "VMware"}
 FOR_TYPE = re.compile(r"For type V\((\w+)\)\. ")
-
-
-def restructured(text: str) -> str:
-    """Ansible's markup as reStructuredText."""
-    text = re.sub(r"M\(([^)]+)\)", r":ansplugin:`\1#module`", text)
-    text = re.sub(r"P\(([^)]+)\)", r":ansplugin:`\1`", text)
-    return re.sub(r"[VOCE]\(([^)]+)\)", r"``\1``", text)
-
-
-def table(options: dict[str, dict[str, Any]]) -> Iterator[str]:
-    yield ".. list-table::"
-    yield "    :header-rows: 1"
-    yield "    :widths: 35 10 55"
-    for name, kind, text in [
-        ("Option", "Type", "Meaning"),
-        *((f"``{name}``", entry["type"], restructured(entry["description"])) for name, entry in options.items()),
-    ]:
-        yield ""
-        yield f"    * - {name}"
-        yield f"      - {kind}"
-        yield f"      - {text}"
-    yield ""
 
 
 def tables(stores: dict[str, dict[str, Any]], defaults: dict[str, Any]) -> str:
@@ -54,23 +27,16 @@ def tables(stores: dict[str, dict[str, Any]], defaults: dict[str, Any]) -> str:
     for kind, entries in groups.items():
         # What only a store itself can have, such as its directory, comes first.
         options = dict(sorted(entries.items(), key=lambda item: item[0] in defaults))
+        rows = ((f"``{name}``", entry["type"], restructured(entry["description"])) for name, entry in options.items())
         title = f"{TITLES.get(kind, kind.upper())}: ``type: {kind}``" if kind else "Options of every store"
-        lines += [title, "-" * len(title), "", *table(options)]
+        lines += [title, "-" * len(title), "", *table("35 10 55", ("Option", "Type", "Meaning"), rows)]
     return "\n".join(lines) + "\n"
 
 
 def main(mode: str) -> int:
-    text = GUIDE.read_text(encoding="utf-8")
-    before, _begin, rest = text.partition(BEGIN)
-    _tables, _end, after = rest.partition(END)
     spec = yaml.safe_load(SPEC.read_text(encoding="utf-8"))["argument_specs"]["main"]["options"]
-    wanted = before + BEGIN + tables(spec["glance_stores"]["options"], spec["glance_stores_backend_defaults"]["options"]) + END + after
-    if mode == "write":
-        GUIDE.write_text(wanted, encoding="utf-8")
-    elif text != wanted:
-        print(f"Cannot accept {GUIDE.relative_to(ROOT)}: its tables differ from {SPEC.relative_to(ROOT)}. Run make stores-guide.", file=sys.stderr)
-        return 1
-    return 0
+    found = tables(spec["glance_stores"]["options"], spec["glance_stores_backend_defaults"]["options"])
+    return keep(mode, "stores-guide", "guide_stores.rst", SPEC, found)
 
 
 if __name__ == "__main__":
