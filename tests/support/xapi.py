@@ -269,11 +269,10 @@ class PoolUnderTest:
         before = self.census()
         yield
         after = self.census()
-        differing = {
-            name: (sorted(after[name] - before[name]), sorted(before[name] - after[name]))
-            for name in COUNTED
-            if after[name] != before[name] and name not in but
-        }
+        left = {name: sorted(after[name] - before[name]) for name in COUNTED if name not in but}
+        # XAPI itself forgets the oldest of over 200 tasks that have ended.
+        taken = {name: sorted(before[name] - after[name]) for name in COUNTED if name not in {"task", *but}}
+        differing = {name: (refs, taken.get(name, [])) for name, refs in left.items() if refs or taken.get(name)}
         assert not differing, f"left and taken: {differing}"
 
 
