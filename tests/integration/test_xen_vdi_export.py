@@ -107,7 +107,8 @@ def test_whatever_a_disk_holds_is_in_the_file(pool: PoolUnderTest, tmp_path: Pat
         with pool_disks(pool) as disks:
             disks.write_parts(disks.make("any disk", size), wanted)
             done = Exporter(pool)(vdi="any disk", format=format, dest=str(path))
-        assert done["bytes_read"] < 5 * MIB + (4 + 2 * len(wanted)) * MIB, "holes stay in the pool"
+        # The table of blocks and the blocks, once to compare the file of the former example and once to write this one.
+        assert done["bytes_read"] < 2 * (5 + 2 * len(wanted)) * MIB, "holes stay in the pool"
         with path.open("rb") as stream:
             pieces = iter(lambda: stream.read(MIB), b"")
             found = VhdTarball(pieces, "disk") if format == "vhd_tarball" else {"vhd": VhdFile, "qcow2": Qcow2File}[format](stream, "disk")
