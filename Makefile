@@ -103,6 +103,7 @@ sweep: .build/databases .venv-glance/.stamp .build/qemu-img .build/strace .build
 	IMAGE_SERVICES_SWEEP=1 .venv-test/bin/python -m pytest $$(grep -rlE 'support(\.| import )sweep' tests/unit tests/integration --include='test_*.py') tests/unit/roles/xen_dom0_plugins \
 		-n 2 --dist loadfile --junitxml=.test/logs/sweep.xml
 	IMAGE_SERVICES_SWEEP=1 .venv-glance/bin/python -m pytest tests/unit/roles/glance_instance_aware --junitxml=.test/logs/sweep-filter.xml
+	IMAGE_SERVICES_SWEEP=1 .venv-cinder/bin/python -m pytest tests/unit/roles/cinder_xenapinfs/test_driver_faults.py --junitxml=.test/logs/sweep-driver.xml
 
 coverage: .venv-test/.stamp ## Run the tests of make test, and say how much of plugins and role packages they reach
 	@rm -rf .test/coverage && mkdir -p .test/coverage

@@ -15,7 +15,7 @@ import pytest
 from ansible_collections.xenstack.image_services.tests.support import sweep
 from ansible_collections.xenstack.image_services.tests.support.cloud import Cloud
 from ansible_collections.xenstack.image_services.tests.support.deployed import ENVIRONMENT
-from ansible_collections.xenstack.image_services.tests.support.deployment import LOCAL, ROOT
+from ansible_collections.xenstack.image_services.tests.support.deployment import LOCAL, ROOT, quick
 from ansible_collections.xenstack.image_services.tests.support.xapi import PASSWORD, PoolUnderTest
 
 TARGETS = ROOT / "tests" / "integration" / "targets"
@@ -43,8 +43,9 @@ def test_target(cloud: Cloud, pool: PoolUnderTest, target: str, tmp_path: Path, 
     kept = {key: value for key, value in os.environ.items() if not key.startswith(("ANSIBLE_", "OS_"))}
     environment = {
         **kept,
-        "ANSIBLE_CONFIG": str(ROOT / "ansible.cfg"),
+        **quick(),
         "ANSIBLE_INJECT_FACT_VARS": "false",
+        "ANSIBLE_CONFIG": str(ROOT / "ansible.cfg"),
         "OS_CLIENT_CONFIG_FILE": str(cloud.base / "clouds.yaml"),
         "XENSERVER_HOST": urlsplit(pool.server.url).netloc,
         "XENSERVER_PASSWORD": PASSWORD,

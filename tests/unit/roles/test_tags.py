@@ -5,14 +5,12 @@
 from __future__ import annotations
 
 import re
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 import yaml
+from ansible_collections.xenstack.image_services.tests.support.deployment import ROOT, run_playbook
 
-ROOT = Path(__file__).parents[3]
 # Words of a task that each tag has to reach, by role. Tasks that are included are named by their include.
 REACHES = {
     "cinder_xenapinfs": {
@@ -32,17 +30,8 @@ CASES = [(role, tag) for role, tags in REACHES.items() for tag in tags]
 def listed(role: str, tmp_path: Path, *arguments: str) -> list[str]:
     playbook = tmp_path / "play.yml"
     playbook.write_text(yaml.safe_dump([{"hosts": "localhost", "gather_facts": False, "roles": [f"xenstack.image_services.{role}"]}]))
-    command = [str(Path(sys.executable).with_name("ansible-playbook")), "-i", "localhost,", "--list-tasks", *arguments, str(playbook)]
-    done = subprocess.run(
-        command,
-        cwd=ROOT,
-        env={"ANSIBLE_CONFIG": str(ROOT / "ansible.cfg"), "LC_ALL": "C.UTF-8", "HOME": str(tmp_path)},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert done.returncode == 0, done.stderr
-    return [line.partition(f"{role} : ")[2].partition("\tTAGS")[0] for line in done.stdout.splitlines() if "TAGS:" in line and f"{role} : " in line]
+    output = run_playbook(playbook, {}, "-i", "localhost,", "--list-tasks", *arguments).succeeded().output
+    return [line.partition(f"{role} : ")[2].partition("\tTAGS")[0] for line in output.splitlines() if "TAGS:" in line and f"{role} : " in line]
 
 
 @pytest.mark.parametrize(("role", "tag"), CASES)

@@ -27,7 +27,7 @@ def helper(name: str) -> ModuleType:
     return module
 
 
-xapi, progress, _vmdk, _traced = helper("xapi"), helper("progress"), helper("vmdk"), helper("traced")
+xapi, progress, sweep, _vmdk, _traced = (helper(name) for name in ("xapi", "progress", "sweep", "vmdk", "traced"))
 
 from backend import Backend, configure  # noqa: E402 - it uses the helper
 
@@ -39,6 +39,10 @@ cinder.privsep.sys_admin_pctxt.set_client_mode(False)
 @pytest.hookimpl(trylast=True)  # what reports is there by then
 def pytest_configure(config: pytest.Config) -> None:
     progress.add_progress(config)
+
+
+def pytest_report_header() -> str:
+    return str(sweep.header())
 
 
 @pytest.fixture(autouse=True)

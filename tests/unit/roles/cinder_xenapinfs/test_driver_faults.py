@@ -7,10 +7,11 @@ from __future__ import annotations
 import contextlib
 import random
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import pytest
+import sweep
 from backend import MIB, Backend, ImageService
 from cinder import exception
 from cinder_xenapinfs.repository import Repository
@@ -124,13 +125,18 @@ OPERATIONS = [Create, Delete, Extend, Snapshot, CopyInUse, FromImage, ToImage, S
 KINDS = ["drop_call", "lose_answer", "fail_call", "session_lost"]
 # Where every call is cut off both before and after it is carried out; elsewhere the two take turns.
 THOROUGH = (Create, Snapshot)
+# One in so many is drawn for a run.
+DRAWN = 4
 
 
-def points(what: type[Operation], kind: str) -> range:
-    """Which calls fail: one that is refused ends as one that never arrives, so that some of those do."""
+def points(what: type[Operation], kind: str) -> Sequence[int]:
+    """Which calls fail: one that is refused ends as one that never arrives, so that some of those do. A run draws where it begins, a sweep has all."""
     if kind in ("drop_call", "lose_answer"):
-        return range(MAX_CALLS) if what in THOROUGH else range(KINDS.index(kind), MAX_CALLS, 2)
-    return range(OPERATIONS.index(what) % 5, MAX_CALLS, 5)
+        all_of_them = range(MAX_CALLS) if what in THOROUGH else range(KINDS.index(kind), MAX_CALLS, 2)
+    else:
+        all_of_them = range(OPERATIONS.index(what) % 5, MAX_CALLS, 5)
+    begin = sweep.sample(range(1, DRAWN + 1), 1, f"{what.__name__} {kind}")[0]
+    return [all_of_them[0], *all_of_them[begin :: 1 if sweep.COMPLETE else DRAWN]]
 
 
 @pytest.fixture(autouse=True)
