@@ -14,6 +14,15 @@ variable "images" {
     condition     = can(keys(var.images))
     error_message = "The images must be an object: names, and for each the options of glance_image."
   }
+
+  validation {
+    condition = alltrue([
+      for options in values(var.images) : !can(regex("://[^/@]*:[^/@]*@", options.uri)) && alltrue([
+        for value in concat([try(options.url_password, "{{")], values(try(options.headers, {}))) : can(regex("{{", value))
+      ])
+    ])
+    error_message = "A password or header of an image must be a template, such as \"{{ lookup('env', 'MIRROR_PASSWORD') }}\", so that it is not in Terraform's state."
+  }
 }
 
 variable "stores" {
