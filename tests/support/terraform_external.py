@@ -119,7 +119,7 @@ def _fields(message: bytes) -> dict[int, Any]:
     rest = iter(message)
     found: dict[int, Any] = {}
     for first in rest:
-        found[first >> 3] = bytes(next(rest) for _ in range(_number(rest))) if first & 7 == 2 else _number(rest)
+        found[first >> 3] = bytes(next(rest) for _dummy in range(_number(rest))) if first & 7 == 2 else _number(rest)
     return found
 
 
