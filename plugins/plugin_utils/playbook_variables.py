@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
+from difflib import SequenceMatcher
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -19,6 +20,8 @@ from ansible_collections.xenstack.image_services.plugins.module_utils._xapi.args
 SPECS = Path(__file__).parents[2] / "playbooks" / "vars" / "argument_specs.yml"
 FRAGMENTS = {"xenstack.image_services._pool": create_pool_argspec}
 MAX_SHOWN = 40
+# One letter of the shortest prefix.
+MISSPELT = 0.87
 
 Option = Mapping[str, Any]
 
@@ -38,16 +41,32 @@ def suboptions(option: Option) -> Mapping[str, Option] | None:
 
 
 def unknown_variables(playbook: str, names: Iterable[str]) -> list[str]:
-    """A sentence for each variable that has the prefix of the playbook and that it does not read."""
+    """A sentence for each variable that has the prefix of the playbook, or nearly so, and that it does not read."""
     prefix = f"{playbook}_"
     # Names without the prefix, so that it does not make all of them alike.
     own = {name.removeprefix(prefix): name for name in specs()[playbook]["options"] if name.startswith(prefix)}
+    given = sorted(names)
     sentences = []
-    for name in sorted(name for name in names if own and name.startswith(prefix) and name.removeprefix(prefix) not in own):
-        close = nearest(name.removeprefix(prefix), own)
-        advice = f"Write {own[close]} instead" if close else "Remove or rename it"
-        sentences.append(f"{name} is no variable of the playbook. {advice}.")
+    for name in given if own else ():
+        if name.startswith(prefix):
+            if name.removeprefix(prefix) not in own:
+                close = nearest(name.removeprefix(prefix), own)
+                sentences.append(_is_unknown(name, own[close] if close else None))
+        elif (meant := next((other for end, other in own.items() if _is_misspelt(name, prefix, end)), None)) and meant not in given:
+            sentences.append(_is_unknown(name, meant))
     return sentences
+
+
+def _is_unknown(name: str, meant: str | None) -> str:
+    return f"{name} is no variable of the playbook. {f'Write {meant} instead' if meant else 'Remove or rename it'}."
+
+
+def _is_misspelt(name: str, prefix: str, end: str) -> bool:
+    """Whether the name has this end after nearly that prefix, and not after the one of another playbook or of a second one with a number."""
+    start = name.removesuffix(end)
+    if start == name or prefix in start or start.rstrip("_") in specs() or any(letter.isdigit() for letter in start):
+        return False
+    return SequenceMatcher(None, start, prefix).ratio() > MISSPELT
 
 
 def wrong_values(playbook: str, given: Mapping[str, Any]) -> list[str]:

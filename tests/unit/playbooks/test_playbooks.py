@@ -78,3 +78,27 @@ def test_relative_paths_are_of_the_directory_where_the_user_stands(monkeypatch: 
     }
     assert given["ca_path"] == "pool.pem"
     assert {"ca_cert", "client_cert", "client_key", "cacert", "cert", "key", "ca_path"} == set(OF_CREDENTIALS)
+
+
+@pytest.mark.parametrize(
+    ("name", "sentence"),
+    [
+        ("site", "Cannot deploy site: the inventory has no hosts in group 'keystone' or 'glance'. Name one that has, by option -i."),
+        ("glance_check", "Cannot check stores: the inventory has no hosts in group 'glance'. Name"),
+        ("nova_installation_uuid", "Cannot keep installation UUID: the inventory has no hosts in group 'nova_installation_uuid_hosts'. Name"),
+    ],
+)
+@pytest.mark.parametrize("inventory", ["other,", "[glance]\n[keystone]\n"])
+def test_an_inventory_without_its_hosts_is_no_success(name: str, sentence: str, inventory: str, tmp_path: Path) -> None:
+    path = tmp_path / "hosts"
+    path.write_text(inventory, encoding="utf-8")
+    run = run_playbook(ROOT / "playbooks" / f"{name}.yml", {}, "-i", inventory if "," in inventory else str(path), "--tags", "check")
+    assert run.returncode != 0, run.output
+    assert sentence in " ".join(run.output.split())
+
+
+def test_playbooks_for_groups_look_for_their_hosts_first() -> None:
+    for path in sorted((ROOT / "playbooks").glob("*.yml")):
+        first, *others = yaml.safe_load(path.read_text(encoding="utf-8"))
+        if {play.get("hosts") for play in others} - {"localhost", None}:
+            assert first["hosts"] == "localhost", path

@@ -40,6 +40,14 @@ def _no_pool_in_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
             ["evacuate_store", "evacuate_store_bach"],
             ["evacuate_store_bach is no variable of the playbook. Write evacuate_store_batch instead."],
         ),
+        # The prefix itself is misspelt.
+        ("custom_directory", ["custom_directry_target"], ["custom_directry_target is no variable of the playbook. Write custom_directory_target instead."]),
+        ("custom_directory", ["costum_directory_target", "cusstom_directory_clouds"], ["costum_directory_target", "cusstom_directory_clouds"]),
+        ("custom_directory", ["customdirectory_target"], ["customdirectory_target"]),
+        ("catalog", ["catalg_file", "catalog_flie", "catlaog_file"], ["catalg_file", "catalog_flie", "catlaog_file"]),
+        # It may be somebody's own.
+        ("custom_directory", ["custom_directory_target", "custom_directorys_target"], []),
+        ("custom_directory", ["custom_directory2_target", "custom_target", "my_custom_directory_target", "directory_target", "target"], []),
         # One playbook's name is the beginning of another's.
         ("instance_backup", ["instance_backups_instance_id", "xen_pool"], []),
         ("nova_installation_uuid", ["nova_installation_uuid", "nova_installation_uuid_hosts_x"], ["nova_installation_uuid_hosts_x"]),
