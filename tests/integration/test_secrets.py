@@ -4,12 +4,15 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import os
+import shutil
 import subprocess
 import sys
 import threading
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +20,7 @@ import pytest
 from ansible_collections.xenstack.image_services.tests.support.cloud import Cloud
 from ansible_collections.xenstack.image_services.tests.support.deployment import ROOT, control, run_playbook
 from ansible_collections.xenstack.image_services.tests.support.disks import partitioned
+from ansible_collections.xenstack.image_services.tests.support.environments import provide
 from ansible_collections.xenstack.image_services.tests.support.mirror import Mirror
 from ansible_collections.xenstack.image_services.tests.support.modules import run_module
 from ansible_collections.xenstack.image_services.tests.support.xapi import PoolUnderTest
@@ -31,12 +35,11 @@ class ProcessWatch(threading.Thread):
         self.seen: set[bytes] = set()
 
     def run(self) -> None:
-        while not self._stop_asked.wait(0.02):
-            for entry in Path("/proc").glob("[0-9]*/cmdline"):
-                try:
-                    self.seen.add(entry.read_bytes())
-                except OSError:
-                    continue
+        # The shortest one takes longer to start Python.
+        while not self._stop_asked.wait(0.05):
+            for pid in filter(str.isdigit, os.listdir("/proc")):
+                with contextlib.suppress(OSError), open(f"/proc/{pid}/cmdline", "rb") as arguments:
+                    self.seen.add(arguments.read())
 
     def stop(self) -> bytes:
         self._stop_asked.set()
@@ -96,27 +99,37 @@ def test_a_token_is_masked_wherever_it_is_given(cloud: Cloud, tmp_path: Path) ->
         assert token not in result.output
 
 
-def test_a_deployment_at_full_verbosity_shows_no_secret(cloud: Cloud, tmp_path: Path) -> None:
+@pytest.fixture
+def place(cloud: Cloud) -> Iterator[Path]:
+    """For a deployment beside the cloud, with which it shares files."""
+    place = cloud.base / "secrets"
+    shutil.rmtree(place, ignore_errors=True)
+    place.mkdir()
+    provide(place)
+    yield place
+    for role in ("glance", "keystone"):
+        if (place / role / "bin").exists():
+            control(role, place, "stop")
+    shutil.rmtree(place)
+
+
+def test_a_deployment_at_full_verbosity_shows_no_secret(place: Path) -> None:
     """Every secret of a fresh deployment, those that the services make for themselves included."""
     watch = ProcessWatch()
     watch.start()
-    run = run_playbook(ROOT / "tests" / "support" / "cloud.yml", {"demo_dir": str(tmp_path)}, "-vvv", "--diff")
+    run = run_playbook(ROOT / "tests" / "support" / "cloud.yml", {"demo_dir": str(place)}, "-vvv", "--diff")
     processes = watch.stop()
-    try:
-        run.succeeded()
-        secrets = set(json.loads((tmp_path / "settings.json").read_text(encoding="utf-8"))["demo_passwords"].values())
-        for name in ("fernet-keys", "credential-keys"):
-            secrets |= {key.read_text(encoding="ascii") for key in (tmp_path / "keystone").rglob(f"{name}/*")}
-        assert len(secrets) >= 6
-        logs = {path: path.read_text(encoding="utf-8", errors="replace") for path in tmp_path.rglob("log/*")}
-        assert logs
-        for secret in secrets:
-            assert secret not in run.output
-            assert secret.encode() not in processes
-            assert not [path for path, text in logs.items() if secret in text]
-    finally:
-        for role in ("glance", "keystone"):
-            control(role, tmp_path, "stop")
+    run.succeeded()
+    secrets = set(json.loads((place / "settings.json").read_text(encoding="utf-8"))["demo_passwords"].values())
+    for name in ("fernet-keys", "credential-keys"):
+        secrets |= {key.read_text(encoding="ascii") for key in (place / "keystone").rglob(f"{name}/*")}
+    assert len(secrets) >= 6
+    logs = {path: path.read_text(encoding="utf-8", errors="replace") for path in place.rglob("log/*")}
+    assert logs
+    for secret in secrets:
+        assert secret not in run.output
+        assert secret.encode() not in processes
+        assert not [path for path, text in logs.items() if secret in text]
 
 
 # Secrets by which content is fetched, each at its place; none is a part of another word.

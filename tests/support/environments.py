@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The virtual environments of Keystone and Glance: the role builds each of them once, and every further cloud gets it by hard links.
 
-The role finds its own record of a finished build in there and skips the build. `test_secrets.py` and `test_upgrade.py` deploy without this module, so that the
+The role finds its own record of a finished build in there and skips the build. `test_upgrade.py` and the demo deploy without this module, so that the
 whole role is tested as well.
 """
 
