@@ -6,7 +6,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from difflib import SequenceMatcher
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -45,20 +44,20 @@ def unknown_variables(playbook: str, names: Iterable[str]) -> list[str]:
     prefix = f"{playbook}_"
     # Names without the prefix, so that it does not make all of them alike.
     own = {name.removeprefix(prefix): name for name in specs()[playbook]["options"] if name.startswith(prefix)}
-    given = sorted(names)
+    given = set(names) if own else set()
     sentences = []
-    for name in given if own else ():
+    for name in sorted(given):
         if name.startswith(prefix):
-            if name.removeprefix(prefix) not in own:
-                close = nearest(name.removeprefix(prefix), own)
-                sentences.append(_is_unknown(name, own[close] if close else None))
-        elif (meant := next((other for end, other in own.items() if _is_misspelt(name, prefix, end)), None)) and meant not in given:
-            sentences.append(_is_unknown(name, meant))
+            if (end := name.removeprefix(prefix)) in own:
+                continue
+            close = nearest(end, own)
+        else:
+            close = next((end for end in own if _is_misspelt(name, prefix, end)), None)
+            if close is None or own[close] in given:
+                continue
+        advice = f"Write {own[close]} instead" if close else "Remove or rename it"
+        sentences.append(f"{name} is no variable of the playbook. {advice}.")
     return sentences
-
-
-def _is_unknown(name: str, meant: str | None) -> str:
-    return f"{name} is no variable of the playbook. {f'Write {meant} instead' if meant else 'Remove or rename it'}."
 
 
 def _is_misspelt(name: str, prefix: str, end: str) -> bool:
@@ -66,7 +65,7 @@ def _is_misspelt(name: str, prefix: str, end: str) -> bool:
     start = name.removesuffix(end)
     if start == name or prefix in start or start.rstrip("_") in specs() or any(letter.isdigit() for letter in start):
         return False
-    return SequenceMatcher(None, start, prefix).ratio() > MISSPELT
+    return nearest(start, [prefix], MISSPELT) is not None
 
 
 def wrong_values(playbook: str, given: Mapping[str, Any]) -> list[str]:

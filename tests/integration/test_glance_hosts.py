@@ -23,11 +23,11 @@ from ansible_collections.xenstack.image_services.tests.support.cloud import Clou
 from ansible_collections.xenstack.image_services.tests.support.deployment import (
     LOCAL,
     Run,
-    control,
     free_port,
     run_plays,
     service_variables,
     serving_processes,
+    stop_if_there,
 )
 from ansible_collections.xenstack.image_services.tests.support.environments import SHARED, UV, built_nothing, provide
 from ansible_collections.xenstack.image_services.tests.support.modules import run_module
@@ -173,8 +173,7 @@ def hosts(cloud: Cloud) -> Iterator[Hosts]:
             yield hosts
         finally:
             for name in NAMES:
-                if (base / name / "glance" / "bin").exists():
-                    control("glance", base / name, "stop")
+                stop_if_there("glance", base / name)
             shutil.rmtree(base)
 
 

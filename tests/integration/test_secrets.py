@@ -18,9 +18,9 @@ from typing import Any
 
 import pytest
 from ansible_collections.xenstack.image_services.tests.support.cloud import Cloud
-from ansible_collections.xenstack.image_services.tests.support.deployment import ROOT, control, run_playbook
+from ansible_collections.xenstack.image_services.tests.support.deployment import ROOT, run_playbook, stop_if_there
 from ansible_collections.xenstack.image_services.tests.support.disks import partitioned
-from ansible_collections.xenstack.image_services.tests.support.environments import provide
+from ansible_collections.xenstack.image_services.tests.support.environments import built_nothing, provide
 from ansible_collections.xenstack.image_services.tests.support.mirror import Mirror
 from ansible_collections.xenstack.image_services.tests.support.modules import run_module
 from ansible_collections.xenstack.image_services.tests.support.xapi import PoolUnderTest
@@ -108,8 +108,7 @@ def place(cloud: Cloud) -> Iterator[Path]:
     provide(place)
     yield place
     for role in ("glance", "keystone"):
-        if (place / role / "bin").exists():
-            control(role, place, "stop")
+        stop_if_there(role, place)
     shutil.rmtree(place)
 
 
@@ -119,7 +118,7 @@ def test_a_deployment_at_full_verbosity_shows_no_secret(place: Path) -> None:
     watch.start()
     run = run_playbook(ROOT / "tests" / "support" / "cloud.yml", {"demo_dir": str(place)}, "-vvv", "--diff")
     processes = watch.stop()
-    run.succeeded()
+    built_nothing(run.succeeded())
     secrets = set(json.loads((place / "settings.json").read_text(encoding="utf-8"))["demo_passwords"].values())
     for name in ("fernet-keys", "credential-keys"):
         secrets |= {key.read_text(encoding="ascii") for key in (place / "keystone").rglob(f"{name}/*")}

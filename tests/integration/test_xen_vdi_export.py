@@ -104,11 +104,12 @@ def test_whatever_a_disk_holds_is_in_the_file(pool: PoolUnderTest, tmp_path: Pat
     @example(disk=(2040 * GIB, [(0, b"first"), (2040 * GIB - 5, b"last!")]), format="vhd_tarball")
     def arrives(disk: tuple[int, Writes], format: str) -> None:
         wanted, size = expected(*disk), -(-disk[0] // (2 * MIB)) * 2 * MIB
+        # A file that is there is compared first, and the disk read twice.
+        path.unlink(missing_ok=True)
         with pool_disks(pool) as disks:
             disks.write_parts(disks.make("any disk", size), wanted)
             done = Exporter(pool)(vdi="any disk", format=format, dest=str(path))
-        # The table of blocks and the blocks, once to compare the file of the former example and once to write this one.
-        assert done["bytes_read"] < 2 * (5 + 2 * len(wanted)) * MIB, "holes stay in the pool"
+        assert done["bytes_read"] < 5 * MIB + (4 + 2 * len(wanted)) * MIB, "holes stay in the pool"
         with path.open("rb") as stream:
             pieces = iter(lambda: stream.read(MIB), b"")
             found = VhdTarball(pieces, "disk") if format == "vhd_tarball" else {"vhd": VhdFile, "qcow2": Qcow2File}[format](stream, "disk")

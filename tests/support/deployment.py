@@ -24,6 +24,8 @@ import yaml
 
 ROOT = Path(__file__).parents[2].resolve()
 FORK_SERVER = Path(__file__).with_name("fork_server.py")
+# Coverage looks at what a process imports.
+IS_COLD = not {"COVERAGE_PROCESS_START", "IMAGE_SERVICES_COLD"}.isdisjoint(os.environ)
 # Variables of a host that is this one.
 LOCAL = {"ansible_connection": "local", "ansible_python_interpreter": sys.executable, "ansible_pipelining": True}
 RECAP = re.compile(r"^localhost\s+: ok=\d+\s+changed=(\d+)\s", re.MULTILINE)
@@ -62,8 +64,7 @@ def run_playbook(playbook: Path, variables: Mapping[str, Any], *arguments: str, 
 
 def quick() -> dict[str, str]:
     """For the environment of playbooks that nobody interrupts: they are forks, unless they have settings of their own, and so are their modules."""
-    # Coverage looks at what a process imports.
-    if {"COVERAGE_PROCESS_START", "IMAGE_SERVICES_COLD"} & os.environ.keys():
+    if IS_COLD:
         return {}
     return {"IMAGE_SERVICES_MODULE_SERVER": _fork_server("modules"), "IMAGE_SERVICES_PLAYBOOK_SERVER": _fork_server("playbooks")}
 
@@ -128,6 +129,12 @@ def run_plays(plays: list[dict[str, Any]], variables: Mapping[str, Any] | None =
         yaml.safe_dump(plays, playbook)
         playbook.flush()
         return run_playbook(Path(playbook.name), variables or {}, *arguments)
+
+
+def stop_if_there(role: str, base: Path) -> None:
+    """A deployment that failed early has left nothing to stop it by."""
+    if (base / role / "bin").exists():
+        control(role, base, "stop")
 
 
 def service_variables(role: str, base: Path) -> dict[str, Any]:

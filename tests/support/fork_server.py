@@ -77,8 +77,7 @@ class Server:
         for file in files:
             os.close(file)
         if pid is None:
-            connection.send(REFUSED)
-            connection.close()
+            self._answer(connection, REFUSED)
             return None
         os.setpgid(pid, pid)
         self._forks[connection] = pid
@@ -109,7 +108,12 @@ class Server:
         _pid, status = os.waitpid(self._forks.pop(connection), 0)
         if connection in self._selector.get_map():
             self._selector.unregister(connection)
-            connection.send(str(os.waitstatus_to_exitcode(status)).encode())
+        self._answer(connection, str(os.waitstatus_to_exitcode(status)).encode())
+
+    def _answer(self, connection: socket.socket, message: bytes) -> None:
+        # Who was killed has gone.
+        with contextlib.suppress(OSError):
+            connection.send(message)
         connection.close()
 
 

@@ -9,5 +9,6 @@ from collections.abc import Iterable
 from difflib import get_close_matches
 
 
-def nearest(name: str, known: Iterable[str]) -> str | None:
-    return next(iter(get_close_matches(name, sorted(known), n=1, cutoff=0.7)), None)
+def nearest(name: str, known: Iterable[str], cutoff: float = 0.7) -> str | None:
+    """``cutoff`` is how much alike the two have to be, 1 being the same."""
+    return next(iter(get_close_matches(name, sorted(known), n=1, cutoff=cutoff)), None)

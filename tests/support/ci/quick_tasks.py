@@ -50,9 +50,11 @@ def _store(path: str, code: CodeType) -> None:
 if "COVERAGE_PROCESS_START" not in os.environ:
     zipimport._compile_source = compile_source  # type: ignore[attr-defined]
 
-# A module comes by standard input. It ends long before garbage in cycles matters, and so do the processes that Ansible forks; the search for
-# it takes a fifth of their time.
-if len(sys.orig_argv) == 1 or os.path.basename(sys.orig_argv[1]) == "ansible-playbook":
+# What Python runs; empty for a module, which comes by standard input.
+called = os.path.basename(sys.orig_argv[1]) if len(sys.orig_argv) > 1 else ""
+
+# It ends long before garbage in cycles matters, and so do the processes that Ansible forks; the search for it takes a fifth of their time.
+if called in ("", "ansible-playbook"):
     gc.set_threshold(200_000, 50, 1000)
 
 
@@ -64,24 +66,22 @@ def hand_over(server: str) -> int | None:
     umask = os.umask(0)
     os.umask(umask)
     request = {"environment": dict(os.environ), "umask": umask, "arguments": sys.orig_argv[1:]}
+    directory = os.open(".", os.O_RDONLY)
     with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as connection:
         connection.connect(server)
-        socket.send_fds(connection, [json.dumps(request).encode()], [0, 1, 2, os.open(".", os.O_RDONLY)])
+        socket.send_fds(connection, [json.dumps(request).encode()], [0, 1, 2, directory])
+        os.close(directory)
         answer = connection.recv(16)
-        return None if answer == b"no" else int(answer or 1)
+    return None if answer == b"no" else int(answer or 1)
 
 
 # Tests have such servers for what they run as themselves; another user, whom a task becomes, has none.
-called = os.path.basename(sys.orig_argv[1]) if len(sys.orig_argv) > 1 else ""
+server = ""
 if called == "ansible-playbook":
     server = os.environ.pop("IMAGE_SERVICES_PLAYBOOK_SERVER", "")
-elif len(sys.orig_argv) == 1 or (called.startswith("AnsiballZ_") and len(sys.orig_argv) == 2):
+elif called == "" or (called.startswith("AnsiballZ_") and len(sys.orig_argv) == 2):
     server = os.environ.get("IMAGE_SERVICES_MODULE_SERVER", "")
-else:
-    server = ""
-if server and os.access(server, os.W_OK) and os.stat(server).st_uid == os.geteuid():
-    code = hand_over(server)
-    if code is not None and code < 0:
+if server and os.access(server, os.W_OK) and os.stat(server).st_uid == os.geteuid() and (code := hand_over(server)) is not None:
+    if code < 0:
         os.kill(os.getpid(), -code)
-    if code is not None:
-        os._exit(code)
+    os._exit(code)

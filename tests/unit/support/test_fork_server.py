@@ -16,29 +16,28 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from ansible_collections.xenstack.image_services.tests.support.deployment import LOCAL, ROOT, quick, run_playbook, running_playbook
+from ansible_collections.xenstack.image_services.tests.support.deployment import IS_COLD, LOCAL, ROOT, quick, run_playbook, running_playbook
 
 VARIABLE = "IMAGE_SERVICES_MODULE_SERVER"
 # There in a fork alone.
 IS_FORK = "import sys, json; print(json.dumps('openstack' in sys.modules))"
-pytestmark = pytest.mark.skipif(not quick(), reason="each process is started anew")
+pytestmark = pytest.mark.skipif(IS_COLD, reason="each process is started anew")
 
 
-def start(*command: str, given: str | None = None, **more: Any) -> subprocess.Popen[str]:
+def start(given: str, *command: str, **more: Any) -> subprocess.Popen[str]:
     """As Ansible starts the interpreter; with the module on standard input unless the command names it."""
     streams = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
     environment = {**os.environ, **quick(), **more.pop("more", {})}
     process = subprocess.Popen([*command, *([] if command else [sys.executable])], env=environment, **streams, **more)
-    if given is not None:
-        assert process.stdin is not None
-        process.stdin.write(given)
-        process.stdin.close()
-        process.stdin = None
+    assert process.stdin is not None
+    process.stdin.write(given)
+    process.stdin.close()
+    process.stdin = None
     return process
 
 
 def run(given: str, *command: str, **more: Any) -> tuple[int, str, str]:
-    with start(*command, given=given, **more) as process:
+    with start(given, *command, **more) as process:
         output, errors = process.communicate(timeout=60)
     return process.returncode, output, errors
 
@@ -108,7 +107,7 @@ open({str(pids)!r} + ".new", "w").write(f"{{os.getpid()}} {{program.pid}}")
 os.rename({str(pids)!r} + ".new", {str(pids)!r})
 time.sleep(600)
 """
-    with start(given=script) as process:
+    with start(script) as process:
         until = time.monotonic() + 60
         while not pids.exists():
             assert time.monotonic() < until
