@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import ssl
 import threading
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -13,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from ansible_collections.xenstack.image_services.tests.support.authority import certificates
 from ansible_collections.xenstack.image_services.tests.support.cloud import Cloud
 from ansible_collections.xenstack.image_services.tests.support.disks import partitioned
 from ansible_collections.xenstack.image_services.tests.support.faulty_proxy import Fault
@@ -29,10 +31,17 @@ class Mirror(ThreadingHTTPServer):
         self.tagged = True
         self.break_after: int | None = None
         self.served = 0
+        self.scheme = "http"
 
     @property
     def uri(self) -> str:
-        return f"http://127.0.0.1:{self.server_address[1]}/disk.raw"
+        return f"{self.scheme}://127.0.0.1:{self.server_address[1]}/disk.raw"
+
+    def secure(self, certificate: Path) -> None:
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.load_cert_chain(certificate)
+        self.socket = context.wrap_socket(self.socket, server_side=True)
+        self.scheme = "https"
 
     def handle_error(self, request: Any, client_address: Any) -> None:
         """A client that has seen enough is no error."""
@@ -96,6 +105,21 @@ def test_an_address_is_fetched_once_while_its_mark_stays(cloud: Cloud, image_nam
     replaced = keep(cloud, image_name, uri=mirror.uri, on_replace="delete")
     assert replaced["replaced_image_id"] == made["image"]["id"]
     assert replaced["image"]["size"] == len(mirror.content)
+
+
+def test_a_server_with_an_authority_of_its_own_is_trusted_when_told(cloud: Cloud, image_name: str, mirror: Mirror, tmp_path: Path) -> None:
+    authority, certificate = certificates(tmp_path)
+    mirror.secure(certificate)
+    refused = run_module("glance_image", {**cloud.auth("alice"), "name": image_name, "uri": mirror.uri})
+    server = mirror.uri.removeprefix("https://").removesuffix("/disk.raw")
+    assert f"Cannot read uri '{mirror.uri}': the certificate of {server} is not trusted" in refused.sentence()
+    assert refused.sentence().endswith("Name the file of the authority that signed it in url_ca_cert.")
+    assert mirror.served == 0
+    assert [image for image in cloud.images("alice") if image["name"] == image_name] == []
+
+    made = keep(cloud, image_name, uri=mirror.uri, url_ca_cert=str(authority))
+    assert made["image"]["hash_value"] == hashlib.new(made["image"]["hash_algo"], mirror.content).hexdigest()
+    assert not keep(cloud, image_name, uri=mirror.uri, url_ca_cert=str(authority))["changed"]
 
 
 def test_an_address_without_a_mark_is_compared_by_reading_it(cloud: Cloud, image_name: str, mirror: Mirror) -> None:

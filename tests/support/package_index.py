@@ -10,7 +10,6 @@ import http.server
 import io
 import socket
 import ssl
-import subprocess
 import threading
 import zipfile
 from collections.abc import Iterator, Sequence
@@ -18,6 +17,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+
+from ansible_collections.xenstack.image_services.tests.support.authority import certificates
 
 # A name that nobody but the proxy knows.
 NAME = "packages.invalid"
@@ -80,7 +81,7 @@ class PackageIndex:
 @contextmanager
 def package_index(directory: Path, names: Sequence[str]) -> Iterator[PackageIndex]:
     """Serves a wheel of each name, version 1.0."""
-    authority, certificate = _certificates(directory)
+    authority, certificate = certificates(directory, NAME)
 
     class Handler(http.server.BaseHTTPRequestHandler):
         def do_GET(self) -> None:
@@ -142,20 +143,3 @@ def _copy(source: socket.socket, target: socket.socket) -> None:
         target.shutdown(socket.SHUT_WR)
     except OSError:
         pass
-
-
-def _certificates(directory: Path) -> tuple[Path, Path]:
-    authority, key, certificate, request = (directory / name for name in ("authority.crt", "authority.key", "server.pem", "server.csr"))
-    extensions = directory / "server.ext"
-    extensions.write_text(f"subjectAltName=IP:127.0.0.1,DNS:{NAME}\nbasicConstraints=CA:FALSE\n")
-    new = ["openssl", "req", "-newkey", "rsa:2048", "-nodes"]
-    ca = ["-x509", "-days", "2", "-subj", "/CN=A company", "-addext", "keyUsage=critical,keyCertSign", "-keyout", str(key), "-out", str(authority)]
-    _run([*new, *ca])
-    _run([*new, "-subj", "/CN=packages", "-keyout", str(certificate), "-out", str(request)])
-    signed = ["openssl", "x509", "-req", "-days", "2", "-in", str(request), "-CA", str(authority), "-CAkey", str(key), "-CAcreateserial"]
-    certificate.write_bytes(certificate.read_bytes() + _run([*signed, "-extfile", str(extensions)]))
-    return authority, certificate
-
-
-def _run(command: Sequence[str]) -> bytes:
-    return subprocess.run(command, capture_output=True, check=True).stdout
