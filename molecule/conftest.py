@@ -26,6 +26,16 @@ print(json.dumps([answer.status, dict(answer.headers), answer.read().decode()]))
 """
 
 
+def pytest_collection_modifyitems(items: list[pytest.Function]) -> None:
+    items[:] = [item for item in items if is_for_its_host(item)]
+
+
+def is_for_its_host(test: pytest.Function) -> bool:
+    """Tests of a module that names a host are for no other."""
+    only = getattr(test.module, "ONLY_ON", None)
+    return only is None or only == test.callspec.params["_testinfra_host"].backend.get_hostname()
+
+
 @dataclass(frozen=True)
 class Answer:
     status: int
