@@ -239,7 +239,7 @@ $(STAMPS): .build/%:
 .venv/.stamp: requirements/runtime.txt
 	@$(CI)/venv.sh .venv $<
 
-.venv-test/.stamp .venv-molecule/.stamp: tests/support/ci/quick_tasks.py
+.venv/.stamp .venv-test/.stamp .venv-molecule/.stamp: tests/support/ci/quick_tasks.py
 
 .venv-newest/.stamp: requirements/test-newest.txt tests/support/ci/quick_tasks.py
 	@$(CI)/venv.sh .venv-newest $< newest

@@ -1,8 +1,8 @@
 # SPDX-FileCopyrightText: 2026 xenstack.image_services contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Spend less time on each task of Ansible; the tests run some ten thousand of them.
+"""Spend less time on each task of Ansible: the demo repeats some hundred, and the tests run some ten thousand.
 
-`venv.sh` and `image.sh` install this where the tests run Ansible and its modules. Ansible sends each module in an archive, and Python would
+`venv.sh` and `image.sh` install this where demo and tests run Ansible and its modules. Ansible sends each module in an archive, and Python would
 compile all of it again for each task: the bytecode is kept, and looked up by the source itself, so that none is ever used for another one.
 """
 

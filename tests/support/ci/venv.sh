@@ -19,7 +19,7 @@ if ! "$directory/bin/python" -c '' 2>/dev/null; then
 fi
 tests/support/ci/fetch.sh "$uv" pip sync --quiet --require-hashes --compile-bytecode --python "$directory/bin/python" "$lock"
 case $lock in
-    requirements/test*.txt | requirements/molecule.txt)
+    requirements/runtime.txt | requirements/test*.txt | requirements/molecule.txt)
         packages=$("$directory/bin/python" -c 'import sysconfig; print(sysconfig.get_path("purelib"))')
         cp tests/support/ci/quick_tasks.py "$packages"
         echo "import quick_tasks" >"$packages/quick_tasks.pth"
