@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # Private to this collection: no compatibility is promised to users of the fragment.
-"""What modules that move images have in common besides their options: their progress, and what they need to decompress."""
+"""What modules that move images say of their progress."""
 
 from __future__ import annotations
 
@@ -16,8 +16,6 @@ attributes:
   async:
     description: Can be run with the keyword C(async). Progress is not shown then.
     support: full
-requirements:
-  - backports.zstd >= 1.0.0 on a Python before 3.14, only to decompress zstd
 notes:
   - At C(-v), a transfer that takes longer than a second is shown while it runs, with a line at every tenth of it and after 15 seconds without one.
     Where its size is not known, the line has the bytes and the rate alone. The same lines are written to the system log at any verbosity.

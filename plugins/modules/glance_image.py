@@ -21,6 +21,8 @@ description:
     O(state). There is no C(volume).
   - C(module_defaults) of C(group/openstack.cloud.openstack) do not apply to this module, because a task belongs to the groups of its own collection. Write
     C(group/xenstack.image_services.openstack) instead, which reaches the modules of both collections.
+requirements:
+  - backports.zstd >= 1.0.0 on a Python before 3.14, only to decompress zstd
 extends_documentation_fragment:
   - xenstack.image_services._attributes
   - xenstack.image_services._image

@@ -73,6 +73,8 @@ options:
         description:
           - Name or id of the domain of O(prune_scope.owner).
         type: str
+requirements:
+  - backports.zstd >= 1.0.0 on a Python before 3.14, only to decompress zstd
 extends_documentation_fragment:
   - xenstack.image_services._attributes
   - xenstack.image_services._image_items

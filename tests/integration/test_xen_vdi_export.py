@@ -17,10 +17,10 @@ from typing import Any
 
 import pytest
 import pyvhdi
+from ansible_collections.xenstack.image_services.plugins.module_utils._content import file_sink as made_file
 from ansible_collections.xenstack.image_services.plugins.module_utils._disk.qcow2 import Qcow2File
 from ansible_collections.xenstack.image_services.plugins.module_utils._disk.vhd.reader import VhdFile
 from ansible_collections.xenstack.image_services.plugins.module_utils._disk.vhd.tarball import VhdTarball
-from ansible_collections.xenstack.image_services.plugins.module_utils._vdis import export_file as made_file
 from ansible_collections.xenstack.image_services.plugins.module_utils._vdis import export_plan as vdi_export
 from ansible_collections.xenstack.image_services.tests.support.disks import GIB, MIB, Writes, content, expected, qemu_img, unpack
 from ansible_collections.xenstack.image_services.tests.support.disks import disks as some_disks

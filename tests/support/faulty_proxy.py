@@ -28,6 +28,8 @@ class Fault:
     reset_after: int | None = None
     # Forward all, then reset the client's connection in place of the answer.
     lose_answer: bool = False
+    # Forward the head of the answer and this much of its body, then reset the client's connection.
+    break_answer_after: int | None = None
     # Called when reset_after bytes have been forwarded, or before the request otherwise.
     hook: Callable[[], None] | None = None
     # Whether the test fails where it never strikes.
@@ -124,7 +126,7 @@ class FaultyProxy:
                 if fault.times > 0 and re.search(fault.pattern, line):
                     fault.times -= 1
                     # One that ends the connection strikes only when it comes so far.
-                    fault.struck += fault.reset_after is None and not fault.lose_answer
+                    fault.struck += fault.reset_after is None and fault.break_answer_after is None and not fault.lose_answer
                     return fault
         return None
 
@@ -145,8 +147,13 @@ class FaultyProxy:
             _reset(client, server, fault)
             return
         client.sendall(_closing(answer) + rest)
+        returned = len(rest)
         while block := server.recv(BLOCK):
             client.sendall(block)
+            returned += len(block)
+            if fault is not None and fault.break_answer_after is not None and returned >= fault.break_answer_after:
+                _reset(client, server, fault)
+                return
 
 
 def _reset(client: socket.socket, server: socket.socket, fault: Fault) -> None:

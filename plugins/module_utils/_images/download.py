@@ -26,10 +26,13 @@ PEM = "-----BEGIN CERTIFICATE-----"
 class ImageData(HttpSource):
     """Read as an address is; an image's data never changes, so a broken transfer always continues where it stopped."""
 
-    def __init__(self, glance: Glance, image: Record) -> None:
+    def __init__(self, glance: Glance, image: Record, stores: Sequence[str] = (), idle_timeout: float | None = None) -> None:
+        """``stores`` are those that the data comes from if the image is in one of them; ``idle_timeout`` in seconds is for silence of Glance."""
         super().__init__(str(image.get("name") or image["id"]), glance.http.clock)
         self._glance = glance
         self._image = image
+        self._stores = stores
+        self._idle_timeout = idle_timeout
 
     @property
     def size(self) -> int | None:
@@ -47,7 +50,7 @@ class ImageData(HttpSource):
         import requests
 
         try:
-            return self._glance.download(str(self._image["id"]), headers)
+            return self._glance.download(str(self._image["id"]), headers, self._stores, self._idle_timeout)
         except GlanceError as exc:
             if "Range" in headers and exc.retryable:
                 raise requests.ConnectionError(str(exc)) from exc

@@ -8,8 +8,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Protocol
 
+from .._core.errors import cannot
 from .._glance.api import Glance, Record
-from .selection import is_called, name_filter
+from .._glance.http import glance_errors
+from .._glance.properties import INCOMING
+from .selection import UUID, is_called, name_filter
 
 # Without it, listings leave out community images of others, an administrator's too.
 EVERYONE = (("visibility", "all"),)
@@ -57,3 +60,23 @@ class PreloadedImageLookup:
     def image(self, image_id: str) -> Record | None:
         # A listing leaves out community images of others, and an id may be one of those.
         return self._by_id.get(image_id) or self._glance.image(image_id)
+
+
+def find_readable(glance: Glance, wanted: str, options: str) -> Record:
+    """The one image of this id or name whose data is to be read; one that is hidden or incomplete has to be named by its id.
+
+    ``options`` are those of the task to check where there is none.
+    """
+    with glance_errors("read", "image", wanted):
+        by_id = glance.image(wanted) if UUID.fullmatch(wanted) else None
+        found = [by_id] if by_id else [image for image in LiveImageLookup(glance).named(wanted) if not image.get("os_hidden") and INCOMING not in image]
+    if not found:
+        raise cannot("find", "image", wanted, "there is no image of this name or id that the project may see", f"Check {options}", code="not_found")
+    if len(found) > 1:
+        ids = ", ".join(sorted(image["id"] for image in found))
+        raise cannot("find", "image", wanted, f"images of this name: {ids}", "Give the id", code="duplicate")
+    (image,) = found
+    if image["status"] != "active":
+        cause = f"its status is '{image['status']}', so that its data cannot be read"
+        raise cannot("read", "image", wanted, cause, "Give an image that is active", code="not_active")
+    return dict(image)

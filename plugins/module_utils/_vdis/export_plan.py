@@ -1,14 +1,14 @@
 # SPDX-FileCopyrightText: 2026 xenstack.image_services contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
 # Private to this collection: no compatibility is promised to other importers.
-"""Which disk of a pool an export is about, what of it may be exported how, and whether a file holds it already. No I/O."""
+"""Which disk of a pool an export is about, and what of it may be exported how. No I/O."""
 
 from __future__ import annotations
 
 import calendar
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
@@ -61,24 +61,6 @@ class ExportPlan:
     parent: UUID | None = None
     # The form in which the pool gives the disk: with its holes left out, unless it is too large for that.
     read_as: str = VHD
-
-
-@dataclass(frozen=True)
-class Kept:
-    """A file as it is found: the mark that an export left on it, if it is still the one that was written then."""
-
-    exists: bool = False
-    mark: str | None = None
-
-
-@dataclass(frozen=True)
-class FilePlan:
-    """What becomes of a file."""
-
-    # Whether the disk has to be read and written to it.
-    moves: bool
-    before: Mapping[str, Any] = field(default_factory=dict)
-    after: Mapping[str, Any] = field(default_factory=dict)
 
 
 def exported(ref: str, record: Record, vbds: Sequence[Record], vms: Mapping[str, str]) -> Exported:
@@ -143,15 +125,6 @@ def _check_base(disk: Exported, format: str, base: Exported) -> None:
     if not base.is_a_snapshot:
         cause = f"base '{base.uuid}' is no snapshot, and what differs from it is worth nothing once it has changed"
         raise _refusal(disk, cause, "Give a snapshot as base", "bad_option")
-
-
-def plan_file(path: str, disk: Exported, how: ExportPlan, fingerprint: str | None, kept: Kept, same: bool | None) -> FilePlan:
-    """``fingerprint`` is of what the disk holds, None where it is not read; ``same`` is whether the file has been compared with it byte by byte."""
-    holds = {"content": f"VDI {disk.uuid} as {how.format}"}
-    if same or (fingerprint is not None and kept.mark == fingerprint):
-        return FilePlan(False, {"dest": path, **holds}, {"dest": path, **holds})
-    before = {"dest": path, "content": kept.mark or "unknown"} if kept.exists else {}
-    return FilePlan(True, before, {"dest": path, **holds})
 
 
 def _refusal(disk: Exported, cause: str, advice: str, code: str) -> Exception:

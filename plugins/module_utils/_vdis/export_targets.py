@@ -6,17 +6,17 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from functools import partial
 from typing import Any, NamedTuple
 
 from .._content.body import Progress
 from .._content.disk_image_source import DiskImageSource
+from .._content.file_plan import FilePlan, Kept, plan_file
+from .._content.file_sink import FileSink, Written, can_mark, look_at, same_bytes
 from .._content.http_put import Sent, put
 from .._content.web import Access
 from .._core.address import shown
-from .._core.atomic_file import Attributes, move
-from .export_file import Written, can_mark, look_at, same_bytes, write
-from .export_plan import Exported, ExportPlan, FilePlan, Kept, plan_file
+from .._core.atomic_file import Attributes
+from .export_plan import Exported, ExportPlan
 
 
 class FileSeen(NamedTuple):
@@ -37,8 +37,7 @@ class FileTarget:
 
     def __init__(self, path: str, attributes: Attributes, progress: Progress) -> None:
         self._path = path
-        self._attributes = attributes
-        self._progress = progress
+        self._sink = FileSink(path, attributes, progress)
 
     def look(self, disk: Exported, how: ExportPlan, source: DiskImageSource) -> FileSeen:
         kept, same = look_at(self._path), None
@@ -50,21 +49,17 @@ class FileTarget:
         return FileSeen(disk, how, source, kept, same)
 
     def plan(self, seen: FileSeen) -> FilePlan:
-        return plan_file(self._path, seen.disk, seen.how, None if seen.how.snapshot else seen.source.fingerprint, seen.kept, seen.same)
+        fingerprint = None if seen.how.snapshot else seen.source.fingerprint
+        return plan_file(self._path, f"VDI {seen.disk.uuid} as {seen.how.format}", fingerprint, seen.kept, seen.same)
 
     def apply(self, seen: FileSeen, plan: FilePlan) -> dict[str, Any]:
-        written = write(self._path, seen.source, partial(move, self._attributes), self._progress) if plan.moves else None
-        return self._settled(seen, plan, written)
+        return self._settled(seen, plan, self._sink.write(seen.source) if plan.moves else None)
 
     def result(self, seen: FileSeen, plan: FilePlan, done: dict[str, Any] | None) -> dict[str, Any]:
-        # In check mode, Ansible itself only tells which attributes differ.
         return self._settled(seen, plan, None) if done is None else done
 
     def _settled(self, seen: FileSeen, plan: FilePlan, written: Written | None) -> dict[str, Any]:
-        diff: dict[str, Any] = {"before": dict(plan.before), "after": dict(plan.after)}
-        changed = self._attributes.settle(self._path, plan.moves, diff if seen.kept.exists else None)
-        sent, checksum = (0, None) if written is None else (written.size, written.sha256)
-        return {"changed": changed, "dest": self._path, "checksum": checksum, "diff": diff, "bytes_transferred": sent}
+        return {**self._sink.settled(plan, seen.kept, written), "checksum": None if written is None else written.digests["sha256"]}
 
 
 class AddressPlan(NamedTuple):

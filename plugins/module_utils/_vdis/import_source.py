@@ -18,12 +18,9 @@ from .._content.web import access_of
 from .._core.address import shown
 from .._core.errors import ImageServicesError, cannot
 from .._disk.pages import whole_pages
-from .._glance.http import glance_errors
-from .._glance.properties import INCOMING
 from .._images.content import service_digest
 from .._images.download import DownloadAccess, ImageData
-from .._images.lookup import LiveImageLookup
-from .._images.selection import UUID
+from .._images.lookup import find_readable
 from .._images.source import declared_checksum
 from .import_plan import DISK, Content
 
@@ -91,25 +88,13 @@ def _in_glance(params: Mapping[str, Any]) -> ImageReference:
     # It brings in openstacksdk, which takes longer than many an import and is not needed for any other.
     from .._glance.connection import Cloud
 
-    wanted = params["image"]
     cloud = Cloud(params["glance"] or {})
-    glance = cloud.glance
-    with glance_errors("read", "image", wanted):
-        found = [dict(image)] if UUID.fullmatch(wanted) and (image := glance.image(wanted)) else []
-        found = found or [dict(image) for image in LiveImageLookup(glance).named(wanted) if not image.get("os_hidden") and INCOMING not in image]
-    if len(found) != 1:
-        ids = ", ".join(sorted(image["id"] for image in found))
-        cause = f"images of this name: {ids}" if found else "there is no image of this name or id that the project may see"
-        raise cannot("find", "image", wanted, cause, "Give the id" if found else "Check image and glance", code="duplicate" if found else "not_found")
-    image = found[0]
-    if image["status"] != "active":
-        cause = f"its status is '{image['status']}', so that it has no data to import"
-        raise cannot("read", "image", wanted, cause, "Give an image that is active", code="not_active")
+    image = find_readable(cloud.glance, params["image"], "image and glance")
     known = service_digest(image)
     digests = dict([known]) if known is not None else {}
     content = Content(f"glance:{image['id']}", digests, fixed=True)
     direct = DownloadAccess(cloud, image["id"], params["dom0_endpoints"])
-    return ImageReference(ImageData(glance, image), content, digests, image.get("disk_format"), image.get("container_format"), direct=direct)
+    return ImageReference(ImageData(cloud.glance, image), content, digests, image.get("disk_format"), image.get("container_format"), direct=direct)
 
 
 def _file(params: Mapping[str, Any]) -> ImageReference:

@@ -13,12 +13,9 @@ from ansible_collections.xenstack.image_services.plugins.module_utils._images.co
 from ansible_collections.xenstack.image_services.plugins.module_utils._images.desired import ENCODED, SourceFacts
 from ansible_collections.xenstack.image_services.plugins.module_utils._vdis.export_plan import (
     Exported,
-    ExportPlan,
-    Kept,
     disk_of,
     exported,
     plan_export,
-    plan_file,
 )
 
 GIB = 1 << 30
@@ -128,26 +125,6 @@ def test_what_differs_from_another_disk_is_another_content() -> None:
     delta = plan_export(snapshot, "vhd", disk(TWO, immutable=True), True, 1)
     assert whole.identity != delta.identity
     assert str(delta.parent) == TWO
-
-
-@pytest.mark.parametrize(
-    ("fingerprint", "kept", "same", "write", "before"),
-    [
-        ("mark", Kept(), None, True, None),
-        ("mark", Kept(True, "mark"), None, False, "VDI"),
-        ("mark", Kept(True, "other"), None, True, "other"),
-        ("mark", Kept(True), None, True, "unknown"),
-        ("mark", Kept(True), True, False, "VDI"),
-        ("mark", Kept(True), False, True, "unknown"),
-        (None, Kept(True), None, True, "unknown"),
-    ],
-    ids=["no file", "marked", "marked as another", "not marked", "compared, the same", "compared, another", "a running disk"],
-)
-def test_when_a_file_is_written(fingerprint: str | None, kept: Kept, same: bool | None, write: bool, before: str | None) -> None:
-    made = plan_file("/srv/disk.vhd", disk(), ExportPlan("vhd"), fingerprint, kept, same)
-    assert made.moves == write
-    assert (made.before == made.after) != write
-    assert made.before.get("content", "").startswith(before) if before is not None else made.before == {}
 
 
 @pytest.mark.parametrize(

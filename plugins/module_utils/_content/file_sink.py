@@ -1,35 +1,78 @@
 # SPDX-FileCopyrightText: 2026 xenstack.image_services contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
 # Private to this collection: no compatibility is promised to other importers.
-"""A file whose content is encoded while it is written: beside its destination, and moved there when it is complete."""
+"""A file that content is written to: beside its destination, and moved there when it is complete and verified."""
 
 from __future__ import annotations
 
-import hashlib
 import os
 import stat
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import closing, suppress
 from dataclasses import dataclass
+from typing import Any
 
-from .._content.body import Progress
-from .._content.source import Source
-from .._core.atomic_file import beside
+from .._core.atomic_file import Attributes, beside, move
 from .._core.errors import ImageServicesError, cannot
 from .._disk.extents import is_zero, pieces
-from .export_plan import Kept
+from .body import HashingSource, Progress
+from .file_plan import FilePlan, Kept
+from .source import Source
 
 # On the file itself, so that it is moved and removed with the file.
 MARK = "user.image_services.source"
 _GRAIN = 64 * 1024
 
-Move = Callable[[str, str], None]
-
 
 @dataclass(frozen=True)
 class Written:
+    """The bytes that came, and their digests by algorithm."""
+
     size: int
-    sha256: str
+    digests: Mapping[str, str]
+
+
+Check = Callable[[Written], None]
+
+
+class FileSink:
+    """One file on the host that the task runs on, with the attributes that the task declares."""
+
+    def __init__(self, path: str, attributes: Attributes, progress: Progress | None = None) -> None:
+        self.path = path
+        self._attributes = attributes
+        self._progress = progress
+
+    def write(self, source: Source, mark: str | None = None, algorithms: Sequence[str] = ("sha256",), check: Check | None = None) -> Written:
+        """All of the source into the file; after a failure, which ``check`` may raise, the place holds what it held before.
+
+        ``mark`` is what the file is known by later; without it, the source's fingerprint once it was read.
+        """
+        body = HashingSource(source, algorithms, self._progress)
+        try:
+            with closing(body), beside(*os.path.split(os.path.abspath(self.path))) as (temporary, descriptor):
+                offset = 0
+                for block in body.blocks():
+                    _put(descriptor, offset, block)
+                    offset += len(block)
+                written = Written(body.sent, body.digests_passed)
+                if check is not None:
+                    check(written)
+                os.ftruncate(descriptor, written.size)
+                _leave_mark(descriptor, str(mark or source.fingerprint))
+                os.fsync(descriptor)
+                move(self._attributes, temporary, os.path.abspath(self.path))
+        except OSError as exc:
+            raise _refusal(self.path, os.strerror(exc.errno or 0), "See that there is room and that the task's user may write there") from exc
+        if os.stat(self.path).st_size != written.size:
+            raise _refusal(self.path, f"{written.size} bytes were written, and it has {os.stat(self.path).st_size}", "See who else writes to it")
+        return written
+
+    def settled(self, plan: FilePlan, kept: Kept, written: Written | None) -> dict[str, Any]:
+        """Set owner, group, mode and the like, which check mode of Ansible itself only compares; the part of a module's result that is about the file."""
+        diff: dict[str, Any] = {"before": dict(plan.before), "after": dict(plan.after)}
+        changed = self._attributes.settle(self.path, plan.moves, diff if kept.exists else None)
+        return {"changed": changed, "dest": self.path, "diff": diff, "bytes_transferred": 0 if written is None else written.size}
 
 
 def look_at(path: str) -> Kept:
@@ -45,7 +88,7 @@ def look_at(path: str) -> Kept:
         raise _refusal(path, os.strerror(exc.errno or 0), "Check dest on the host that the task runs on") from exc
     if not stat.S_ISREG(status.st_mode):
         raise _refusal(path, f"it is {'a directory' if stat.S_ISDIR(status.st_mode) else 'no regular file'}", "Give the path of a file as dest")
-    return Kept(True, _mark(path, status))
+    return Kept(True, _mark(path, status), status.st_size)
 
 
 def can_mark(path: str) -> bool:
@@ -67,30 +110,6 @@ def same_bytes(path: str, source: Source) -> bool:
             return all(stream.read(len(block)) == block for block in source.blocks()) and not stream.read(1)
     except OSError as exc:
         raise _refusal(path, os.strerror(exc.errno or 0), "Check the file's mode and its disk") from exc
-
-
-def write(path: str, source: Source, move: Move, progress: Progress | None = None) -> Written:
-    """All of the source into the file; after a failure the place holds what it held before."""
-    directory, name = os.path.split(os.path.abspath(path))
-    found, written = hashlib.sha256(), 0
-    try:
-        with beside(directory, name) as (temporary, descriptor):
-            size = source.size
-            for block in source.blocks():
-                found.update(block)
-                _put(descriptor, written, block)
-                written += len(block)
-                if progress is not None:
-                    progress(written, size)
-            os.ftruncate(descriptor, written)
-            _leave_mark(descriptor, str(source.fingerprint))
-            os.fsync(descriptor)
-            move(temporary, os.path.abspath(path))
-    except OSError as exc:
-        raise _refusal(path, os.strerror(exc.errno or 0), "See that there is room and that the task's user may write there") from exc
-    if os.stat(path).st_size != written:
-        raise _refusal(path, f"{written} bytes were written, and it has {os.stat(path).st_size}", "See who else writes to it")
-    return Written(written, found.hexdigest())
 
 
 def _put(descriptor: int, offset: int, block: bytes) -> None:
