@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 xenstack.image_services contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Run the benchmarks: ``run.py [--quick] [a|b|c|d|e|f|g|h ...]``. Without rows named it runs all and writes docs/benchmarks.md."""
+"""Run the benchmarks: ``run.py [--quick] [a|b|c|d|e|f|g|h|i ...]``. Without rows named it runs all and writes docs/benchmarks.md."""
 
 from __future__ import annotations
 

@@ -19,6 +19,7 @@ from ansible_collections.xenstack.image_services.tests.benchmarks import (
     row_f_pool,
     row_g_volumes,
     row_h_relations,
+    row_i_download,
 )
 from ansible_collections.xenstack.image_services.tests.benchmarks.peers import set_up
 from ansible_collections.xenstack.image_services.tests.benchmarks.report import Check, write_report
@@ -34,6 +35,7 @@ ROWS: dict[str, Callable[[Bench], list[Check]]] = {
     "f": row_f_pool.run,
     "g": row_g_volumes.run,
     "h": row_h_relations.run,
+    "i": row_i_download.run,
 }
 REPORT = ROOT / "docs" / "benchmarks.md"
 
@@ -42,7 +44,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(
         description="Measure the collection against curl, openstack.cloud, the openstack client, ansible.builtin.file, uwsgi and qemu-img."
     )
-    parser.add_argument("rows", nargs="*", metavar="a|b|c|d|e|f|g|h", help="what to measure; without it all, and docs/benchmarks.md is written")
+    parser.add_argument("rows", nargs="*", metavar="a|b|c|d|e|f|g|h|i", help="what to measure; without it all, and docs/benchmarks.md is written")
     parser.add_argument("--quick", action="store_true", help="small sizes, to see that everything runs: the numbers mean nothing and are not written")
     arguments = parser.parse_args()
     if unknown := set(arguments.rows) - set(ROWS):
