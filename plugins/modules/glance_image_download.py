@@ -35,6 +35,12 @@ options:
       - In a directory, the file is called as the image. Where the name of the image cannot be that of a file, the task fails.
     type: path
     required: true
+  on_duplicate:
+    description:
+      - What to do where several images have the name. V(fail) names them and fails, V(newest) takes the active one that was created last.
+    type: str
+    choices: [fail, newest]
+    default: fail
   stores:
     description:
       - Stores to take the data from, the preferred ones first. An image that is in none of them comes from any other of its stores.
@@ -158,6 +164,7 @@ from ansible_collections.xenstack.image_services.plugins.module_utils._core.args
 from ansible_collections.xenstack.image_services.plugins.module_utils._core.runner import run
 from ansible_collections.xenstack.image_services.plugins.module_utils._glance.argspec import CloudModule, create_cloud_argspec
 from ansible_collections.xenstack.image_services.plugins.module_utils._images.download_job import DownloadJob
+from ansible_collections.xenstack.image_services.plugins.module_utils._images.lookup import FAIL, NEWEST
 
 
 def create_download_argspec() -> ArgumentSpec:
@@ -165,6 +172,7 @@ def create_download_argspec() -> ArgumentSpec:
         options={
             "name": {"type": "str", "required": True, "aliases": ["image"]},
             "dest": {"type": "path", "required": True},
+            "on_duplicate": {"type": "str", "choices": [FAIL, NEWEST], "default": FAIL},
             "stores": {"type": "list", "elements": "str"},
         }
     )

@@ -63,7 +63,7 @@ class DownloadJob(Job[Seen, FilePlan, dict[str, Any]]):
         name = self.params["name"]
         self.opened.enter_context(signals_as_errors("download", "image", name))
         glance = self._connect(self.params).glance
-        image = find_readable(glance, name, "name and cloud")
+        image = find_readable(glance, name, "name and cloud", self.params["on_duplicate"])
         path = place_of(self.params["dest"], image)
         kept = look_at(path)
         data = ImageData(glance, image, preferred(self.params["stores"] or (), image), float(self.params["timeout"]))

@@ -16,6 +16,8 @@ from .selection import UUID, is_called, name_filter
 
 # Without it, listings leave out community images of others, an administrator's too.
 EVERYONE = (("visibility", "all"),)
+# What becomes of a name that several images have.
+FAIL, NEWEST = "fail", "newest"
 
 
 class ImageLookup(Protocol):
@@ -62,16 +64,18 @@ class PreloadedImageLookup:
         return self._by_id.get(image_id) or self._glance.image(image_id)
 
 
-def find_readable(glance: Glance, wanted: str, options: str) -> Record:
-    """The one image of this id or name whose data is to be read; one that is hidden or incomplete has to be named by its id.
+def find_readable(glance: Glance, wanted: str, options: str, on_duplicate: str = FAIL) -> Record:
+    """The image of this id or name whose data is to be read; one that is hidden or incomplete has to be named by its id.
 
-    ``options`` are those of the task to check where there is none.
+    ``options`` are those of the task to check where there is none. Of several that are active, NEWEST takes the one that was created last.
     """
     with glance_errors("read", "image", wanted):
         by_id = glance.image(wanted) if UUID.fullmatch(wanted) else None
         found = [by_id] if by_id else [image for image in LiveImageLookup(glance).named(wanted) if not image.get("os_hidden") and INCOMING not in image]
     if not found:
         raise cannot("find", "image", wanted, "there is no image of this name or id that the project may see", f"Check {options}", code="not_found")
+    if on_duplicate == NEWEST:
+        found = sorted((image for image in found if image["status"] == "active"), key=_age)[-1:] or found[:1]
     if len(found) > 1:
         ids = ", ".join(sorted(image["id"] for image in found))
         raise cannot("find", "image", wanted, f"images of this name: {ids}", "Give the id", code="duplicate")
@@ -80,3 +84,7 @@ def find_readable(glance: Glance, wanted: str, options: str) -> Record:
         cause = f"its status is '{image['status']}', so that its data cannot be read"
         raise cannot("read", "image", wanted, cause, "Give an image that is active", code="not_active")
     return dict(image)
+
+
+def _age(image: Record) -> tuple[str, str]:
+    return str(image["created_at"]), str(image["id"])

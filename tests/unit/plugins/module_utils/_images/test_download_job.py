@@ -91,7 +91,7 @@ def downloaded(monkeypatch: pytest.MonkeyPatch, path: Path, **image: Any) -> dic
         def __init__(self, params: Any) -> None:
             pass
 
-    params = {"name": "a disk", "dest": str(path), "stores": None, "timeout": 600}
+    params = {"name": "a disk", "dest": str(path), "stores": None, "timeout": 600, "on_duplicate": "fail"}
     return carry_out(DownloadJob(params, Attributes(), None, Connection), check_mode=False)  # type: ignore[arg-type]
 
 
