@@ -147,6 +147,7 @@ options:
       stores:
         description:
           - Ids of the stores that hold the image. Without it, new content is uploaded to the stores of the old content, or to the service's default store.
+          - V(all) alone stands for every store of the service that takes data, unless a store is called so. The next run fills those that are added.
           - New content is uploaded straight into them. One store is uploaded to directly, several need the import method V(glance-direct).
           - An image in other stores is copied by Glance's import method V(copy-image), which only administrators may use by its default policy.
           - With O(wait=false), copies are started but not waited for, and the next run continues from there.

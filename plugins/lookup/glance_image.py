@@ -12,7 +12,7 @@ version_added: 1.0.0
 author:
   - xenstack.image_services contributors (@xenstack)
 description:
-  - Returns the id of each image that is named, for tasks that take ids only. It runs on the controller, with each use anew.
+  - Returns the id of each image that is named, for tasks that take ids only. It runs on the controller, each time that it is used.
   - The image has to be active. One that is hidden, as M(xenstack.image_services.glance_image) hides images that were replaced, is not found by its name.
 options:
   _terms:

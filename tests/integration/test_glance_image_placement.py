@@ -57,6 +57,18 @@ def test_missing_stores_are_filled_and_none_is_emptied_unasked(cloud: Cloud, ima
     assert (again["changed"], again["stores"], again.get("warnings")) == (False, [], None)
 
 
+def test_all_stores_are_filled_without_being_named(cloud: Cloud, image_name: str, placed: dict[str, Any], small_disk: Path) -> None:
+    predicted = place(cloud, image_name, stores="all", check=True).succeeded()
+    done = place(cloud, image_name, stores="all").succeeded()
+    assert done["diff"] == predicted["diff"]
+    assert sorted(done["diff"]["after"]["stores"]) == ["archive", "fast"]
+    assert_lies(cloud, placed, small_disk, "fast", "archive")
+    assert not place(cloud, image_name, stores=["all"], stores_mode="exact").succeeded()["changed"]
+    new = place(cloud, f"{image_name} new", user="alice", src=str(small_disk), stores="all").succeeded()
+    assert_lies(cloud, new["image"], small_disk, "fast", "archive")
+    assert "store 'all' takes no data here: the service offers archive, fast." in place(cloud, image_name, stores=["all", "fast"]).sentence()
+
+
 def test_exact_moves_the_image_and_the_next_run_has_nothing_to_do(cloud: Cloud, image_name: str, placed: dict[str, Any], small_disk: Path) -> None:
     declared = {"stores": ["archive"], "stores_mode": "exact"}
     predicted = place(cloud, image_name, **declared, check=True).succeeded()

@@ -31,7 +31,7 @@ from .desired import DesiredImage, SourceFacts
 from .lookup import ImageLookup, LiveImageLookup
 from .options import refuse_content_of_reserved
 from .placement_apply import Placer
-from .placement_plan import LOCK, offer, refuse_image, refuse_service, refuse_store
+from .placement_plan import LOCK, named_stores, offer, refuse_image, refuse_service, refuse_store
 from .plan import ImagePlan, left_to_glance, mislabelled, plan, predicted
 from .selection import UUID, Selection, created_for_others, in_the_way, of_other_projects, only_one, select
 from .source import file_name, look_at, open_source, refuse_format, refuse_unknown
@@ -189,7 +189,7 @@ class ImageJob(Job[Seen, CheckedPlan, Outcome]):
             member_status=params["member_status"],
             disk_format=params["disk_format"],
             container_format=params["container_format"],
-            stores=None if params["stores"] is None else tuple(params["stores"]),
+            stores=named_stores(params["stores"], lambda: offer(cloud.glance.stores())),
             stores_mode=params["stores_mode"],
             on_replace=params["on_replace"],
             source=content.facts,

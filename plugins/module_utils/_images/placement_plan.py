@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -19,6 +19,8 @@ LOCK = "os_glance_import_task"
 IMPORTING = "os_glance_importing_to_stores"
 FAILED = "os_glance_failed_import"
 COPY_METHOD = "copy-image"
+# In place of the names of stores.
+ALL_STORES = "all"
 
 
 @dataclass(frozen=True)
@@ -55,6 +57,16 @@ def offer(stores: Iterable[Record] | None) -> Offer | None:
         writable=frozenset(str(store["id"]) for store in listed if not glance_flag(store.get("read-only"))),
         default=next((str(store["id"]) for store in listed if glance_flag(store.get("default"))), None),
     )
+
+
+def named_stores(declared: Sequence[str] | None, stores: Callable[[], Offer | None]) -> tuple[str, ...] | None:
+    """What a task names; ``all`` alone stands for every store that takes data, the default one first, unless a store is called so."""
+    if declared is None or list(declared) != [ALL_STORES]:
+        return None if declared is None else tuple(declared)
+    offered = stores()
+    if offered is None or ALL_STORES in offered.known:
+        return (ALL_STORES,)
+    return tuple(sorted(offered.writable, key=lambda store: (store != offered.default, store)))
 
 
 def placement(placed: Sequence[str], declared: Iterable[str] | None, mode: str) -> Placement:

@@ -14,6 +14,7 @@ from ansible_collections.xenstack.image_services.plugins.module_utils._images.pl
     LOCK,
     Placement,
     copy_failures,
+    named_stores,
     offer,
     placement,
     refuse_image,
@@ -28,6 +29,23 @@ SERVICE = offer([{"id": "fast", "default": "true"}, {"id": "archive"}, {"id": "w
 
 def image(stores: str, **more: Any) -> dict[str, Any]:
     return {"status": "active", "stores": stores, **more}
+
+
+@pytest.mark.parametrize(
+    ("declared", "service", "named"),
+    [
+        (None, SERVICE, None),
+        ([], SERVICE, ()),
+        (["archive", "fast"], SERVICE, ("archive", "fast")),
+        (["all"], SERVICE, ("fast", "archive")),
+        (["all", "fast"], SERVICE, ("all", "fast")),
+        (["all"], offer([{"id": "all"}, {"id": "fast"}]), ("all",)),
+        (["all"], None, ("all",)),
+    ],
+    ids=["none", "empty", "by name", "all", "all is no name among others", "a store of that name", "a service without several stores"],
+)
+def test_all_stands_for_every_store_that_takes_data(declared: list[str] | None, service: Any, named: tuple[str, ...] | None) -> None:
+    assert named_stores(declared, lambda: service) == named
 
 
 @pytest.mark.parametrize(
