@@ -28,6 +28,12 @@ options:
     type: list
     elements: str
     default: []
+  packages_from:
+    description:
+      - For a run of uv or pip, where the packages were to come from. It is a directory of wheels, or V(index) for a package index.
+      - Cause and advice are then those of an installation, for example which package the directory lacks.
+    type: str
+    default: ""
 """
 
 EXAMPLES = r"""
@@ -44,6 +50,18 @@ EXAMPLES = r"""
     - name: Report the failure
       ansible.builtin.fail:
         msg: "Cannot migrate the database: {{ ansible_failed_result | xenstack.image_services.failure_text(lines=1) }} The files are restored."
+
+- name: Install a package from a directory
+  ansible.builtin.command:
+    argv: [/opt/glance/uv/bin/pip, install, --no-index, --find-links, /srv/wheels, our-filter]
+  register: installed
+  changed_when: true
+  failed_when: false
+
+- name: Report why the installation failed
+  ansible.builtin.fail:
+    msg: "Cannot install our-filter: {{ installed | xenstack.image_services.failure_text(packages_from='/srv/wheels') }}"
+  when: installed.rc != 0
 """
 
 RETURN = r"""
@@ -55,11 +73,14 @@ _value:
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
+from ansible_collections.xenstack.image_services.plugins.plugin_utils.install_failure import explain_install
+
+INDEX = "index"
 UNKNOWN = "the task failed without a message"
 MAX_LENGTH = 2000
 
 
-def failure_text(result: Mapping[str, Any], lines: int = 0, secrets: Iterable[Any] = ()) -> str:
+def failure_text(result: Mapping[str, Any], lines: int = 0, secrets: Iterable[Any] = (), packages_from: str = "") -> str:
     results = result.get("results")
     failed = [each for each in results if each.get("failed")] if isinstance(results, (list, tuple)) else []
     text = " ".join(dict.fromkeys(_cause(each, lines) for each in failed or [result]))
@@ -67,7 +88,10 @@ def failure_text(result: Mapping[str, Any], lines: int = 0, secrets: Iterable[An
         text = text.replace(secret, "***")
     if len(text) > MAX_LENGTH:
         text = text[:MAX_LENGTH].rstrip() + "…"
-    return text if text[-1] in ".!?…" else text + "."
+    sentence = text if text[-1] in ".!?…" else text + "."
+    if not packages_from:
+        return sentence
+    return explain_install(" ".join(str(result.get("stderr") or "").split()), sentence, "" if packages_from == INDEX else packages_from)
 
 
 def _cause(result: Mapping[str, Any], lines: int) -> str:

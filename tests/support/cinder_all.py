@@ -9,6 +9,7 @@ from cinder import monkey_patch
 
 monkey_patch.patch()
 
+import contextlib  # noqa: E402
 import sys  # noqa: E402
 
 import eventlet  # noqa: E402
@@ -16,6 +17,7 @@ import os_brick  # noqa: E402
 from cinder import i18n  # noqa: E402
 from os_brick import privileged  # noqa: E402
 from oslo_config import cfg  # noqa: E402
+from oslo_db import exception as db_exc  # noqa: E402
 from oslo_log import log as logging  # noqa: E402
 from oslo_service import service as oslo_service  # noqa: E402
 
@@ -28,7 +30,7 @@ CONF = cfg.CONF
 
 
 class OneOfSeveral(service.Service):
-    """Cinder takes a process for one service, and reports for the last one that was started."""
+    """Cinder takes a process for one service, and keeps the id of the last one that was started for all that the process does."""
 
     ready = False
 
@@ -37,8 +39,11 @@ class OneOfSeveral(service.Service):
         self.ready = True
 
     def report_state(self) -> None:
-        service.Service.service_id = self.origin_service_id
-        super().report_state()
+        # That id stays: a volume is put in error after a kill if it was being created by the service that starts again.
+        with contextlib.suppress(db_exc.DBError):
+            own = objects.Service.get_by_id(context.get_admin_context(), self.origin_service_id)
+            own.report_count += 1
+            own.save(retry=False)
 
 
 def keep_telling(manager: object) -> None:

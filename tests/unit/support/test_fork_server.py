@@ -169,4 +169,6 @@ def test_playbooks_beside_each_other_keep_their_files(tmp_path: Path) -> None:
         for run in pool.map(lambda number: run_playbook(playbook, {"number": number}), range(6)):
             run.succeeded()
     assert [(tmp_path / str(number)).read_text() for number in range(6)] == [f"{number} 3" for number in range(6)]
-    assert set(kept.glob("ansible-local-*")) <= before
+    # The names hold the process; those of other tests may be at work.
+    ended = [path for path in set(kept.glob("ansible-local-*")) - before if not Path("/proc", path.name.removeprefix("ansible-local-")[:-8]).exists()]
+    assert not [path for path in ended if path.exists()]

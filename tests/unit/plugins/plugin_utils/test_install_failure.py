@@ -5,7 +5,8 @@
 from __future__ import annotations
 
 import pytest
-from ansible_collections.xenstack.image_services.plugins.filter.install_failure import REFILL, install_failure
+from ansible_collections.xenstack.image_services.plugins.filter.failure_text import INDEX, failure_text
+from ansible_collections.xenstack.image_services.plugins.plugin_utils.install_failure import REFILL
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -33,7 +34,7 @@ ABSENT = {
 
 @pytest.mark.parametrize(("said", "package"), ABSENT.values(), ids=ABSENT)
 def test_a_package_that_is_missing_is_named(said: str, package: str) -> None:
-    told = install_failure({"rc": 1, "stderr": said}, HERE)
+    told = failure_text({"rc": 1, "stderr": said}, packages_from=HERE)
     assert told == f"directory '{HERE}' has no package '{package}' that this host can use. {REFILL}"
 
 
@@ -47,24 +48,29 @@ def test_a_package_that_is_missing_is_named(said: str, package: str) -> None:
     ids=["uv", "pip"],
 )
 def test_a_file_with_another_digest_is_named(said: str) -> None:
-    told = install_failure({"rc": 1, "stderr": said}, HERE)
+    told = failure_text({"rc": 1, "stderr": said}, packages_from=HERE)
     assert told.startswith(f"package 'little==1.0' in directory '{HERE}' does not have the digest of the lock file. Remove the file")
 
 
 def test_other_failures_are_told_in_the_words_of_the_program() -> None:
     full = {"rc": 2, "stderr": "error: failed to write\n  No space left on device (os error 28)\n"}
-    assert install_failure(full, HERE) == f"error: failed to write No space left on device (os error 28). The packages are in directory '{HERE}'. {REFILL}"
-    assert install_failure(full).startswith("error: failed to write No space left on device (os error 28). Check that the host reaches the package index;")
+    assert (
+        failure_text(full, packages_from=HERE)
+        == f"error: failed to write No space left on device (os error 28). The packages are in directory '{HERE}'. {REFILL}"
+    )
+    assert failure_text(full, packages_from=INDEX).startswith(
+        "error: failed to write No space left on device (os error 28). Check that the host reaches the package index;"
+    )
 
 
 @pytest.mark.parametrize("said", ["invalid peer certificate: UnknownIssuer", "SSLError(SSLCertVerificationError(1, '[SSL: CERTIFICATE_VERIFY_FAILED] …"])
 def test_an_unknown_authority_has_its_own_advice(said: str) -> None:
-    assert "set the variable of the role that ends in _index_ca_cert." in install_failure({"rc": 1, "stderr": said})
-    assert "_index_ca_cert" not in install_failure({"rc": 1, "stderr": said}, HERE)
+    assert "set the variable of the role that ends in _index_ca_cert." in failure_text({"rc": 1, "stderr": said}, packages_from=INDEX)
+    assert "_index_ca_cert" not in failure_text({"rc": 1, "stderr": said}, packages_from=HERE)
 
 
-@given(st.text(), st.sampled_from(["", HERE]))
+@given(st.text(), st.sampled_from([INDEX, HERE]))
 def test_any_output_becomes_sentences_in_one_line(said: str, directory: str) -> None:
-    told = install_failure({"rc": 1, "stderr": said}, directory)
+    told = failure_text({"rc": 1, "stderr": said}, packages_from=directory)
     assert told.endswith(".")
     assert "\n" not in told
