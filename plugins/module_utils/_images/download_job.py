@@ -33,12 +33,15 @@ from .lookup import find_readable
 
 # Of a file's name, in bytes.
 MAX_NAME_SIZE = 255
+# Algorithm and value.
+Digest = tuple[str, str]
 
 
 class Seen(NamedTuple):
-    """The image, its data, and the file as it is found; ``same`` says whether the file was read and holds the image."""
+    """The image, Glance's digest of it, its data, and the file as it is found; ``same`` says whether the file was read and holds the image."""
 
     image: Record
+    digest: Digest | None
     data: ImageData
     sink: FileSink
     kept: Kept
@@ -65,9 +68,9 @@ class DownloadJob(Job[Seen, FilePlan, dict[str, Any]]):
         glance = self._connect(self.params).glance
         image = find_readable(glance, name, "name and cloud", self.params["on_duplicate"])
         path = place_of(self.params["dest"], image)
-        kept = look_at(path)
+        kept, digest = look_at(path), service_digest(image)
         data = ImageData(glance, image, preferred(self.params["stores"] or (), image), float(self.params["timeout"]))
-        return Seen(image, data, FileSink(path, self._attributes, self._progress), kept, _same(path, kept, image))
+        return Seen(image, digest, data, FileSink(path, self._attributes, self._progress), kept, _same(path, kept, image, digest))
 
     def plan(self, seen: Seen) -> FilePlan:
         return plan_file(seen.sink.path, _mark(seen.image), _mark(seen.image), seen.kept, seen.same)
@@ -77,18 +80,17 @@ class DownloadJob(Job[Seen, FilePlan, dict[str, Any]]):
         return True
 
     def apply(self, seen: Seen, plan: FilePlan) -> dict[str, Any]:
-        known = service_digest(seen.image)
-        algorithms = [known[0]] if known else []
-        written = seen.sink.write(seen.data, _mark(seen.image), algorithms, partial(_check, seen.image)) if plan.moves else None
+        written = None
+        if plan.moves:
+            written = seen.sink.write(seen.data, _mark(seen.image), [seen.digest[0]] if seen.digest else [], partial(_check, seen.image, seen.digest))
         return seen.sink.settled(plan, seen.kept, written)
 
     def result(self, seen: Seen, plan: FilePlan, done: dict[str, Any] | None) -> dict[str, Any]:
-        known = service_digest(seen.image)
-        unverified = plan.moves and known is None
+        unverified = plan.moves and seen.digest is None
         return {
             **(seen.sink.settled(plan, seen.kept, None) if done is None else done),
             "image": present_image(seen.image),
-            "checksum": ":".join(known) if known else None,
+            "checksum": ":".join(seen.digest) if seen.digest else None,
             "elapsed": round(time.monotonic() - self._started, 3),
             "warnings": [f"Glance has no digest of image '{self.params['name']}', so that only its size was compared."] if unverified else [],
         }
@@ -116,21 +118,20 @@ def _mark(image: Record) -> str:
     return f"glance:{image['id']}"
 
 
-def _same(path: str, kept: Kept, image: Record) -> bool | None:
+def _same(path: str, kept: Kept, image: Record, digest: Digest | None) -> bool | None:
     """Whether a file that is not known by its mark holds the image; it is read only where its size is the image's."""
-    known = service_digest(image)
-    if not kept.size or kept.mark == _mark(image) or known is None or kept.size != image.get("size"):
+    if not kept.size or kept.mark == _mark(image) or digest is None or kept.size != image.get("size"):
         return None
-    algorithm, digest = known
-    return FileSource(path).digests([algorithm])[algorithm] == digest
+    algorithm, value = digest
+    return FileSource(path).digests([algorithm])[algorithm] == value
 
 
-def _check(image: Record, written: Written) -> None:
+def _check(image: Record, digest: Digest | None, written: Written) -> None:
+    """Refuse other data than Glance says the image has."""
     name, size = str(image.get("name") or image["id"]), image.get("size")
     if size is not None and written.size != size:
         cause = f"{written.size} bytes came, and Glance says that it has {size}"
         raise cannot("download", "image", name, cause, ADVICE["digest_mismatch"], code="size_mismatch")
-    for algorithm, digest in dict([known] if (known := service_digest(image)) else []).items():
-        if written.digests[algorithm] != digest:
-            cause = f"the {algorithm} digest of what came is {written.digests[algorithm]}, and that of the image is {digest}"
-            raise cannot("download", "image", name, cause, ADVICE["digest_mismatch"], code="digest_mismatch")
+    if digest is not None and written.digests[digest[0]] != digest[1]:
+        cause = f"the {digest[0]} digest of what came is {written.digests[digest[0]]}, and that of the image is {digest[1]}"
+        raise cannot("download", "image", name, cause, ADVICE["digest_mismatch"], code="digest_mismatch")
