@@ -164,7 +164,6 @@ from ansible_collections.xenstack.image_services.plugins.module_utils._core.args
 from ansible_collections.xenstack.image_services.plugins.module_utils._core.runner import run
 from ansible_collections.xenstack.image_services.plugins.module_utils._glance.argspec import CloudModule, create_cloud_argspec
 from ansible_collections.xenstack.image_services.plugins.module_utils._images.download_job import DownloadJob
-from ansible_collections.xenstack.image_services.plugins.module_utils._images.lookup import FAIL, NEWEST
 
 
 def create_download_argspec() -> ArgumentSpec:
@@ -172,7 +171,7 @@ def create_download_argspec() -> ArgumentSpec:
         options={
             "name": {"type": "str", "required": True, "aliases": ["image"]},
             "dest": {"type": "path", "required": True},
-            "on_duplicate": {"type": "str", "choices": [FAIL, NEWEST], "default": FAIL},
+            "on_duplicate": {"type": "str", "choices": ["fail", "newest"], "default": "fail"},
             "stores": {"type": "list", "elements": "str"},
         }
     )

@@ -43,6 +43,12 @@ options:
       - Name or id of an image in Glance, in any of its stores. O(glance) tells where Glance is.
       - Its C(disk_format) and C(container_format) say how the data is read. Data that is something else is an error.
     type: str
+  on_duplicate:
+    description:
+      - What to do where several images have the name in O(image). V(fail) names them and fails, V(newest) takes the active one that was created last.
+    type: str
+    choices: [fail, newest]
+    default: fail
   src:
     description:
       - Path of an image file on the host that the module runs on.
@@ -374,6 +380,7 @@ def create_import_argspec() -> ArgumentSpec:
             "name": {"type": "str", "required": True},
             "state": {"type": "str", "choices": ["present", "absent"], "default": "present"},
             "image": {"type": "str"},
+            "on_duplicate": {"type": "str", "choices": ["fail", "newest"], "default": "fail"},
             "src": {"type": "path"},
             "uri": {"type": "str"},
             "checksum": {"type": "str"},

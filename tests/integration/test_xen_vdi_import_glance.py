@@ -151,6 +151,7 @@ def test_images_that_are_not_to_be_had(cloud: Cloud, pool: PoolUnderTest, images
     assert "its status is 'queued'" in sentence()
     other = upload(cloud, image_name, images["raw"], "raw")["id"]
     assert f"images of this name: {', '.join(sorted([queued, other]))}" in sentence()
+    assert imported(pool, image=image_name, glance=cloud.auth("alice"), on_duplicate="newest")["changed"]
 
 
 def test_secrets_of_both_sides_stay_secret(cloud: Cloud, pool: PoolUnderTest, images: dict[str, Path], image_name: str) -> None:

@@ -89,7 +89,7 @@ def _in_glance(params: Mapping[str, Any]) -> ImageReference:
     from .._glance.connection import Cloud
 
     cloud = Cloud(params["glance"] or {})
-    image = find_readable(cloud.glance, params["image"], "image and glance")
+    image = find_readable(cloud.glance, params["image"], "image and glance", params["on_duplicate"])
     known = service_digest(image)
     digests = dict([known]) if known is not None else {}
     content = Content(f"glance:{image['id']}", digests, fixed=True)
