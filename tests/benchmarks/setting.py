@@ -143,6 +143,14 @@ class Bench:
                     stream.write(os.urandom(MIB))
         return path
 
+    def clear(self) -> None:
+        """Remove what a row has left, so that the next one has its room: sources and stores are for all."""
+        for path in self.scratch.iterdir():
+            if path.is_dir() and path.name not in self._glances:
+                shutil.rmtree(path)
+            elif path.is_file() and not path.name.startswith("source-"):
+                path.unlink()
+
     def _mount(self, size: int) -> bool:
         """Let sources and stores be in memory, because the disk is not what is measured; a container may not allow it."""
         command = ["mount", "-t", "tmpfs", "-o", f"size={size},mode=0755", "bench", str(self.scratch)]

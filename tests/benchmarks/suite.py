@@ -60,6 +60,7 @@ def main() -> int:
             if not (measured := ROWS[name](bench)):
                 sys.exit(f"Cannot measure row '{name}': it has no result. See why above.")
             checks += measured
+            bench.clear()
     for check in checks:
         say(str(check))
     if arguments.quick:
