@@ -10,6 +10,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from ansible_collections.xenstack.image_services.tests.benchmarks.interleave import Series, times_as_fast
+
+# More than an idle module needs.
+MAX_MEMORY_MIB = 64.0
 PARAGRAPHS = """\
 Written by `make bench` on the machine below, all in one run. What is compared ran in turns, several rounds each, after one that is
 discarded; seconds are medians with the best round in brackets, ratios are medians of the rounds' own ratios. `>= 0.9` means that the target is a
@@ -46,6 +50,18 @@ class Check:
 
     def __str__(self) -> str:
         return f"{self.row} {self.what}: {self.ours} against {self.theirs}: {self.value:.2f}{self.unit}, target {self.bound}: {self.verdict}"
+
+
+def throughput(row: str, what: str, mib: int, ours: Series, theirs: Series, other: str, target: float) -> Check:
+    """The same amount moved by both; ``other`` is what the other is called."""
+    rates = [f"{series}, {mib / series.median:.0f} MiB/s" for series in (ours, theirs)]
+    return Check(row, what, rates[0], f"{rates[1]}, {other}", times_as_fast(ours, theirs), target)
+
+
+def peak_memory(row: str, what: str, peak: int, idle: int, called: str = "idle") -> Check:
+    """Both in KiB; ``called`` is what the module did in the second case."""
+    ours, theirs = f"{peak / 1024:.0f} MiB", f"{idle / 1024:.0f} MiB, {called}"
+    return Check(row, what, ours, theirs, (peak - idle) / 1024, MAX_MEMORY_MIB, True, " MiB")
 
 
 def write_report(path: Path, checks: Sequence[Check], seconds: float) -> None:

@@ -9,16 +9,15 @@ from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
-from ansible_collections.xenstack.image_services.tests.benchmarks.interleave import Series, in_turns, times_as_fast
+from ansible_collections.xenstack.image_services.tests.benchmarks.interleave import in_turns
 from ansible_collections.xenstack.image_services.tests.benchmarks.peers import CLIENT
 from ansible_collections.xenstack.image_services.tests.benchmarks.processes import OURS, PEER, Finished, run_command, run_module
-from ansible_collections.xenstack.image_services.tests.benchmarks.report import Check
+from ansible_collections.xenstack.image_services.tests.benchmarks.report import Check, peak_memory, throughput
 from ansible_collections.xenstack.image_services.tests.benchmarks.service import Glance
 from ansible_collections.xenstack.image_services.tests.benchmarks.setting import Bench
 
 NAME = "bench upload"
 SHARE_OF_CURL = 0.9
-MAX_MEMORY_MIB = 64.0
 
 
 def run(bench: Bench) -> list[Check]:
@@ -42,28 +41,11 @@ def run(bench: Bench) -> list[Check]:
         "openstack image create": lambda: _client(glance, source).seconds,
     }
     taken = in_turns(bench.sizes.rounds, {name: partial(_uploaded, glance, action) for name, action in contenders.items()})
-    speeds = [_speed(taken, other, largest, SHARE_OF_CURL if other == "curl -T" else 1.0) for other in list(contenders)[1:]]
-    memory = [_memory(mib, max(peaks[mib]), idle) for mib in bench.sizes.uploads_mib]
+    what = f"upload of {largest} MiB"
+    targets = {other: SHARE_OF_CURL if other == "curl -T" else 1.0 for other in list(contenders)[1:]}
+    speeds = [throughput("b", what, largest, taken["ours"], taken[other], other, target) for other, target in targets.items()]
+    memory = [peak_memory("b", f"peak memory of the module, {mib} MiB", max(peaks[mib]), idle) for mib in bench.sizes.uploads_mib]
     return speeds + memory
-
-
-def _speed(taken: dict[str, Series], other: str, mib: int, target: float) -> Check:
-    ours, theirs = taken["ours"], taken[other]
-    rates = [f"{series}, {mib / series.median:.0f} MiB/s" for series in (ours, theirs)]
-    return Check("b", f"upload of {mib} MiB", rates[0], f"{rates[1]}, {other}", times_as_fast(ours, theirs), target)
-
-
-def _memory(mib: int, peak: int, idle: int) -> Check:
-    return Check(
-        "b",
-        f"peak memory of the module, {mib} MiB",
-        f"{peak / 1024:.0f} MiB",
-        f"{idle / 1024:.0f} MiB, idle",
-        (peak - idle) / 1024,
-        MAX_MEMORY_MIB,
-        True,
-        " MiB",
-    )
 
 
 def _module(module: str, glance: Glance, source: Path) -> Finished:

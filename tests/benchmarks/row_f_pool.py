@@ -17,13 +17,12 @@ from ansible_collections.xenstack.image_services.plugins.module_utils._disk.disk
 from ansible_collections.xenstack.image_services.plugins.module_utils._disk.vhd.writer import VhdWriter
 from ansible_collections.xenstack.image_services.tests.benchmarks.interleave import in_turns, times_as_fast
 from ansible_collections.xenstack.image_services.tests.benchmarks.processes import OURS, Finished, run_command, run_module
-from ansible_collections.xenstack.image_services.tests.benchmarks.report import Check
+from ansible_collections.xenstack.image_services.tests.benchmarks.report import Check, peak_memory
 from ansible_collections.xenstack.image_services.tests.benchmarks.setting import MIB, Bench
 
 TIMES_OF_CONVERTING = 1.5
 TIMES_OF_ALL = 10.0
 MAX_WIRE = 1.02
-MAX_MEMORY_MIB = 64.0
 # A log line, or Python's own cache, but nothing of a disk.
 MAX_WRITTEN_MIB = 0.1
 MODULE = f"{OURS}.xen_vdi_import"
@@ -66,16 +65,7 @@ def _kind(bench: Bench, port: int, kind: str, path: Path, raw: Path, idle: int) 
         ),
         Check("f", size, str(taken["ours"]), f"{taken['all']}, curl -T of the complete raw disk", times_as_fast(taken["ours"], taken["all"]), TIMES_OF_ALL),
         Check("f", f"{size}: bytes on the wire", f"{max(wire) / MIB:.1f} MiB", f"{data / MIB:.0f} MiB of data", max(wire) / data, MAX_WIRE, True),
-        Check(
-            "f",
-            f"{size}: peak memory of the module",
-            f"{peak / 1024:.0f} MiB",
-            f"{idle / 1024:.0f} MiB, idle",
-            (peak - idle) / 1024,
-            MAX_MEMORY_MIB,
-            True,
-            " MiB",
-        ),
+        peak_memory("f", f"{size}: peak memory of the module", peak, idle),
     ]
     if kind != "qcow2":
         checks.append(Check("f", f"{size}: written to disk", f"{written / MIB:.2f} MiB", "-", written / MIB, MAX_WRITTEN_MIB, True, " MiB"))

@@ -9,14 +9,13 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from ansible_collections.xenstack.image_services.tests.benchmarks.interleave import NO_SLOWER, Series, in_turns, times_as_fast
+from ansible_collections.xenstack.image_services.tests.benchmarks.interleave import NO_SLOWER, in_turns
 from ansible_collections.xenstack.image_services.tests.benchmarks.peers import CLIENT
 from ansible_collections.xenstack.image_services.tests.benchmarks.processes import OURS, Finished, run_command, run_module
-from ansible_collections.xenstack.image_services.tests.benchmarks.report import Check
+from ansible_collections.xenstack.image_services.tests.benchmarks.report import Check, peak_memory, throughput
 from ansible_collections.xenstack.image_services.tests.benchmarks.setting import Bench
 
 NAME = "bench download"
-MAX_MEMORY_MIB = 64.0
 
 
 def run(bench: Bench) -> list[Check]:
@@ -46,10 +45,10 @@ def run(bench: Bench) -> list[Check]:
     finally:
         glance.delete(image)
         path.unlink(missing_ok=True)
-    speeds = [_speed(taken, "curl --output", mib, NO_SLOWER), _speed(taken, "openstack image save", mib, 1.0)]
-    more = (max(peaks) - idle) / 1024
-    memory = f"{max(peaks) / 1024:.0f} MiB"
-    return [*speeds, Check("i", f"peak memory of the module, {mib} MiB", memory, f"{idle / 1024:.0f} MiB, unchanged", more, MAX_MEMORY_MIB, True, " MiB")]
+    targets = {"curl --output": NO_SLOWER, "openstack image save": 1.0}
+    what = f"download of {mib} MiB to a file"
+    speeds = [throughput("i", what, mib, taken["ours"], taken[other], other, target) for other, target in targets.items()]
+    return [*speeds, peak_memory("i", f"peak memory of the module, {mib} MiB", max(peaks), idle, "unchanged")]
 
 
 def _module(task: Mapping[str, Any], *, changed: bool) -> Finished:
@@ -63,9 +62,3 @@ def _downloaded(download: Callable[[], float], path: Path, mib: int) -> float:
         raise RuntimeError(f"a download left {path.stat().st_size} bytes")
     path.unlink()
     return seconds
-
-
-def _speed(taken: dict[str, Series], other: str, mib: int, target: float) -> Check:
-    ours, theirs = taken["ours"], taken[other]
-    rates = [f"{series}, {mib / series.median:.0f} MiB/s" for series in (ours, theirs)]
-    return Check("i", f"download of {mib} MiB to a file", rates[0], f"{rates[1]}, {other}", times_as_fast(ours, theirs), target)

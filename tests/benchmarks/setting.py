@@ -19,7 +19,7 @@ from typing import Any
 
 from ansible_collections.xenstack.image_services.tests.benchmarks.service import Glance
 from ansible_collections.xenstack.image_services.tests.support.cloud import Cloud
-from ansible_collections.xenstack.image_services.tests.support.deployment import ROOT, control, run_playbook
+from ansible_collections.xenstack.image_services.tests.support.deployment import ROOT, control, run_playbook, stop_if_there
 from ansible_collections.xenstack.image_services.tests.support.environments import provide
 
 MIB = 1024 * 1024
@@ -192,15 +192,12 @@ class Bench:
     @staticmethod
     def _stop(base: Path) -> None:
         for role in ("glance", "keystone"):
-            # A deployment that failed may not have come to it.
-            if (base / role / "bin" / f"{role}-service").exists():
-                control(role, base, "stop")
+            stop_if_there(role, base)
 
     @classmethod
     def _forget_images(cls, base: Path) -> None:
         """Counts of images are exact only in an empty Glance; what takes long to install stays."""
-        if (base / "glance" / "bin" / "glance-service").exists():
-            control("glance", base, "stop")
+        stop_if_there("glance", base)
         for pattern in ("glance.sqlite", ".schema-*"):
             for path in (base / "glance" / "state").glob(pattern):
                 path.unlink()

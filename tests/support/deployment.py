@@ -133,7 +133,7 @@ def run_plays(plays: list[dict[str, Any]], variables: Mapping[str, Any] | None =
 
 def stop_if_there(role: str, base: Path) -> None:
     """A deployment that failed early has left nothing to stop it by."""
-    if (base / role / "bin").exists():
+    if (base / role / "bin" / f"{role}-service").exists():
         control(role, base, "stop")
 
 

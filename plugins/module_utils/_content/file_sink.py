@@ -48,24 +48,24 @@ class FileSink:
 
         ``mark`` is what the file is known by later; without it, the source's fingerprint once it was read.
         """
-        body = HashingSource(source, algorithms, self._progress)
+        body, path = HashingSource(source, algorithms, self._progress), os.path.abspath(self.path)
         try:
-            with closing(body), beside(*os.path.split(os.path.abspath(self.path))) as (temporary, descriptor):
-                offset = 0
+            with closing(body), beside(*os.path.split(path)) as (temporary, descriptor):
                 for block in body.blocks():
-                    _put(descriptor, offset, block)
-                    offset += len(block)
+                    # What was sent before this block.
+                    _put(descriptor, body.sent, block)
                 written = Written(body.sent, body.digests_passed)
                 if check is not None:
                     check(written)
                 os.ftruncate(descriptor, written.size)
                 _leave_mark(descriptor, str(mark or source.fingerprint))
                 os.fsync(descriptor)
-                move(self._attributes, temporary, os.path.abspath(self.path))
+                move(self._attributes, temporary, path)
         except OSError as exc:
             raise _refusal(self.path, os.strerror(exc.errno or 0), "See that there is room and that the task's user may write there") from exc
-        if os.stat(self.path).st_size != written.size:
-            raise _refusal(self.path, f"{written.size} bytes were written, and it has {os.stat(self.path).st_size}", "See who else writes to it")
+        found = os.stat(path).st_size
+        if found != written.size:
+            raise _refusal(self.path, f"{written.size} bytes were written, and it has {found}", "See who else writes to it")
         return written
 
     def settled(self, plan: FilePlan, kept: Kept, written: Written | None) -> dict[str, Any]:

@@ -61,11 +61,11 @@ def offer(stores: Iterable[Record] | None) -> Offer | None:
 
 def named_stores(declared: Sequence[str] | None, stores: Callable[[], Offer | None]) -> tuple[str, ...] | None:
     """What a task names; ``all`` alone stands for every store that takes data, the default one first, unless a store is called so."""
-    if declared is None or list(declared) != [ALL_STORES]:
-        return None if declared is None else tuple(declared)
-    offered = stores()
+    if declared is None:
+        return None
+    offered = stores() if list(declared) == [ALL_STORES] else None
     if offered is None or ALL_STORES in offered.known:
-        return (ALL_STORES,)
+        return tuple(declared)
     return tuple(sorted(offered.writable, key=lambda store: (store != offered.default, store)))
 
 

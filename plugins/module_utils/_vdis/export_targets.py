@@ -36,21 +36,20 @@ class FileTarget:
     always = True
 
     def __init__(self, path: str, attributes: Attributes, progress: Progress) -> None:
-        self._path = path
         self._sink = FileSink(path, attributes, progress)
 
     def look(self, disk: Exported, how: ExportPlan, source: DiskImageSource) -> FileSeen:
-        kept, same = look_at(self._path), None
+        kept, same = look_at(self._sink.path), None
         if kept.exists and not how.snapshot:
             if kept.mark is not None and source.fingerprint is None:
                 source.read()
-            elif kept.mark is None and not can_mark(self._path):
-                same = same_bytes(self._path, source)
+            elif kept.mark is None and not can_mark(self._sink.path):
+                same = same_bytes(self._sink.path, source)
         return FileSeen(disk, how, source, kept, same)
 
     def plan(self, seen: FileSeen) -> FilePlan:
         fingerprint = None if seen.how.snapshot else seen.source.fingerprint
-        return plan_file(self._path, f"VDI {seen.disk.uuid} as {seen.how.format}", fingerprint, seen.kept, seen.same)
+        return plan_file(self._sink.path, f"VDI {seen.disk.uuid} as {seen.how.format}", fingerprint, seen.kept, seen.same)
 
     def apply(self, seen: FileSeen, plan: FilePlan) -> dict[str, Any]:
         return self._settled(seen, plan, self._sink.write(seen.source) if plan.moves else None)

@@ -7,7 +7,6 @@ from __future__ import annotations
 import itertools
 import json
 import ssl
-import subprocess
 import threading
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -19,6 +18,7 @@ from ansible_collections.xenstack.image_services.plugins.module_utils._core.erro
 from ansible_collections.xenstack.image_services.plugins.module_utils._glance import http
 from ansible_collections.xenstack.image_services.plugins.module_utils._keystone import client
 from ansible_collections.xenstack.image_services.plugins.module_utils._keystone.plan import Change
+from ansible_collections.xenstack.image_services.tests.support.authority import certificates
 
 SECRET = "a-secret-word"
 TOKEN = {"token": {"methods": ["password"], "expires_at": "2999-01-01T00:00:00.000000Z", "issued_at": "2020-01-01T00:00:00.000000Z", "user": {}}}
@@ -132,18 +132,15 @@ def test_nobody_answers(keystone: Keystone) -> None:
 
 @pytest.mark.filterwarnings("error")
 def test_the_authorities_of_the_host_are_trusted_and_no_others(keystone: Keystone, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    key, certificate = tmp_path / "key.pem", tmp_path / "certificate.pem"
-    names = ["-subj", "/CN=127.0.0.1", "-addext", "subjectAltName=IP:127.0.0.1"]
-    command = ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-keyout", str(key), "-out", str(certificate), "-days", "1", *names]
-    subprocess.run(command, check=True, capture_output=True)
+    authority, certificate = certificates(tmp_path)
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(certificate, key)
+    context.load_cert_chain(certificate)
     keystone.socket = context.wrap_socket(keystone.socket, server_side=True)
     url = keystone.url.replace("http:", "https:")
     with pytest.raises(ImageServicesError, match="no secure connection to https://127.0.0.1:.*CERTIFICATE_VERIFY_FAILED") as excinfo:
         logged_in(url)
     assert excinfo.value.code == "tls"
-    monkeypatch.setenv("SSL_CERT_FILE", str(certificate))
+    monkeypatch.setenv("SSL_CERT_FILE", str(authority))
     logged_in(url)
     monkeypatch.delenv("SSL_CERT_FILE")
     logged_in(url, validate_certs=False).read({})
